@@ -1,0 +1,54 @@
+"""Activation functions and their derivatives, both in place.
+
+Every function overwrites its argument, so that a layer costs no temporary beyond its own output.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Activation(NamedTuple):
+    """An activation function s and the rule that multiplies by its derivative.
+
+    Attributes
+    ----------
+    apply : callable
+        ``apply(Z)`` overwrites the pre-activations Z, shape (n, n_units), with s(Z) and returns it.
+    multiply_by_derivative : callable
+        ``multiply_by_derivative(delta, A)`` overwrites delta, shape (n, n_units), with delta * s'(Z) where A = s(Z),
+        and returns it. A is left as it is.
+    """
+
+    apply: Callable
+    multiply_by_derivative: Callable
+
+
+def _identity(Z):
+    return Z
+
+
+def _multiply_by_identity_derivative(delta, A):
+    return delta
+
+
+def _logistic(Z):
+    # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2: NumPy's tanh is vectorised, scipy.special.expit is not.
+    Z *= 0.5
+    np.tanh(Z, out=Z)
+    Z += 1
+    Z *= 0.5
+    return Z
+
+
+def _multiply_by_logistic_derivative(delta, A):
+    delta *= A
+    delta *= 1 - A
+    return delta
+
+
+ACTIVATIONS = {
+    "identity": Activation(_identity, _multiply_by_identity_derivative),
+    "logistic": Activation(_logistic, _multiply_by_logistic_derivative),
+}

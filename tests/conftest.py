@@ -1,0 +1,23 @@
+import os
+
+# One of scikit-learn's estimator checks runs only with it, and SciPy reads it when it is imported.
+os.environ["SCIPY_ARRAY_API"] = "1"
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.preprocessing import StandardScaler
+
+
+@pytest.fixture
+def rng():
+    return np.random.RandomState(0)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """400 digits, standardised, and their classes."""
+    X, y = load_digits(return_X_y=True)
+    X = StandardScaler().fit_transform(X[:400])
+    X.flags.writeable = False
+    return X, y[:400]

@@ -1,0 +1,59 @@
+import itertools
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.special import expit
+
+from skdeepcluster._network import backpropagate, propagate
+
+
+@pytest.fixture
+def network(rng):
+    sizes = (4, 3, 2, 5)
+    coefs = [rng.normal(size=shape) for shape in itertools.pairwise(sizes)]
+    intercepts = [rng.normal(size=size) for size in sizes[1:]]
+    return coefs, intercepts, ("logistic", "logistic", "identity")
+
+
+def test_propagate_by_hand():
+    outputs = propagate(
+        np.array([[1.0, 2.0]]),
+        [np.array([[1.0], [-1.0]]), np.array([[2.0, 4.0]])],
+        [np.array([1.0]), np.array([0.0, -1.0])],
+        ("logistic", "identity"),
+    )
+    assert_allclose(outputs[0], [[0.5]])  # 1 * 1 - 2 * 1 + 1 = 0
+    assert_allclose(outputs[1], [[1.0, 1.0]])
+
+
+def test_propagate_is_the_composition_of_layers(network, rng):
+    (W1, W2, W3), (b1, b2, b3), _ = network
+    X = rng.normal(size=(6, 4))
+    outputs = propagate(X, *network)
+    assert_allclose(outputs[-1], expit(expit(X @ W1 + b1) @ W2 + b2) @ W3 + b3, rtol=1e-12)
+
+
+def test_backpropagate_against_finite_differences(network, rng):
+    # sum_i (1/2 ||a_3||^2 + c . a_1): the second part enters below the top, as the KL term does.
+    coefs, intercepts, activations = network
+    X, c = rng.normal(size=(6, 4)), rng.normal(size=3)
+
+    def value():
+        outputs = propagate(X, coefs, intercepts, activations)
+        return 0.5 * np.sum(outputs[-1] ** 2) + np.sum(outputs[0] @ c)
+
+    outputs = propagate(X, coefs, intercepts, activations)
+    gradients = backpropagate(X, outputs, outputs[-1].copy(), coefs, activations, {0: c})
+    step = 1e-6
+    for arrays, array_gradients in zip((coefs, intercepts), gradients):
+        for array, gradient in zip(arrays, array_gradients):
+            expected = np.empty_like(array)
+            for index in np.ndindex(array.shape):
+                original = array[index]
+                array[index] = original + step
+                above = value()
+                array[index] = original - step
+                expected[index] = (above - value()) / (2 * step)
+                array[index] = original
+            assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
