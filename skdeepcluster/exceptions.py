@@ -1,0 +1,36 @@
+"""The named warnings of skdeepcluster, to be silenced or turned into errors by category."""
+
+__all__ = ["CollapsedCodeWarning", "DegenerateClusteringWarning", "InputScaleWarning"]
+
+
+class CollapsedCodeWarning(UserWarning):
+    """The code of a fitted autoencoder is (nearly) the same for every row, so it carries nothing to cluster by.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepcluster.exceptions import CollapsedCodeWarning
+    >>> warnings.simplefilter("error", category=CollapsedCodeWarning)
+    """
+
+
+class DegenerateClusteringWarning(UserWarning):
+    """A partition has too few or too many clusters for an internal score to be defined.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepcluster.exceptions import DegenerateClusteringWarning
+    >>> warnings.simplefilter("ignore", category=DegenerateClusteringWarning)
+    """
+
+
+class InputScaleWarning(UserWarning):
+    """The input is far from standardised, while the defaults of rho, beta and lam are meant for standardised data.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepcluster.exceptions import InputScaleWarning
+    >>> warnings.simplefilter("ignore", category=InputScaleWarning)
+    """
