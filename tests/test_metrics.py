@@ -1,0 +1,317 @@
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster.exceptions import DegenerateClusteringWarning
+from skdeepcluster.metrics import (
+    calinski_harabasz_scorer,
+    clustering_accuracy,
+    clustering_report,
+    davies_bouldin_scorer,
+    make_clustering_scorer,
+    silhouette_scorer,
+)
+
+X4 = np.array([[0.0], [1.0], [10.0], [11.0]])
+PAIRS = [0, 0, 1, 1]
+SILHOUETTE = (1 - 1 / 10.5 + 1 - 1 / 9.5) / 2  # a = 1 for every row, b = 10.5 for the outer, 9.5 for the inner rows
+CALINSKI_HARABASZ = (4 * 5**2) / (4 * 0.5**2 / 2)  # between 100 / (2 - 1), within 1 / (4 - 2)
+DAVIES_BOULDIN = (0.5 + 0.5) / 10
+
+
+# The report
+
+
+def test_report_by_hand():
+    report = clustering_report(X4, PAIRS, y_true=["a", "a", "a", "b"])
+    assert_allclose(report["silhouette"], SILHOUETTE)
+    assert_allclose(report["calinski_harabasz"], CALINSKI_HARABASZ)
+    assert_allclose(report["davies_bouldin"], DAVIES_BOULDIN)
+    assert report["n_clusters"] == 2
+    assert report["n_noise"] == 0
+    assert report["accuracy"] == 0.75
+    # Classes (3, 1), clusters (2, 2), joint (2, 1, 1): I = H(cluster) + H(class) - H(joint), normalised by the mean.
+    h_class, h_cluster, h_joint = -0.75 * np.log(0.75) - 0.25 * np.log(0.25), np.log(2), 1.5 * np.log(2)
+    assert_allclose(report["nmi"], (h_class + h_cluster - h_joint) / ((h_class + h_cluster) / 2))
+    # Pairs together in both: 1; in clusters: 2; in classes: 3; expected 2 * 3 / 6.
+    assert_allclose(report["ari"], (1 - 1) / ((2 + 3) / 2 - 1), atol=1e-15)
+
+
+def test_noise_dropped_or_counted_as_a_cluster():
+    X, labels = np.vstack([X4, [[5.0]]]), [*PAIRS, -1]
+    dropped, counted = (clustering_report(X, labels, noise=noise) for noise in ("drop", "cluster"))
+    assert dropped["n_clusters"] == counted["n_clusters"] == 2
+    assert dropped["n_noise"] == counted["n_noise"] == 1
+    assert_allclose(dropped["silhouette"], SILHOUETTE)
+    for name, function in (
+        ("silhouette", silhouette_score),
+        ("calinski_harabasz", calinski_harabasz_score),
+        ("davies_bouldin", davies_bouldin_score),
+    ):
+        assert_allclose(counted[name], function(X, labels))
+        assert counted[name] != pytest.approx(dropped[name])
+
+
+def test_report_prints_as_a_table():
+    lines = str(clustering_report(X4, PAIRS)).splitlines()
+    assert [line.split() for line in lines] == [
+        ["n_clusters", "2"],
+        ["n_noise", "0"],
+        ["silhouette", f"{SILHOUETTE:.4f}"],
+        ["calinski_harabasz", "200.0000"],
+        ["davies_bouldin", "0.1000"],
+    ]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_reports_turn_into_pandas_rows():
+    frame = pd.DataFrame([clustering_report(X4, PAIRS), clustering_report(X4, [0, 1, 1, 1])])
+    assert list(frame["n_clusters"]) == [2, 2]
+    assert_allclose(frame["davies_bouldin"][0], DAVIES_BOULDIN)
+
+
+@pytest.mark.parametrize(
+    "X, labels, n_clusters, n_noise, reason",
+    [
+        (X4, [0, 0, 0, 0], 1, 0, "only one cluster"),
+        (X4, [0, 0, -1, -1], 1, 2, "only one cluster"),
+        (X4, [-1, -1, -1, -1], 0, 4, "every row is noise"),
+        (X4, [0, 1, 2, 3], 4, 0, "as many clusters as rows"),
+        (X4, [0, 1, -1, -1], 2, 2, "as many clusters as rows"),
+        (X4[:1], [0], 1, 0, "only one cluster"),
+        (np.ones((4, 2)), PAIRS, 2, 0, "all rows are the same point"),
+    ],
+)
+def test_degenerate_partitions_give_nan_and_one_warning(X, labels, n_clusters, n_noise, reason):
+    with pytest.warns(DegenerateClusteringWarning, match=reason) as record:
+        report = clustering_report(X, labels, y_true=labels)
+    assert len(record) == 1
+    assert report["n_clusters"] == n_clusters
+    assert report["n_noise"] == n_noise
+    assert np.isnan([report["silhouette"], report["calinski_harabasz"], report["davies_bouldin"]]).all()
+    assert report["accuracy"] == report["nmi"] == report["ari"] == 1
+
+
+def test_all_noise_as_a_cluster_is_one_cluster():
+    with pytest.warns(DegenerateClusteringWarning, match="only one cluster"):
+        assert np.isnan(clustering_report(X4, [-1] * 4, noise="cluster")["silhouette"])
+
+
+def test_sample_is_for_the_silhouette_alone(digits):
+    X, y = digits
+    whole = clustering_report(X, y)
+    sampled = clustering_report(X, y, sample_size=100, random_state=3)
+    assert sampled["silhouette"] == silhouette_score(X, y, sample_size=100, random_state=3) != whole["silhouette"]
+    assert sampled["calinski_harabasz"] == whole["calinski_harabasz"]
+    assert clustering_report(X, y, sample_size=400)["silhouette"] == whole["silhouette"]
+
+
+def test_a_sample_that_is_degenerate_warns():
+    labels = np.zeros(100, dtype=int)
+    labels[0] = 1
+    X = np.arange(100.0)[:, np.newaxis]
+    with pytest.warns(DegenerateClusteringWarning, match="silhouette not defined .* sample of 5"):
+        report = clustering_report(X, labels, sample_size=5, random_state=0)
+    assert np.isnan(report["silhouette"])
+    assert report["calinski_harabasz"] > 0
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"labels": [0, 1]}, "inconsistent numbers of samples"),
+        ({"labels": [[0, 1], [0, 1], [0, 1], [0, 1]]}, "1d array|y should be"),
+        ({"labels": [0, 0, 1, np.nan]}, "labels contains NaN"),
+        ({"X": [[np.nan], [0], [1], [2]]}, "X contains NaN"),
+        ({"y_true": [0, 1]}, "inconsistent numbers of samples"),
+        ({"noise": "keep"}, "'noise' parameter"),
+        ({"sample_size": 1}, "'sample_size' parameter"),
+        ({"sample_size": 0.5}, "'sample_size' parameter"),
+    ],
+)
+def test_bad_arguments_of_the_report(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        clustering_report(**{"X": X4, "labels": PAIRS, **arguments})
+
+
+# Accuracy
+
+
+@pytest.mark.parametrize(
+    "y_true, y_pred, accuracy",
+    [
+        ([0, 0, 1, 1], [1, 1, 0, 0], 1),
+        (["a", "a", "b", "b"], [5, 5, 5, 7], 0.75),
+        ([0, 0, 0, 0], [0, 1, 2, 3], 0.25),  # clusters beyond the classes stay unmatched
+        ([0, 1, 2, 3], [0, 0, 0, 0], 0.25),
+        # Greedy matching takes the 4 first and ends at 4 + 0; the best is 3 + 3.
+        ([0] * 7 + [1] * 3, [0] * 4 + [1] * 3 + [0] * 3, 0.6),
+    ],
+)
+def test_clustering_accuracy_by_hand(y_true, y_pred, accuracy):
+    assert clustering_accuracy(y_true, y_pred) == accuracy
+
+
+@pytest.mark.parametrize("y_true, y_pred", [([0, 1], [0]), ([], []), ([[0, 1]], [[0, 1]])])
+def test_bad_arguments_of_the_accuracy(y_true, y_pred):
+    with pytest.raises(ValueError, match=r"inconsistent|0 sample|1d array|y should be"):
+        clustering_accuracy(y_true, y_pred)
+
+
+# Scorers
+
+
+def make_autoencoder():
+    return SparseAutoencoderTransformer(8, lam=0.01, tol=1e-2, random_state=0)
+
+
+def make_model(clusterer, *extra):
+    return make_pipeline(StandardScaler(), make_autoencoder(), *extra, clusterer)
+
+
+FUNCTIONS = {
+    "silhouette": silhouette_score,
+    "calinski_harabasz": calinski_harabasz_score,
+    "davies_bouldin": lambda X, labels: -davies_bouldin_score(X, labels),
+}
+
+
+@pytest.mark.parametrize("metric", FUNCTIONS)
+@pytest.mark.parametrize("space", ["input", "code", "standardscaler", "pca"])
+def test_scorer_with_predict_in_every_space(digits, metric, space):
+    X, _ = digits
+    train, test = X[:250] * 3 + 1, X[250:] * 3 + 1
+    model = make_model(KMeans(4, n_init=1, random_state=0), PCA(3)).fit(train)
+    scaled = model[:1].transform(test)
+    spaces = {"input": scaled, "code": model[:-1].transform(test), "standardscaler": scaled}
+    spaces["pca"] = spaces["code"]
+    expected = FUNCTIONS[metric](spaces[space], model.predict(test))
+    assert_allclose(make_clustering_scorer(metric, space=space)(model, test), expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("clusterer", [AgglomerativeClustering(4), DBSCAN(eps=0.4, min_samples=5)])
+def test_scorer_without_predict_fits_a_clone_to_the_code(digits, clusterer):
+    X, _ = digits
+    train, test = X[:250], X[250:]
+    model = make_model(clusterer).fit(train)
+    before = model[-1].labels_.copy()
+    labels = clone(clusterer).fit_predict(model[:-1].transform(test))
+    assert len(np.unique(labels)) > 1
+    assert_allclose(silhouette_scorer(model, test), silhouette_score(model[:1].transform(test), labels), rtol=1e-10)
+    assert (model[-1].labels_ == before).all()
+
+
+def test_default_scorers_score_in_the_input_space(digits):
+    X, _ = digits
+    model = make_model(KMeans(4, n_init=1, random_state=0)).fit(X)
+    for metric, scorer in zip(FUNCTIONS, (silhouette_scorer, calinski_harabasz_scorer, davies_bouldin_scorer)):
+        assert scorer(model, X) == make_clustering_scorer(metric, space="input")(model, X)
+        assert scorer(model, X) != make_clustering_scorer(metric, space="code")(model, X)
+
+
+def test_nested_pipelines_are_opened_up(digits):
+    X, _ = digits
+    flat = make_model(KMeans(4, n_init=1, random_state=0)).fit(X)
+    features = make_pipeline(StandardScaler(), make_autoencoder())
+    nested = make_pipeline("passthrough", features, KMeans(4, n_init=1, random_state=0)).fit(X)
+    assert silhouette_scorer(nested, X) == silhouette_scorer(flat, X)
+    by_name = make_clustering_scorer("silhouette", space="pipeline__standardscaler")
+    assert by_name(nested, X) == silhouette_scorer(flat, X)
+
+
+@pytest.mark.parametrize("model", [KMeans(2, n_init=1), make_pipeline(StandardScaler(), KMeans(2, n_init=1))])
+def test_without_an_autoencoder_the_clusterers_features_are_the_input(model):
+    model.fit(X4)
+    assert_allclose(silhouette_scorer(model, X4), SILHOUETTE)
+
+
+def test_an_autoencoder_inside_another_step_needs_a_named_space(digits):
+    X, _ = digits
+    columns = ColumnTransformer([("code", make_autoencoder(), slice(0, 64))])
+    model = make_pipeline(StandardScaler(), columns, KMeans(3, n_init=1, random_state=0)).fit(X)
+    with pytest.raises(ValueError, match=r"inside another step.*'standardscaler'"):
+        silhouette_scorer(model, X)
+    assert -1 < make_clustering_scorer("silhouette", space="standardscaler")(model, X) < 1
+
+
+def test_an_unknown_space_is_an_error_that_lists_the_steps():
+    model = make_pipeline(StandardScaler(), KMeans(2, n_init=1)).fit(X4)
+    with pytest.raises(ValueError, match=r"space='pca' .*\['standardscaler'\]"):
+        make_clustering_scorer("silhouette", space="pca")(model, X4)
+
+
+@pytest.mark.parametrize(
+    "scorer, worst", [(silhouette_scorer, -1), (calinski_harabasz_scorer, 0), (davies_bouldin_scorer, -1e30)]
+)
+@pytest.mark.parametrize("clusterer", [DBSCAN(eps=1e-9, min_samples=2), DBSCAN(eps=1e9), AgglomerativeClustering(4)])
+def test_degenerate_partitions_score_the_worst(scorer, worst, clusterer):
+    with pytest.warns(DegenerateClusteringWarning, match="the worst"):
+        assert scorer(clusterer.fit(X4), X4) == worst
+
+
+def test_a_collapsed_code_does_not_get_the_best_davies_bouldin():
+    # scikit-learn's index is 0, the best value, once all centroids lie within 1e-8 of each other.
+    Z = np.random.RandomState(0).normal(size=(100, 2))
+    labels = KMeans(3, n_init=1, random_state=0).fit_predict(Z)
+    expected = davies_bouldin_score(Z, labels)
+    for collapsed in (1e-10 * Z, 1e-10 * Z + [0.1, 0.9]):
+        assert_allclose(clustering_report(collapsed, labels)["davies_bouldin"], expected, rtol=1e-4)
+
+
+def test_scorers_count_noise_as_a_cluster_unless_told(digits):
+    X, _ = digits
+    dbscan = DBSCAN(eps=4, min_samples=4).fit(X)
+    labels = dbscan.labels_
+    kept = labels != -1
+    assert 0.1 < kept.mean() < 0.9
+    assert silhouette_scorer(dbscan, X) == silhouette_score(X, labels)
+    dropping = make_clustering_scorer("silhouette", noise="drop")
+    assert dropping(dbscan, X) == silhouette_score(X[kept], labels[kept])
+
+
+def test_sampling_scorer_is_deterministic(digits):
+    X, _ = digits
+    kmeans = KMeans(5, n_init=1, random_state=0).fit(X)
+    scorer = make_clustering_scorer("silhouette", sample_size=50, random_state=1)
+    assert scorer(kmeans, X) == scorer(kmeans, X) == silhouette_score(X, kmeans.labels_, sample_size=50, random_state=1)
+
+
+def test_scorers_pickle_and_show_their_settings():
+    scorer = make_clustering_scorer("davies_bouldin", space="code", sample_size=7)
+    kmeans = KMeans(2, n_init=1).fit(X4)
+    assert pickle.loads(pickle.dumps(scorer))(kmeans, X4) == scorer(kmeans, X4)
+    assert repr(scorer) == (
+        "make_clustering_scorer('davies_bouldin', space='code', noise='cluster', sample_size=7, random_state=None)"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments, name",
+    [
+        ({"metric": "dunn"}, "metric"),
+        ({"space": 3}, "space"),
+        ({"noise": "keep"}, "noise"),
+        ({"sample_size": -1}, "sample_size"),
+    ],
+)
+def test_bad_arguments_of_the_scorer(arguments, name):
+    with pytest.raises(ValueError, match=f"'{name}' parameter of make_clustering_scorer"):
+        make_clustering_scorer(**{"metric": "silhouette", **arguments})
+
+
+def test_scorers_warn_of_nothing_on_a_sound_partition(digits):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        silhouette_scorer(KMeans(2, n_init=1).fit(X4), X4)
