@@ -37,26 +37,26 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
 
         J(W, b) = 1/n sum_i 1/2 ||h(x_i) - x_i||^2  +  lam/2 sum_l ||W_l||_F^2  +  beta sum_j KL(rho || rho_hat_j)
 
-    where rho_hat_j is the mean activation of code unit j and KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) /
-    (1 - r)). Biases carry no weight decay.
+    where rho_hat_j is the mean activation of code unit j and
+    KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)). Biases carry no weight decay.
 
     Parameters
     ----------
-    n_components : int, default=@H
+    n_components : int, default=64
         Number of code units.
-    rho : float, default=@RHO
+    rho : float, default=0.5
         Mean activation that each code unit is drawn to, strictly between 0 and 1.
-    beta : float, default=@BETA
+    beta : float, default=1.0
         Weight of the KL term, >= 0.
-    lam : float, default=@LAM
+    lam : float, default=0.001
         Weight of the weight decay, >= 0. Too large a value collapses the code.
     output_activation : {"identity", "logistic"}, default="identity"
         Activation of the output layer: "identity" for standardised data, "logistic" for data in [0, 1].
     solver : {"lbfgs"}, default="lbfgs"
         L-BFGS over all rows at once.
-    max_iter : int, default=@ITER
+    max_iter : int, default=300
         Largest number of iterations.
-    tol : float, default=@TOL
+    tol : float, default=1e-3
         Training stops when an iteration lowers J by no more than ``tol`` times J.
     warm_start : bool, default=False
         Whether `fit` continues from the parameters of the last one, if there was one.
@@ -137,7 +137,7 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         self,
         n_components=64,
         *,
-        rho=0.4,
+        rho=0.5,
         beta=1.0,
         lam=0.001,
         output_activation="identity",
@@ -344,8 +344,8 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         if code.shape[0] > 1 and largest_std < _COLLAPSED_STD:
             warnings.warn(
                 f"The code has collapsed: the unit that varies most over rows has a standard deviation of only "
-                f"{largest_std:.1e}, so there is next to nothing to cluster by. Lower lam={self.lam}, which weighs most here; "
-                f"if that is not enough, lower beta={self.beta} or move rho={self.rho} nearer to 0.5.",
+                f"{largest_std:.1e}, so there is next to nothing to cluster by. Lower lam={self.lam}, which weighs "
+                f"most here; if that is not enough, lower beta={self.beta} or move rho={self.rho} nearer to 0.5.",
                 CollapsedCodeWarning,
             )
 

