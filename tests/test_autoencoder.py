@@ -144,9 +144,7 @@ def test_weights_equal_repetition(X):
 def test_only_ratios_of_weights_matter(X, rng):
     # Unscaled, the second weights would be zero in float32.
     w = rng.uniform(size=len(X))
-    model, rescaled = (
-        make(max_iter=10).fit(X.astype(np.float32), sample_weight=scale * w) for scale in (1, 2.0**-200)
-    )
+    model, rescaled = (make(max_iter=10).fit(X.astype(np.float32), sample_weight=scale * w) for scale in (1, 2.0**-200))
     assert_array_equal(model.coefs_[0], rescaled.coefs_[0])
 
 
