@@ -57,7 +57,7 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
     max_iter : int, default=300
         Largest number of iterations.
     tol : float, default=1e-3
-        Training stops when an iteration lowers J by no more than ``tol`` times J.
+        Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last ten.
     warm_start : bool, default=False
         Whether `fit` continues from the parameters of the last one, if there was one.
     random_state : int, RandomState instance or None, default=None
@@ -320,8 +320,8 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
             ) from error
         if not result.success:
             warnings.warn(
-                f"L-BFGS reached max_iter={self.max_iter} iterations before an iteration lowered the loss by less "
-                f"than tol={self.tol} of itself. Raise max_iter or tol.",
+                f"L-BFGS reached max_iter={self.max_iter} iterations while each still lowered the loss by more than "
+                f"tol={self.tol} of itself. Raise max_iter or tol.",
                 ConvergenceWarning,
             )
         return result.x.astype(X.dtype), loss_curve
@@ -335,19 +335,29 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         self.n_iter_ = len(loss_curve)
         code = self._encode(X)
         self.mean_activation_ = np.average(code.astype(np.float64, copy=False), axis=0, weights=sample_weight)
-        self._warn_if_collapsed(code, sample_weight)
+        self._warn_if_collapsed(X, code, sample_weight)
 
-    def _warn_if_collapsed(self, code, sample_weight):
+    def _warn_if_collapsed(self, X, code, sample_weight):
         """Warn if no unit of the code varies over rows; one row alone cannot vary."""
         variance = np.average(np.square(code - self.mean_activation_), axis=0, weights=sample_weight)
         largest_std = np.sqrt(variance.max())
-        if code.shape[0] > 1 and largest_std < _COLLAPSED_STD:
-            warnings.warn(
-                f"The code has collapsed: the unit that varies most over rows has a standard deviation of only "
-                f"{largest_std:.1e}, so there is next to nothing to cluster by. Lower lam={self.lam}, which weighs "
-                f"most here; if that is not enough, lower beta={self.beta} or move rho={self.rho} nearer to 0.5.",
-                CollapsedCodeWarning,
-            )
+        if code.shape[0] == 1 or largest_std >= _COLLAPSED_STD:
+            return
+        if not np.ptp(X, axis=0).any():
+            cause = "All rows of X are the same."
+        else:
+            remedies = [
+                "standardise X if it is not",
+                *([f"lower lam={self.lam}, which weighs most here"] if self.lam > 0 else []),
+                *([f"lower beta={self.beta}"] if self.beta > 0 else []),
+                *([f"move rho={self.rho} nearer to 0.5"] if self.beta > 0 and self.rho != 0.5 else []),
+            ]
+            cause = f"In this order: {'; '.join(remedies)}."
+        warnings.warn(
+            "The code has collapsed, it hardly differs between rows: the unit that varies most has a standard "
+            f"deviation of {largest_std:.1e}. {cause}",
+            CollapsedCodeWarning,
+        )
 
     def _encode(self, X):
         encoder = slice(self._network.n_encoder_layers)

@@ -261,6 +261,11 @@ def _flat_steps(estimator, prefix=""):
 def _labels_and_space(estimator, X, space):
     """Labels of X under a fitted estimator, and X in the space to score in."""
     *features, (_, clusterer) = _flat_steps(estimator)
+    if not hasattr(clusterer, "fit_predict"):
+        raise ValueError(
+            f"The scorer needs a clusterer, or a pipeline that ends in one, but got {type(clusterer).__name__}, which "
+            "has no fit_predict. Of a search, pass its best_estimator_."
+        )
     names = [name for name, _ in features]
     if space == "input" and not any(isinstance(step, AutoencoderMixin) for _, step in features):
         if any(isinstance(value, AutoencoderMixin) for value in estimator.get_params().values()):
@@ -284,7 +289,27 @@ def _labels_and_space(estimator, X, space):
 
 
 class _ClusteringScorer:
-    """A callable (estimator, X, y=None) -> float; see `make_clustering_scorer`."""
+    """A scorer made by `make_clustering_scorer`: call it as ``scorer(estimator, X)``, or pass it to `GridSearchCV`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted clusterer, or fitted pipeline that ends in one.
+    X : array-like of shape (n_samples, n_features)
+        Data, as the estimator takes it.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    score : float
+        Higher is better.
+
+    Raises
+    ------
+    ValueError
+        If the estimator does not end in a clusterer, or `space` names no step of it.
+    """
 
     def __init__(self, metric, *, space, noise, sample_size, random_state):
         self.metric = metric
@@ -359,7 +384,8 @@ def make_clustering_scorer(metric, *, space="input", noise="cluster", sample_siz
     Raises
     ------
     ValueError
-        If an option is out of range, or, at the call, if `space` names no step.
+        If an option is out of range, or, at the call, if `space` names no step or the estimator is no clusterer.
+        `GridSearchCV` turns errors at the call into NaN, with a warning, unless ``error_score="raise"``.
 
     Examples
     --------

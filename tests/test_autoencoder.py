@@ -266,9 +266,24 @@ def test_no_warning_when_tol_is_reached(X):
 
 
 def test_collapsed_code_warns(X):
-    with pytest.warns(CollapsedCodeWarning, match="Lower lam=50"):
-        model = make(lam=50.0, max_iter=200).fit(X)
+    with pytest.warns(
+        CollapsedCodeWarning, match="standardise X if it is not; lower lam=50.*; lower beta=1.0.*; move rho=0.1 nearer"
+    ):
+        model = make(lam=50.0, rho=0.1, max_iter=200).fit(X)
     assert model.transform(X).std(axis=0).max() < 1e-3
+
+
+def test_collapse_names_only_what_can_be_changed(X):
+    with pytest.warns(CollapsedCodeWarning) as record:
+        make(lam=50.0, beta=0.0, max_iter=200).fit(X)
+    assert "rho" not in str(record[0].message)
+    assert "beta" not in str(record[0].message)
+
+
+@pytest.mark.filterwarnings("ignore::skdeepcluster.exceptions.InputScaleWarning")
+def test_collapse_on_equal_rows_says_so():
+    with pytest.warns(CollapsedCodeWarning, match="All rows of X are the same"):
+        make().fit(np.ones((20, 4)))
 
 
 def test_one_row_is_no_collapse(X):

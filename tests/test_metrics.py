@@ -10,6 +10,7 @@ from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -244,6 +245,20 @@ def test_an_autoencoder_inside_another_step_needs_a_named_space(digits):
     with pytest.raises(ValueError, match=r"inside another step.*'standardscaler'"):
         silhouette_scorer(model, X)
     assert -1 < make_clustering_scorer("silhouette", space="standardscaler")(model, X) < 1
+
+
+@pytest.mark.parametrize(
+    "model, name",
+    [
+        (make_autoencoder(), "SparseAutoencoderTransformer"),
+        (make_pipeline(StandardScaler(), make_autoencoder()), "SparseAutoencoderTransformer"),
+        (GridSearchCV(KMeans(n_init=1), {"n_clusters": [2]}, cv=2), "GridSearchCV"),
+    ],
+)
+def test_an_estimator_that_does_not_end_in_a_clusterer_is_an_error(digits, model, name):
+    X, _ = digits
+    with pytest.raises(ValueError, match=f"needs a clusterer.* got {name}, which has no fit_predict"):
+        silhouette_scorer(model.fit(X), X)
 
 
 def test_an_unknown_space_is_an_error_that_lists_the_steps():

@@ -91,9 +91,9 @@ def test_readme_code_runs_in_order(capsys):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert len(blocks) == 2
     quick_start, search = blocks
-    assert len([line for line in quick_start.splitlines() if line.strip()]) <= 11
+    assert len([line for line in quick_start.splitlines() if line.strip()]) == 10
     namespace = {}
     exec(quick_start, namespace)
-    assert re.search(r"^nmi +0\.[6-9]", capsys.readouterr().out, flags=re.MULTILINE)
+    assert re.search(r"^nmi +0\.[7-9]", capsys.readouterr().out, flags=re.MULTILINE)
     exec(search, namespace)
     assert "rho" in capsys.readouterr().out

@@ -59,7 +59,7 @@ def choose_eps(Z):
         clustering_report(spaces["scaled pixels"], labels, noise="cluster")["calinski_harabasz"]
         for labels in partitions
     ]
-    return candidates[np.argmax(scores)]
+    return candidates[np.nanargmax(scores)]
 
 
 eps = {name: choose_eps(Z) for name, Z in spaces.items()}

@@ -1,11 +1,16 @@
 """Limited-memory BFGS."""
 
+from collections import deque
+
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 from threadpoolctl import threadpool_limits
 
 # SciPy's status of a run that used up its iterations.
 _OUT_OF_ITERATIONS = 1
+
+# Iterations over which the decrease is averaged.
+_N_AVERAGED = 10
 
 # Largest entry of a gradient that is taken for zero.
 _VANISHED_GRADIENT = 1e-10
@@ -23,8 +28,9 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, callback=None):
     max_iter : int
         Largest number of iterations.
     tol : float
-        Stop when an iteration lowers the value f by no more than ``tol * |f|``. (SciPy's own rule compares with
-        ``max(|f|, 1)``, so that it depends on the scale of f.)
+        Stop when iterations lower the value f by no more than ``tol * |f|`` each, on average over the last ten.
+        (SciPy's own rule compares one iteration, which may be a short one by chance, with ``max(|f|, 1)``, which
+        depends on the scale of f.)
     callback : callable, default=None
         ``callback(n_iter, value)`` is called after every iteration.
 
@@ -44,7 +50,7 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, callback=None):
     R. H. Byrd, P. Lu, J. Nocedal, C. Zhu, "A limited memory algorithm for bound constrained optimization", 1995.
     """
     n_iter = 0
-    previous_value = np.inf
+    last_values = deque(maxlen=_N_AVERAGED + 1)
 
     def finite_value_and_grad(x):
         value, grad = value_and_grad(x)
@@ -54,14 +60,14 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, callback=None):
 
     # SciPy hands over the state only to a parameter of exactly this name.
     def after_iteration(intermediate_result):
-        nonlocal n_iter, previous_value
+        nonlocal n_iter
         n_iter += 1
         value = float(intermediate_result.fun)
         if callback is not None:
             callback(n_iter, value)
-        if previous_value - value <= tol * abs(value):
+        last_values.append(value)
+        if len(last_values) > _N_AVERAGED and last_values[0] - value <= _N_AVERAGED * tol * abs(value):
             raise StopIteration
-        previous_value = value
 
     # The wheels of SciPy and NumPy carry a BLAS each, whose threads would fight for the cores; and sums that depend on
     # the number of threads would make the result depend on n_jobs.
