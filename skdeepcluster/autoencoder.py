@@ -57,7 +57,8 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
     max_iter : int, default=300
         Largest number of iterations.
     tol : float, default=1e-3
-        Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last ten.
+        Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last ten (so
+        after 11 iterations at the soonest).
     warm_start : bool, default=False
         Whether `fit` continues from the parameters of the last one, if there was one.
     random_state : int, RandomState instance or None, default=None
@@ -87,7 +88,7 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
     Warns
     -----
     sklearn.exceptions.ConvergenceWarning
-        If `max_iter` ends training before `tol` does.
+        If `max_iter` ends training before `tol` does, or no lower J can be found in working precision.
     skdeepcluster.exceptions.CollapsedCodeWarning
         If no code unit varies by a standard deviation of at least 1e-3.
     skdeepcluster.exceptions.InputScaleWarning
@@ -97,7 +98,9 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
     Notes
     -----
     The defaults were chosen for standardised data of 13 to 784 features, with KMeans on the code; ``docs/defaults.md``
-    in the repository has the study. A fit runs on one thread, so that its result does not depend on their number.
+    in the repository has the study. A fit holds BLAS to one thread, so that its result does not depend on their number.
+    The limit is the process's: fits at the same time in several Python threads (joblib's "threading" backend) may lift
+    it under each other, and then differ in the last digits. Rows of weight zero take no part in a fit.
 
     References
     ----------
@@ -188,8 +191,8 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         """
         with unchanged_on_error(self):
             X = validate_data(self, X, dtype=_FLOAT_TYPES)
-            sample_weight = _scaled_sample_weight(sample_weight, X)
-            self._check_input_range(X)
+            X, sample_weight = _effective_rows(X, sample_weight)
+            self._check_input_range(X, sample_weight)
             objective = self._build_objective(X.shape[1])
             theta, loss_curve = self._solve(objective, self._initial_theta(objective), X, sample_weight)
             self._store(objective, theta, loss_curve, X, sample_weight)
@@ -248,7 +251,7 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
             )
         return self._decode(X)
 
-    def _check_input_range(self, X):
+    def _check_input_range(self, X, sample_weight):
         """Raise or warn if the values of X do not suit the output activation."""
         if self.output_activation == "logistic":
             # MinMaxScaler itself leaves [0, 1] by rounding.
@@ -260,7 +263,8 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
                     "output_activation='identity'."
                 )
             return
-        mean_squares = np.einsum("ij,ij->j", X, X, dtype=np.float64) / X.shape[0]
+        weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        mean_squares = np.einsum("i,ij,ij->j", weights, X, X) / X.shape[0]
         if (
             not _SMALLEST_MEAN_SQUARE <= mean_squares.mean() <= _LARGEST_MEAN_SQUARE
             or mean_squares.max() > _LARGEST_FEATURE_MEAN_SQUARE
@@ -320,8 +324,8 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
             ) from error
         if not result.success:
             warnings.warn(
-                f"L-BFGS reached max_iter={self.max_iter} iterations while each still lowered the loss by more than "
-                f"tol={self.tol} of itself. Raise max_iter or tol.",
+                f"L-BFGS stopped before iterations lowered the loss by no more than tol={self.tol} of itself each, on "
+                f"average over ten: {result.message}. Raise max_iter or tol, and standardise X if it is not.",
                 ConvergenceWarning,
             )
         return result.x.astype(X.dtype), loss_curve
@@ -377,12 +381,14 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         return tags
 
 
-def _scaled_sample_weight(sample_weight, X):
-    """The sample weights with mean 1, or None for None."""
+def _effective_rows(X, sample_weight):
+    """The rows of positive weight, and their weights scaled to mean 1; all rows and None for None."""
     if sample_weight is None:
-        return None
+        return X, None
     sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    mean = sample_weight.mean()
-    if mean == 0:
+    positive = sample_weight > 0
+    if not positive.any():
         raise ValueError("sample_weight is zero for every row; at least one weight must be positive.")
-    return sample_weight / mean
+    if not positive.all():
+        X, sample_weight = X[positive], sample_weight[positive]
+    return X, sample_weight / sample_weight.mean()

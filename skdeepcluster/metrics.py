@@ -17,11 +17,11 @@ from numbers import Integral
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.metrics import (
     adjusted_rand_score,
     calinski_harabasz_score,
-    davies_bouldin_score,
     normalized_mutual_info_score,
     silhouette_score,
 )
@@ -54,14 +54,23 @@ _SCORING_CONSTRAINTS = {
 
 
 class _DegeneratePartition(Exception):
-    """An internal score is not defined; the message says why."""
+    """An internal score is not defined; the message says why, and what to change."""
 
 
-def _scaled_davies_bouldin_score(Z, labels):
-    # scikit-learn takes centroids closer than 1e-8 for equal and then returns 0, the best value: a collapsed code would
-    # win. The index does not depend on place and scale, so stretch the widest column to [0, 1].
-    lowest = Z.min(axis=0)
-    return davies_bouldin_score((Z - lowest) / (Z.max(axis=0) - lowest).max(), labels)
+def _davies_bouldin_score(Z, labels):
+    """Davies-Bouldin index: mean over clusters i of max_j (s_i + s_j) / d_ij, with s the mean distance to the centroid.
+
+    scikit-learn's takes distances below 1e-8 for zero and returns 0, the best value, if all s or all d are: a collapsed
+    code, or clusters around one centre, would win.
+    """
+    clusters = [Z[labels == label] for label in np.unique(labels)]
+    centroids = np.array([cluster.mean(axis=0, dtype=np.float64) for cluster in clusters])
+    s = np.array([np.linalg.norm(cluster - centroid, axis=1).mean() for cluster, centroid in zip(clusters, centroids)])
+    d = cdist(centroids, centroids)
+    np.fill_diagonal(d, np.inf)
+    if not d.all():
+        raise _DegeneratePartition("two clusters have the same centroid; look at the clusterer")
+    return np.mean(np.max((s[:, np.newaxis] + s) / d, axis=1))
 
 
 # name -> (function of data and labels, sign that makes higher better, worst value after the sign). The Davies-Bouldin
@@ -69,7 +78,7 @@ def _scaled_davies_bouldin_score(Z, labels):
 _INTERNAL_METRICS = {
     "silhouette": (silhouette_score, 1, -1.0),
     "calinski_harabasz": (calinski_harabasz_score, 1, 0.0),
-    "davies_bouldin": (_scaled_davies_bouldin_score, -1, -1e30),
+    "davies_bouldin": (_davies_bouldin_score, -1, -1e30),
 }
 
 
@@ -78,7 +87,7 @@ def _internal_score(metric, Z, labels, *, noise, sample_size, random_state):
     if noise == "drop":
         kept = labels != _NOISE
         if not kept.any():
-            raise _DegeneratePartition("every row is noise")
+            raise _DegeneratePartition("every row is noise; raise eps or lower min_samples")
         Z, labels = Z[kept], labels[kept]
     of_sample = ""
     # Only the silhouette costs a time quadratic in the number of rows.
@@ -88,11 +97,13 @@ def _internal_score(metric, Z, labels, *, noise, sample_size, random_state):
         of_sample = f" of the sample of {sample_size}"
     n_clusters = len(np.unique(labels))
     if n_clusters < 2:
-        raise _DegeneratePartition(f"there is only one cluster{of_sample}")
+        raise _DegeneratePartition(f"there is only one cluster{of_sample}; ask for more clusters, or a smaller eps")
     if n_clusters >= len(labels):
-        raise _DegeneratePartition(f"there are as many clusters as rows{of_sample}")
-    if np.all(Z[0] == Z):
-        raise _DegeneratePartition("all rows are the same point")
+        raise _DegeneratePartition(
+            f"there are as many clusters as rows{of_sample}; ask for fewer clusters, or a larger eps"
+        )
+    if not np.ptp(Z, axis=0).any():
+        raise _DegeneratePartition("all rows are the same point; look at the data")
     return float(_INTERNAL_METRICS[metric][0](Z, labels))
 
 
@@ -116,11 +127,9 @@ class ClusteringReport(dict):
     """
 
     def __str__(self):
-        width = max(len(name) for name in self)
-        return "\n".join(
-            f"{name:<{width}}  {value:>10d}" if isinstance(value, int) else f"{name:<{width}}  {value:>10.4f}"
-            for name, value in self.items()
-        )
+        width = max(map(len, self), default=0)
+        texts = {name: f"{value:.4f}" if isinstance(value, float) else str(value) for name, value in self.items()}
+        return "\n".join(f"{name:<{width}}  {text:>10}" for name, text in texts.items())
 
 
 @validate_params(
@@ -196,11 +205,7 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
             undefined[metric] = str(reason)
     if undefined:
         reasons = " and ".join(dict.fromkeys(undefined.values()))
-        warnings.warn(
-            f"{', '.join(undefined)} not defined (NaN): {reasons}. Choose another number of clusters, or another eps "
-            "and min_samples for DBSCAN.",
-            DegenerateClusteringWarning,
-        )
+        warnings.warn(f"{', '.join(undefined)} not defined (NaN): {reasons}.", DegenerateClusteringWarning)
     if y_true is not None:
         y_true = _check_labels(y_true, X, "y_true")
         report["accuracy"] = clustering_accuracy(y_true, labels)
@@ -266,26 +271,35 @@ def _labels_and_space(estimator, X, space):
             f"The scorer needs a clusterer, or a pipeline that ends in one, but got {type(clusterer).__name__}, which "
             "has no fit_predict. Of a search, pass its best_estimator_."
         )
+    n_before_space = _n_steps_before(space, features, estimator)
+    Z = scored = X
+    for n_done, (_, step) in enumerate(features, start=1):
+        Z = step.transform(Z)
+        if n_done == n_before_space:
+            scored = Z
+    labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
+    return labels, scored
+
+
+def _n_steps_before(space, features, estimator):
+    """How many of the feature steps lead to the space to score in."""
     names = [name for name, _ in features]
-    if space == "input" and not any(isinstance(step, AutoencoderMixin) for _, step in features):
+    if space == "code":
+        return len(features)
+    if space == "input":
+        for n_before, (_, step) in enumerate(features):
+            if isinstance(step, AutoencoderMixin):
+                return n_before
         if any(isinstance(value, AutoencoderMixin) for value in estimator.get_params().values()):
             raise ValueError(
                 "space='input' cannot find the autoencoder's input, since the autoencoder is inside another step. Give "
                 f"the name of the step whose output to score in, one of {names}, or space='code'."
             )
         # Without an autoencoder, as in a baseline, the features that reach the clusterer are all there is.
-        space = "code"
-    if space not in ("input", "code", *names):
+        return len(features)
+    if space not in names:
         raise ValueError(f"space={space!r} is neither 'input' nor 'code' nor a step before the clusterer: {names}.")
-    Z, scored = X, None
-    for name, step in features:
-        if space == "input" and scored is None and isinstance(step, AutoencoderMixin):
-            scored = Z
-        Z = step.transform(Z)
-        if space == name:
-            scored = Z
-    labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
-    return labels, Z if scored is None else scored
+    return names.index(space) + 1
 
 
 class _ClusteringScorer:
@@ -361,11 +375,11 @@ def make_clustering_scorer(metric, *, space="input", noise="cluster", sample_siz
         The Davies-Bouldin index is negated, so that higher is better for all three.
     space : str, default="input"
         Where distances are measured: "input" is what the autoencoder receives (in a pipeline, the output of the steps
-        before it), "code" is what the clusterer receives, and the name of a step is the output of that step (in nested
-        pipelines, names joined by ``__``). Without an autoencoder, "input" is what the clusterer receives. "code" gives
-        every candidate a yardstick of its own, and rewards candidates whose code has collapsed: measured on ten real
-        data sets, the silhouette in each model's own code space is anti-correlated with the truth (mean Spearman
-        correlation with the normalised mutual information -0.28; in the input space 0.36).
+        before it), "code" is what the clusterer receives, and the name of any other step is the output of that step
+        (of a step inside a nested pipeline, the names joined by ``__``). Without an autoencoder, "input" is what the
+        clusterer receives. "code" gives every candidate a yardstick of its own, and rewards candidates whose code has
+        collapsed: measured on ten real data sets, the silhouette in each model's own code space is anti-correlated with
+        the truth (mean Spearman correlation with the normalised mutual information -0.28; in the input space 0.36).
     noise : {"cluster", "drop"}, default="cluster"
         What becomes of rows labelled -1, see `clustering_report`. The default differs from the report's, since a search
         that may drop noise picks the candidate that calls most rows noise.

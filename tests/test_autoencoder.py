@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS reached max_iter:sklearn.exceptions.ConvergenceWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
 
 
 def make(**parameters):
@@ -209,11 +209,14 @@ def test_warm_start_continues(X):
 
 
 def test_warm_start_from_the_end_stays_there(X):
-    model = make(warm_start=True, max_iter=1000, tol=1e-6).fit(X)
-    before = model.loss_
+    model = make(warm_start=True, max_iter=5000, tol=1e-4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        model.fit(X)
+    before, n_iter = model.loss_, model.n_iter_
     model.fit(X)
-    assert model.n_iter_ < 20
-    assert_allclose(model.loss_, before, rtol=1e-4)
+    assert model.n_iter_ < n_iter / 2
+    assert_allclose(model.loss_, before, rtol=0.05)
 
 
 def test_verbose_prints_every_iteration(X, capsys):
@@ -254,8 +257,15 @@ def test_parameter_errors_name_the_parameter_and_its_range(X, parameter, value, 
 
 
 def test_convergence_warning_names_what_to_change(X):
-    with pytest.warns(ConvergenceWarning, match="max_iter=2 .*tol=0.*Raise max_iter or tol"):
+    with pytest.warns(ConvergenceWarning, match="tol=0 .* reached max_iter=2 iterations. Raise max_iter or tol"):
         make(max_iter=2, tol=0).fit(X)
+
+
+@pytest.mark.filterwarnings("ignore::skdeepcluster.exceptions.InputScaleWarning")
+@pytest.mark.parametrize("dtype, scale", [(np.float32, 1e9), (np.float64, 1e20)])
+def test_a_fit_that_gets_nowhere_warns(X, dtype, scale):
+    with pytest.warns(ConvergenceWarning, match="no lower value in working precision after . iterations.*standardise"):
+        make().fit((scale * X).astype(dtype))
 
 
 def test_no_warning_when_tol_is_reached(X):
@@ -292,10 +302,34 @@ def test_one_row_is_no_collapse(X):
         make().fit(X[5:6])
 
 
+@pytest.mark.parametrize("output_activation", ["identity", "logistic"])
+def test_rows_of_weight_zero_take_no_part(X01, output_activation):
+    data = X01 if output_activation == "logistic" else (X01 - X01.mean()) / X01.std()
+    with_extra = np.vstack([data, np.full(20, 1e6)])
+    w = np.ones(len(with_extra))
+    w[-1] = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputScaleWarning)
+        weighted = make(output_activation=output_activation).fit(with_extra, sample_weight=w)
+    without = make(output_activation=output_activation).fit(data)
+    assert_allclose(weighted.coefs_[0], without.coefs_[0], rtol=1e-6)
+
+
 def test_collapse_is_judged_on_weighted_rows(X):
-    # All weight on one row: its code is the only one, though the others' differ.
+    # The code of the first row, nearly the only one that counts, hardly differs from the mean.
     with pytest.warns(CollapsedCodeWarning):
-        make().fit(X, sample_weight=np.arange(len(X)) == 0)
+        make().fit(X, sample_weight=np.where(np.arange(len(X)) == 0, 1.0, 1e-12))
+
+
+def test_the_scale_of_the_input_is_the_weighted_one(X):
+    # The heavy rows are ten times as large as standardised ones.
+    w = np.where(np.arange(len(X)) < 200, 1.0, 1e-6)
+    data = np.where(w[:, np.newaxis] == 1, 10 * X, X / 100)
+    with pytest.warns(InputScaleWarning):
+        make().fit(data, sample_weight=w)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", InputScaleWarning)
+        make().fit(np.where(w[:, np.newaxis] == 1, X, 30 * X), sample_weight=w)
 
 
 @pytest.mark.parametrize("scale", [0.1, 10])

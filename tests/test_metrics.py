@@ -11,7 +11,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
@@ -77,6 +77,13 @@ def test_report_prints_as_a_table():
     assert len({len(line) for line in lines}) == 1
 
 
+def test_a_report_prints_whatever_is_put_into_it():
+    report = clustering_report(X4, PAIRS)
+    report["model"] = "KMeans"
+    assert str(report).splitlines()[-1].split() == ["model", "KMeans"]
+    assert str(type(report)()) == ""
+
+
 def test_reports_turn_into_pandas_rows():
     frame = pd.DataFrame([clustering_report(X4, PAIRS), clustering_report(X4, [0, 1, 1, 1])])
     assert list(frame["n_clusters"]) == [2, 2]
@@ -92,7 +99,7 @@ def test_reports_turn_into_pandas_rows():
         (X4, [0, 1, 2, 3], 4, 0, "as many clusters as rows"),
         (X4, [0, 1, -1, -1], 2, 2, "as many clusters as rows"),
         (X4[:1], [0], 1, 0, "only one cluster"),
-        (np.ones((4, 2)), PAIRS, 2, 0, "all rows are the same point"),
+        (np.ones((4, 2)), PAIRS, 2, 0, "all rows are the same point; look at the data"),
     ],
 )
 def test_degenerate_partitions_give_nan_and_one_warning(X, labels, n_clusters, n_noise, reason):
@@ -103,6 +110,29 @@ def test_degenerate_partitions_give_nan_and_one_warning(X, labels, n_clusters, n
     assert report["n_noise"] == n_noise
     assert np.isnan([report["silhouette"], report["calinski_harabasz"], report["davies_bouldin"]]).all()
     assert report["accuracy"] == report["nmi"] == report["ari"] == 1
+
+
+@pytest.mark.parametrize("scale", [1, 1e-12])
+def test_clusters_around_one_centre_have_no_davies_bouldin(scale):
+    # scikit-learn's index is 0 here, the best value.
+    X = scale * np.array([[-1.0], [1.0], [-2.0], [2.0]])
+    with pytest.warns(DegenerateClusteringWarning, match="davies_bouldin not defined .* same centroid") as record:
+        report = clustering_report(X, PAIRS)
+    assert len(record) == 1
+    assert np.isnan(report["davies_bouldin"])
+    assert report["silhouette"] < 0
+    assert report["calinski_harabasz"] == 0
+
+
+def test_davies_bouldin_is_scikit_learns_where_that_is_exact(rng):
+    Z, labels = rng.normal(size=(200, 3)), rng.randint(4, size=200)
+    expected = davies_bouldin_score(Z, labels)
+    for scale in (1, 1e-10, 1e10):
+        assert_allclose(clustering_report(scale * Z + scale, labels)["davies_bouldin"], expected, rtol=1e-9)
+    far = np.vstack([Z, [[1e9, 0, 0]]])
+    assert_allclose(
+        clustering_report(far, [*labels, 4])["davies_bouldin"], davies_bouldin_score(far, [*labels, 4]), rtol=1e-9
+    )
 
 
 def test_all_noise_as_a_cluster_is_one_cluster():
@@ -230,6 +260,24 @@ def test_nested_pipelines_are_opened_up(digits):
     assert silhouette_scorer(nested, X) == silhouette_scorer(flat, X)
     by_name = make_clustering_scorer("silhouette", space="pipeline__standardscaler")
     assert by_name(nested, X) == silhouette_scorer(flat, X)
+
+
+def test_the_keywords_for_spaces_come_before_steps_of_the_same_name(digits):
+    X, _ = digits
+    steps = [StandardScaler(), PCA(5), make_autoencoder(), PCA(2), KMeans(4, n_init=1, random_state=0)]
+    plain = Pipeline(list(zip("abcde", steps, strict=True))).fit(X)
+    named = Pipeline(list(zip(["input", "b", "code", "d", "e"], steps, strict=True))).fit(X)
+    for space in ("input", "code"):
+        scorer = make_clustering_scorer("silhouette", space=space)
+        assert scorer(named, X) == scorer(plain, X)
+    baseline = Pipeline([("code", PCA(5)), ("pca", PCA(2)), ("cluster", steps[-1])]).fit(X)
+    assert silhouette_scorer(baseline, X) == make_clustering_scorer("silhouette", space="pca")(baseline, X)
+
+
+def test_the_first_of_two_autoencoders_has_the_input(digits):
+    X, _ = digits
+    model = make_model(KMeans(4, n_init=1, random_state=0), None, StandardScaler(), make_autoencoder()).fit(X)
+    assert silhouette_scorer(model, X) == make_clustering_scorer("silhouette", space="standardscaler-1")(model, X)
 
 
 @pytest.mark.parametrize("model", [KMeans(2, n_init=1), make_pipeline(StandardScaler(), KMeans(2, n_init=1))])

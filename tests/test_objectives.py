@@ -91,6 +91,15 @@ def test_kl_divergence_of_saturated_units_is_large_but_finite():
     assert derivative[1] > 1e10
 
 
+def test_float32_activations_are_summed_in_float64():
+    objective = make_objective()
+    X = np.full((2**18, D), 0.1, dtype=np.float32)
+    theta = np.zeros(objective.layout.size)
+    theta[-D - H : -D] = np.log(0.1 / 0.9)  # the encoder's biases, for activations of 0.1
+    activation = float(objective.forward(theta, X[:1])[0][0, 0])
+    assert_allclose(objective.statistics(theta, X).activations, 2**18 * activation, rtol=1e-12)
+
+
 # The objective
 
 
@@ -123,6 +132,53 @@ def test_mlp_regressor_oracle(rng, alpha):
     objective = make_objective(beta=0, lam=alpha * D / N)
     value, _ = objective.value_and_grad(objective.layout.pack(mlp.coefs_, mlp.intercepts_), X)
     assert_allclose(value, D * mlp.loss_, rtol=1e-12)
+
+
+DEEP_NETWORKS = {
+    "two logistic layers": Network((D, 5, 3, 5, D), ("logistic",) * 3 + ("identity",), 2),
+    "one of two logistic, logistic output": Network((D, 5, 3, D), ("identity", "logistic", "logistic"), 2),
+    "logistic, then identity": Network((D, 5, 3, D), ("logistic", "identity", "identity"), 2),
+    "none logistic": Network((D, 3, 5, D), ("identity", "logistic", "identity"), 1),
+}
+
+
+def deep_by_definition(network, theta, X, w, rho, beta, lam):
+    """J_sparse with the KL term over all logistic encoder layers, from the formula."""
+    sizes = network.layer_sizes
+    n_coefs = sum(np.multiply(sizes[:-1], sizes[1:]))
+    coefs, biases, output, value = theta[:n_coefs], theta[n_coefs:], X, 0.0
+    for layer, activation in enumerate(network.activations):
+        shape = sizes[layer : layer + 2]
+        W, coefs = coefs[: np.prod(shape)].reshape(shape), coefs[np.prod(shape) :]
+        b, biases = biases[: shape[1]], biases[shape[1] :]
+        output = output @ W + b
+        output = expit(output) if activation == "logistic" else output
+        value += lam / 2 * (W**2).sum()
+        if activation == "logistic" and layer < network.n_encoder_layers:
+            rho_hat = w @ output / w.sum()
+            kl = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
+            value += beta * kl.sum()
+    return value + w @ ((output - X) ** 2).sum(axis=1) / 2 / w.sum()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", DEEP_NETWORKS)
+def test_every_logistic_encoder_layer_has_its_kl_term(rng, name, weighted):
+    network = DEEP_NETWORKS[name]
+    objective = SparseAutoencoderObjective(network, rho=0.2, beta=2.0, lam=0.05)
+    theta, X = rng.normal(scale=0.5, size=objective.layout.size), rng.uniform(size=(N, D))
+    w = rng.uniform(0.1, 2, size=N) if weighted else None
+    value, gradient = objective.value_and_grad(theta, X, w)
+
+    def definition(theta):
+        return deep_by_definition(network, theta, X, np.ones(N) if w is None else w, 0.2, 2.0, 0.05)
+
+    assert_allclose(value, definition(theta), rtol=1e-13)
+    step = 1e-6
+    expected = [
+        (definition(theta + shift) - definition(theta - shift)) / (2 * step) for shift in step * np.eye(theta.size)
+    ]
+    assert relative_error(gradient, expected) < 1e-7
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -84,9 +84,14 @@ def test_sample_weight_reaches_the_autoencoder(raw_digits, rng):
 @pytest.mark.filterwarnings("ignore::skdeepcluster.exceptions.DegenerateClusteringWarning")
 def test_grid_search(raw_digits, clusterer, scoring):
     X, _ = raw_digits
-    grid = {"sparseautoencodertransformer__rho": [0.2, 0.4], "sparseautoencodertransformer__lam": [1e-3]}
+    grid = {
+        "sparseautoencodertransformer__rho": [0.2, 0.4],
+        "sparseautoencodertransformer__beta": [1.0],
+        "sparseautoencodertransformer__lam": [1e-3, 1e-2],
+    }
+    refit = scoring != "all" or "db"
     search = GridSearchCV(
-        make_model(clusterer), grid, scoring=SCORERS.get(scoring, SCORERS), refit=scoring != "all" or "db", cv=2
+        make_model(clusterer), grid, scoring=SCORERS.get(scoring, SCORERS), refit=refit, cv=2, n_jobs=2
     )
     search.fit(X)
     for name in SCORERS if scoring == "all" else ["score"]:

@@ -52,6 +52,7 @@ def test_max_iter_stops_and_the_callback_sees_every_iteration():
         rosenbrock, np.array([-1.2, 1.0]), max_iter=5, tol=0, callback=lambda *state: seen.append(state)
     )
     assert not result.success
+    assert "max_iter=5" in result.message
     assert result.nit == 5
     assert [n_iter for n_iter, _ in seen] == [1, 2, 3, 4, 5]
     assert seen[-1][1] == result.fun == rosen(result.x)
@@ -74,6 +75,13 @@ def test_tol_is_the_mean_relative_decrease_of_ten_iterations_whatever_the_scale(
     assert result.success
     assert result.nit == len(values)
     assert result.fun == values[-1] == with_offset(result.x)[0]
+
+
+def test_a_line_search_that_finds_nothing_is_no_success():
+    # The gradient has the wrong sign.
+    result = minimize_lbfgs(lambda x: (x @ x, -2 * x), np.ones(3), max_iter=100, tol=1e-3)
+    assert not result.success
+    assert "no lower value" in result.message
 
 
 @pytest.mark.parametrize("bad", [(np.nan, np.zeros(2)), (np.inf, np.zeros(2)), (0.0, np.array([0.0, np.nan]))])

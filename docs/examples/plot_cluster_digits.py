@@ -30,10 +30,17 @@ parser.add_argument("--output", default="cluster_digits.png", help="file of the 
 output = parser.parse_args().output
 
 X, y = load_digits(return_X_y=True)
-scaler = StandardScaler().fit(X)
-autoencoder = SparseAutoencoderTransformer(random_state=0).fit(scaler.transform(X))
-spaces = {"scaled pixels": scaler.transform(X)}
-spaces["code"] = autoencoder.transform(spaces["scaled pixels"])
+
+
+def make_features(name):
+    """The steps before the clusterer."""
+    return {
+        "scaled pixels": [StandardScaler()],
+        "code": [StandardScaler(), SparseAutoencoderTransformer(random_state=0)],
+    }[name]
+
+
+spaces = {name: make_pipeline(*make_features(name)).fit_transform(X) for name in ("scaled pixels", "code")}
 
 # %%
 # Choosing eps for DBSCAN
@@ -72,26 +79,27 @@ for name, value in eps.items():
 # --------------
 # The internal scores of one clusterer are comparable between rows of the table, since all of them are measured in the
 # same space, the scaled pixels. Those of DBSCAN leave out its noise, so read them beside n_noise.
-reports = {}
-for space, Z in spaces.items():
+reports, pipelines = {}, {}
+for name in spaces:
     clusterers = (
         KMeans(10, n_init=10, random_state=0),
         AgglomerativeClustering(10),
-        DBSCAN(eps=eps[space], min_samples=MIN_SAMPLES),
+        DBSCAN(eps=eps[name], min_samples=MIN_SAMPLES),
     )
     for clusterer in clusterers:
-        labels = clusterer.fit_predict(Z)
-        reports[type(clusterer).__name__, space] = clustering_report(spaces["scaled pixels"], labels, y_true=y)
+        pipeline = make_pipeline(*make_features(name), clusterer)
+        labels = pipeline.fit_predict(X)
+        reports[type(clusterer).__name__, name] = clustering_report(spaces["scaled pixels"], labels, y_true=y)
+        pipelines[type(clusterer).__name__, name] = pipeline
 
 table = pd.DataFrame(reports).T.rename_axis(["clusterer", "features"]).sort_index(level=0, sort_remaining=False)
 print()
 print(table.astype({"n_clusters": int, "n_noise": int}).round(3).to_string())
 
 # %%
-# The same as one estimator, which can be saved, searched over, and applied to new rows:
-pipeline = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(random_state=0), KMeans(10, random_state=0))
-labels = pipeline.fit_predict(X)
-print(f"\nThe pipeline puts the first ten images into clusters {pipeline.predict(X[:10])}")
+# A pipeline that ends in KMeans also labels new rows, here as an example the first ten:
+pipeline = pipelines["KMeans", "code"]
+print(f"\nThe clusters of the first ten images: {pipeline.predict(X[:10])}")
 
 # %%
 # Pictures
@@ -109,7 +117,7 @@ table["nmi"].astype(float).unstack("features")[list(spaces)].plot.bar(ax=score_a
 score_axes.set(title="Agreement with the true digits", xlabel="", ylabel="normalised mutual information")
 
 code_in_2d = PCA(2).fit_transform(spaces["code"])
-code_axes.scatter(*code_in_2d.T, c=labels, cmap="tab10", s=6)
+code_axes.scatter(*code_in_2d.T, c=pipeline[-1].labels_, cmap="tab10", s=6)
 code_axes.set(title="Clusters of KMeans in the code (PCA)", xticks=[], yticks=[])
 
 figure.savefig(output, dpi=100)

@@ -103,10 +103,9 @@ class SparseAutoencoderObjective:
         Statistics
         """
         outputs = self.forward(theta, X) if outputs is None else outputs
-        penalised = [outputs[layer] for layer in self._penalised_layers]
-        if sample_weight is None:
-            return Statistics(float(X.shape[0]), np.concatenate([A.sum(axis=0, dtype=np.float64) for A in penalised]))
-        return Statistics(sample_weight.sum(), np.concatenate([sample_weight @ A for A in penalised]))
+        n = float(X.shape[0]) if sample_weight is None else sample_weight.sum()
+        sums = [_sum_over_rows(outputs[layer], sample_weight) for layer in self._penalised_layers]
+        return Statistics(n, np.concatenate([np.zeros(0), *sums]))
 
     def gradient_sums(self, theta, X, statistics, sample_weight=None, *, outputs=None):
         """The `GradientSums` of a block of rows, given the `Statistics` of all rows.
@@ -189,3 +188,10 @@ class SparseAutoencoderObjective:
                 gradients[layer] = np.outer(sample_weight.astype(dtype, copy=False), per_unit)
             start = stop
         return gradients
+
+
+def _sum_over_rows(A, sample_weight):
+    """Weighted sum of the rows of A, accumulated in float64."""
+    if sample_weight is None:
+        return A.sum(axis=0, dtype=np.float64)
+    return sample_weight @ A

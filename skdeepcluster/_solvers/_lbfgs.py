@@ -37,8 +37,8 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, callback=None):
     Returns
     -------
     result : scipy.optimize.OptimizeResult
-        With ``x``, ``fun``, ``nit`` and ``success``: False if `max_iter` was reached first, True if `tol` was, if the
-        gradient vanished, or if no lower value could be found in working precision.
+        With ``x``, ``fun``, ``nit``, ``success``, which is True if `tol` was reached or the gradient vanished, and
+        ``message``, which says what stopped it otherwise.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, callback=None):
     ----------
     R. H. Byrd, P. Lu, J. Nocedal, C. Zhu, "A limited memory algorithm for bound constrained optimization", 1995.
     """
-    n_iter = 0
+    n_iter, settled = 0, False
     last_values = deque(maxlen=_N_AVERAGED + 1)
 
     def finite_value_and_grad(x):
@@ -60,13 +60,14 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, callback=None):
 
     # SciPy hands over the state only to a parameter of exactly this name.
     def after_iteration(intermediate_result):
-        nonlocal n_iter
+        nonlocal n_iter, settled
         n_iter += 1
         value = float(intermediate_result.fun)
         if callback is not None:
             callback(n_iter, value)
         last_values.append(value)
-        if len(last_values) > _N_AVERAGED and last_values[0] - value <= _N_AVERAGED * tol * abs(value):
+        settled = len(last_values) > _N_AVERAGED and last_values[0] - value <= _N_AVERAGED * tol * abs(value)
+        if settled:
             raise StopIteration
 
     # The wheels of SciPy and NumPy carry a BLAS each, whose threads would fight for the cores; and sums that depend on
@@ -80,4 +81,10 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, callback=None):
             callback=after_iteration,
             options={"maxiter": max_iter, "maxfun": np.iinfo(np.int32).max, "ftol": 0.0, "gtol": _VANISHED_GRADIENT},
         )
-    return OptimizeResult(x=result.x, fun=result.fun, nit=n_iter, success=result.status != _OUT_OF_ITERATIONS)
+    if settled or np.abs(result.jac).max() <= _VANISHED_GRADIENT:
+        message = ""
+    elif result.status == _OUT_OF_ITERATIONS:
+        message = f"it reached max_iter={max_iter} iterations"
+    else:
+        message = f"it found no lower value in working precision after {n_iter} iterations"
+    return OptimizeResult(x=result.x, fun=result.fun, nit=n_iter, success=not message, message=message)
