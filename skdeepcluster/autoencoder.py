@@ -56,7 +56,7 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         L-BFGS over all rows at once.
     max_iter : int, default=300
         Largest number of iterations.
-    tol : float, default=1e-3
+    tol : float, default=1e-2
         Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last ten (so
         after 11 iterations at the soonest).
     warm_start : bool, default=False
@@ -146,7 +146,7 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         output_activation="identity",
         solver="lbfgs",
         max_iter=300,
-        tol=1e-3,
+        tol=1e-2,
         warm_start=False,
         random_state=None,
         verbose=0,

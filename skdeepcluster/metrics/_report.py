@@ -1,0 +1,157 @@
+"""Reports on a partition."""
+
+import warnings
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix
+from sklearn.utils._param_validation import validate_params
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+
+from ..exceptions import DegenerateClusteringWarning
+from ._internal import INTERNAL_METRICS, NOISE, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
+
+
+def _check_labels(labels, Z, name):
+    labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
+    check_consistent_length(Z, labels)
+    return labels
+
+
+class ClusteringReport(dict):
+    """Scores of a clustering, a dict from name to value that prints as a table.
+
+    ``pandas.DataFrame([report])`` makes it a row, ``pandas.DataFrame(reports)`` several.
+
+    Examples
+    --------
+    >>> from skdeepcluster.metrics import clustering_report
+    >>> report = clustering_report([[0.0], [0.0], [2.0], [2.0]], [0, 0, 1, 1])
+    >>> report["silhouette"]
+    1.0
+    """
+
+    def __str__(self):
+        width = max(map(len, self), default=0)
+        texts = {name: f"{value:.4f}" if isinstance(value, float) else str(value) for name, value in self.items()}
+        return "\n".join(f"{name:<{width}}  {text:>10}" for name, text in texts.items())
+
+
+@validate_params(
+    {"X": ["array-like"], "labels": ["array-like"], "y_true": ["array-like", None], **SCORING_CONSTRAINTS},
+    prefer_skip_nested_validation=True,
+)
+def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=None, noise="drop"):
+    """Number of clusters and internal scores of a partition, and its agreement with known classes where given.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_features)
+        The space to score in. To compare partitions, score all of them in the same space.
+    labels : array-like of shape (n_samples,)
+        Cluster of every row; -1 marks noise, as in DBSCAN.
+    y_true : array-like of shape (n_samples,), default=None
+        Known classes.
+    sample_size : int, default=None
+        Number of rows drawn for the silhouette, whose cost grows with the square of it; None takes all rows.
+    random_state : int, RandomState instance or None, default=None
+        Draws the sample.
+    noise : {"drop", "cluster"}, default="drop"
+        "drop" leaves noise out of the internal scores. They then judge only the rows that the clusterer was sure of,
+        and rise as more rows are called noise: read them beside ``n_noise``. "cluster" counts noise as one more
+        cluster, which lowers them, since noise is scattered. ``n_clusters`` never counts noise; the scores against
+        `y_true` always take all rows, noise as a group of its own.
+
+    Returns
+    -------
+    report : ClusteringReport
+        A dict with ``n_clusters``, ``n_noise``, ``silhouette`` (in [-1, 1], higher is better), ``calinski_harabasz``
+        (>= 0, higher is better), ``davies_bouldin`` (>= 0, lower is better) and, with `y_true`, ``accuracy`` (best
+        one-to-one matching), ``nmi`` (normalised mutual information) and ``ari`` (adjusted Rand index). An internal
+        score that is not defined is NaN.
+
+    Raises
+    ------
+    ValueError
+        If an array has the wrong shape, lengths differ, X is not finite, or an option is out of range.
+
+    Warns
+    -----
+    DegenerateClusteringWarning
+        If an internal score is not defined: fewer than 2 clusters, as many clusters as rows, only noise, or rows that
+        are all the same.
+
+    Examples
+    --------
+    >>> from skdeepcluster.metrics import clustering_report
+    >>> X = [[0.0], [1.0], [10.0], [11.0], [5.0]]
+    >>> print(clustering_report(X, [0, 0, 1, 1, -1], y_true=[0, 0, 1, 1, 1]))
+    n_clusters                  2
+    n_noise                     1
+    silhouette             0.8997
+    calinski_harabasz    200.0000
+    davies_bouldin         0.1000
+    accuracy               0.8000
+    nmi                    0.7790
+    ari                    0.5455
+    """
+    X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+    labels = _check_labels(labels, X, "labels")
+    is_noise = labels == NOISE
+    report = ClusteringReport(n_clusters=len(np.unique(labels[~is_noise])), n_noise=int(np.sum(is_noise)))
+    undefined = {}
+    for metric in INTERNAL_METRICS:
+        try:
+            report[metric] = internal_score(
+                metric, X, labels, noise=noise, sample_size=sample_size, random_state=random_state
+            )
+        except DegeneratePartition as reason:
+            report[metric] = np.nan
+            undefined[metric] = str(reason)
+    if undefined:
+        reasons = " and ".join(dict.fromkeys(undefined.values()))
+        warnings.warn(f"{', '.join(undefined)} not defined (NaN): {reasons}.", DegenerateClusteringWarning)
+    if y_true is not None:
+        y_true = _check_labels(y_true, X, "y_true")
+        report["accuracy"] = clustering_accuracy(y_true, labels)
+        report["nmi"] = float(normalized_mutual_info_score(y_true, labels))
+        report["ari"] = float(adjusted_rand_score(y_true, labels))
+    return report
+
+
+@validate_params({"y_true": ["array-like"], "y_pred": ["array-like"]}, prefer_skip_nested_validation=True)
+def clustering_accuracy(y_true, y_pred):
+    """Share of rows whose cluster is matched to their class, under the best one-to-one matching.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        Known classes.
+    y_pred : array-like of shape (n_samples,)
+        Clusters. Clusters beyond the number of classes stay unmatched, and count as errors.
+
+    Returns
+    -------
+    accuracy : float
+        In (0, 1].
+
+    Raises
+    ------
+    ValueError
+        If an array is not one-dimensional, is empty, or the lengths differ.
+
+    References
+    ----------
+    H. W. Kuhn, "The Hungarian method for the assignment problem", 1955; the measure as in J. Xie, R. Girshick,
+    A. Farhadi, "Unsupervised deep embedding for clustering analysis", 2016, equation 10.
+
+    Examples
+    --------
+    >>> from skdeepcluster.metrics import clustering_accuracy
+    >>> clustering_accuracy(["a", "a", "b", "b"], [1, 1, 0, 1])
+    0.75
+    """
+    y_true = _check_labels(y_true, y_true, "y_true")
+    counts = contingency_matrix(y_true, _check_labels(y_pred, y_true, "y_pred"))
+    return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())

@@ -1,0 +1,181 @@
+"""Scorers for `GridSearchCV` and its relatives."""
+
+import warnings
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils.validation import check_array
+
+from .._base import AutoencoderMixin
+from ..exceptions import DegenerateClusteringWarning
+from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
+
+
+def _flat_steps(estimator, prefix=""):
+    """(name, estimator) of every step, nested pipelines opened up and their names joined by ``__``."""
+    if not isinstance(estimator, Pipeline):
+        return [(prefix, estimator)]
+    return [
+        flat
+        for name, step in estimator.steps
+        if step is not None and step != "passthrough"
+        for flat in _flat_steps(step, f"{prefix}__{name}" if prefix else name)
+    ]
+
+
+def _labels_and_space(estimator, X, space):
+    """Labels of X under a fitted estimator, and X in the space to score in."""
+    *features, (_, clusterer) = _flat_steps(estimator)
+    if not hasattr(clusterer, "fit_predict"):
+        raise ValueError(
+            f"The scorer needs a clusterer, or a pipeline that ends in one, but got {type(clusterer).__name__}, which "
+            "has no fit_predict. Of a search, pass its best_estimator_."
+        )
+    n_before_space = _n_steps_before(space, features, estimator)
+    Z = scored = X
+    for n_done, (_, step) in enumerate(features, start=1):
+        Z = step.transform(Z)
+        if n_done == n_before_space:
+            scored = Z
+    labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
+    return labels, scored
+
+
+def _n_steps_before(space, features, estimator):
+    """How many of the feature steps lead to the space to score in."""
+    names = [name for name, _ in features]
+    if space == "code":
+        return len(features)
+    if space == "input":
+        for n_before, (_, step) in enumerate(features):
+            if isinstance(step, AutoencoderMixin):
+                return n_before
+        if any(isinstance(value, AutoencoderMixin) for value in estimator.get_params().values()):
+            raise ValueError(
+                "space='input' cannot find the autoencoder's input, since the autoencoder is inside another step. Give "
+                f"the name of the step whose output to score in, one of {names}, or space='code'."
+            )
+        # Without an autoencoder, as in a baseline, the features that reach the clusterer are all there is.
+        return len(features)
+    if space not in names:
+        raise ValueError(f"space={space!r} is neither 'input' nor 'code' nor a step before the clusterer: {names}.")
+    return names.index(space) + 1
+
+
+class _ClusteringScorer:
+    """A scorer made by `make_clustering_scorer`: call it as ``scorer(estimator, X)``, or pass it to `GridSearchCV`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted clusterer, or fitted pipeline that ends in one.
+    X : array-like of shape (n_samples, n_features)
+        Data, as the estimator takes it.
+    y : None
+        Ignored.
+
+    Returns
+    -------
+    score : float
+        Higher is better.
+
+    Raises
+    ------
+    ValueError
+        If the estimator does not end in a clusterer, or `space` names no step of it.
+    """
+
+    def __init__(self, metric, *, space, noise, sample_size, random_state):
+        self.metric = metric
+        self.space = space
+        self.noise = noise
+        self.sample_size = sample_size
+        self.random_state = random_state
+
+    def __call__(self, estimator, X, y=None):
+        labels, Z = _labels_and_space(estimator, X, self.space)
+        Z = check_array(Z, dtype=[np.float64, np.float32], input_name="X")
+        _, sign, worst = INTERNAL_METRICS[self.metric]
+        try:
+            return sign * internal_score(
+                self.metric,
+                Z,
+                np.asarray(labels),
+                noise=self.noise,
+                sample_size=self.sample_size,
+                random_state=self.random_state,
+            )
+        except DegeneratePartition as reason:
+            warnings.warn(
+                f"{self.metric} is not defined, scored as {worst}, the worst: {reason}.", DegenerateClusteringWarning
+            )
+            return worst
+
+    def __repr__(self):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name != "metric")
+        return f"make_clustering_scorer({self.metric!r}, {arguments})"
+
+
+@validate_params(
+    {"metric": [StrOptions(set(INTERNAL_METRICS))], "space": [str], **SCORING_CONSTRAINTS},
+    prefer_skip_nested_validation=True,
+)
+def make_clustering_scorer(metric, *, space="input", noise="cluster", sample_size=None, random_state=None):
+    """Make a scorer for `GridSearchCV` and its relatives from an internal metric.
+
+    The scorer is a callable ``(estimator, X, y=None)`` for a fitted clusterer or a fitted pipeline that ends in one.
+    With a clusterer that has ``predict``, such as KMeans, X is assigned to the fitted clusters; with one that has not,
+    such as DBSCAN or AgglomerativeClustering, the fitted feature steps transform X and a clone of the clusterer is
+    fitted to it. Score on all rows, ``cv=[(rows, rows)]`` with ``rows = np.arange(len(X))``: on held-out folds the
+    scores were measured to rank candidates worse.
+
+    Parameters
+    ----------
+    metric : {"silhouette", "calinski_harabasz", "davies_bouldin"}
+        The Davies-Bouldin index is negated, so that higher is better for all three.
+    space : str, default="input"
+        Where distances are measured: "input" is what the autoencoder receives (in a pipeline, the output of the steps
+        before it), "code" is what the clusterer receives, and the name of any other step is the output of that step
+        (of a step inside a nested pipeline, the names joined by ``__``). Without an autoencoder, "input" is what the
+        clusterer receives. "code" gives every candidate a yardstick of its own, and rewards candidates whose code has
+        collapsed: measured on ten real data sets, the silhouette in each model's own code space is anti-correlated with
+        the truth (mean Spearman correlation with the normalised mutual information -0.28; in the input space 0.36).
+    noise : {"cluster", "drop"}, default="cluster"
+        What becomes of rows labelled -1, see `clustering_report`. The default differs from the report's, since a search
+        that may drop noise picks the candidate that calls most rows noise.
+    sample_size : int, default=None
+        Number of rows drawn for the silhouette; None takes all.
+    random_state : int, RandomState instance or None, default=None
+        Draws the sample. Give an int to compare candidates on the same rows.
+
+    Returns
+    -------
+    scorer : callable
+        Picklable. A partition for which the metric is not defined scores the worst value, with a
+        `DegenerateClusteringWarning`: -1 for the silhouette, 0 for Calinski-Harabasz, and -1e30 for the negated
+        Davies-Bouldin index, which has no worst value.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or, at the call, if `space` names no step or the estimator is no clusterer.
+        `GridSearchCV` turns errors at the call into NaN, with a warning, unless ``error_score="raise"``.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from skdeepcluster.metrics import make_clustering_scorer
+    >>> X = [[0.0], [1.0], [10.0], [11.0]]
+    >>> kmeans = KMeans(2, random_state=0).fit(X)
+    >>> scorer = make_clustering_scorer("davies_bouldin")
+    >>> round(scorer(kmeans, X), 3)
+    -0.1
+    """
+    return _ClusteringScorer(metric, space=space, noise=noise, sample_size=sample_size, random_state=random_state)
+
+
+silhouette_scorer = make_clustering_scorer("silhouette")
+calinski_harabasz_scorer = make_clustering_scorer("calinski_harabasz")
+davies_bouldin_scorer = make_clustering_scorer("davies_bouldin")
