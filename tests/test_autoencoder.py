@@ -108,7 +108,7 @@ def test_rho_is_the_mean_activation_when_beta_is_large(X):
 
 
 def test_large_lam_shrinks_the_weights(X):
-    models = [make(lam=lam, max_iter=500).fit(X) for lam in (1e-4, 1e-3, 1e-2)]
+    models = [make(lam=lam, max_iter=1000, tol=1e-4).fit(X) for lam in (1e-4, 1e-3, 1e-2)]
     squared_norms = [sum(np.sum(W**2) for W in model.coefs_) for model in models]
     assert squared_norms[0] > 1.1 * squared_norms[1] > 1.1**2 * squared_norms[2]
 
