@@ -79,8 +79,8 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
     Warns
     -----
     DegenerateClusteringWarning
-        If an internal score is not defined: fewer than 2 clusters, as many clusters as rows, only noise, or rows that
-        are all the same.
+        If an internal score is not defined: fewer than 2 clusters, as many clusters as rows, only noise, rows that are
+        all the same, or, for Davies-Bouldin alone, two clusters with the same centroid.
 
     Examples
     --------

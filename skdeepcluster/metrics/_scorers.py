@@ -129,7 +129,7 @@ def make_clustering_scorer(metric, *, space="input", noise="cluster", sample_siz
     With a clusterer that has ``predict``, such as KMeans, X is assigned to the fitted clusters; with one that has not,
     such as DBSCAN or AgglomerativeClustering, the fitted feature steps transform X and a clone of the clusterer is
     fitted to it. Score on all rows, ``cv=[(rows, rows)]`` with ``rows = np.arange(len(X))``: on held-out folds the
-    scores were measured to rank candidates worse.
+    scores were measured to pick worse candidates.
 
     Parameters
     ----------
