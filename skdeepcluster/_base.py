@@ -3,19 +3,82 @@
 from contextlib import contextmanager
 
 import numpy as np
-from sklearn.utils.validation import check_array
+from scipy.sparse import issparse
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+
+from ._network import propagate
+from ._rows import iterate_blocks
+
+FLOAT_TYPES = [np.float64, np.float32]
 
 
-class AutoencoderMixin:
-    """Mixin for transformers that encode rows to a code and decode it; scorers find the space before one by it."""
+class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Mixin for transformers that encode rows to a code and decode it; scorers find the space before one by it.
+
+    Fitted, they have ``coefs_``, ``intercepts_``, ``mean_activation_`` and a `Network` ``_network``.
+    """
+
+    def transform(self, X):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data on the scale of the training data.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_components)
+            The code, activations in (0, 1).
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite two-dimensional array with the features seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
+        return self._encode(X)
+
+    def inverse_transform(self, X):
+        """Decode X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Codes, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features)
+            The reconstruction, on the scale of the training data.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite two-dimensional array with n_components columns.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        X = check_array(X, dtype=FLOAT_TYPES, estimator=self, input_name="X")
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"X has {X.shape[1]} columns, but inverse_transform of this {type(self).__name__} expects codes with "
+                f"n_components={self._n_features_out} columns, as transform returns them."
+            )
+        return self._decode(X)
 
     def score(self, X, y=None):
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Data.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data. At most one block of a sparse X is made dense at a time.
         y : None
             Ignored.
 
@@ -31,9 +94,26 @@ class AutoencoderMixin:
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        residual = self.inverse_transform(np.asarray(self.transform(X)))
-        residual -= check_array(X, dtype=residual.dtype)
-        return -float(np.mean(np.square(residual, out=residual), dtype=np.float64))
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
+        squares = 0.0
+        for _, block in iterate_blocks(X):
+            residual = self._decode(self._encode(block))
+            residual -= block.toarray() if issparse(block) else block
+            squares += np.square(residual, out=residual).sum(dtype=np.float64)
+        return -float(squares / (X.shape[0] * X.shape[1]))
+
+    def _encode(self, X):
+        encoder = slice(self._network.n_encoder_layers)
+        return propagate(X, self.coefs_[encoder], self.intercepts_[encoder], self._network.activations[encoder])[-1]
+
+    def _decode(self, code):
+        decoder = slice(self._network.n_encoder_layers, None)
+        return propagate(code, self.coefs_[decoder], self.intercepts_[decoder], self._network.activations[decoder])[-1]
+
+    @property
+    def _n_features_out(self):
+        return self.mean_activation_.shape[0]
 
 
 @contextmanager

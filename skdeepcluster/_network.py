@@ -5,6 +5,8 @@ Row-vector convention of scikit-learn's MLP: a_0 = X, a_l = s_l(a_{l-1} W_l + b_
 
 from typing import NamedTuple
 
+import numpy as np
+
 from ._activations import ACTIVATIONS
 
 
@@ -27,7 +29,7 @@ class Network(NamedTuple):
 
 
 def propagate(X, coefs, intercepts, activations):
-    """Outputs [a_1, ..., a_L] of every layer for the rows of X, shape (n, n_in)."""
+    """Outputs [a_1, ..., a_L] of every layer for the rows of X, shape (n, n_in), dense or sparse."""
     outputs = []
     a = X
     for W, b, name in zip(coefs, intercepts, activations):
@@ -38,12 +40,12 @@ def propagate(X, coefs, intercepts, activations):
     return outputs
 
 
-def backpropagate(X, outputs, delta, coefs, activations, output_gradients):
+def backpropagate(X, outputs, delta, coefs, activations, output_gradients, gradients):
     """Gradient of a sum over rows with respect to every W_l and b_l.
 
     Parameters
     ----------
-    X : ndarray of shape (n, n_in)
+    X : ndarray or sparse operand of shape (n, n_in)
     outputs : list of L ndarrays
         What `propagate` returned for X.
     delta : ndarray of shape (n, n_out)
@@ -53,20 +55,24 @@ def backpropagate(X, outputs, delta, coefs, activations, output_gradients):
     output_gradients : dict of int to ndarray
         For a layer l in 0, ..., L - 2: what the sum's derivative with respect to its output has besides the part that
         comes back from the layer above, shape (n, n_units) or broadcastable to it.
-
-    Returns
-    -------
-    coef_gradients, intercept_gradients : lists of L ndarrays
-        Shapes of coefs and intercepts.
+    gradients : pair of lists of L ndarrays
+        Places for the derivatives with respect to coefs and intercepts. Overwritten.
     """
     inputs = [X, *outputs[:-1]]
-    coef_gradients, intercept_gradients = [], []
+    coef_gradients, intercept_gradients = gradients
     for layer in reversed(range(len(coefs))):
         delta = ACTIVATIONS[activations[layer]].multiply_by_derivative(delta, outputs[layer])
-        coef_gradients.insert(0, inputs[layer].T @ delta)
-        intercept_gradients.insert(0, delta.sum(axis=0))
+        transposed_product(inputs[layer], delta, out=coef_gradients[layer])
+        delta.sum(axis=0, out=intercept_gradients[layer])
         if layer > 0:
             delta = delta @ coefs[layer].T
             if layer - 1 in output_gradients:
                 delta += output_gradients[layer - 1]
-    return coef_gradients, intercept_gradients
+
+
+def transposed_product(A, B, out):
+    """Write A^T B to out; A is an array or a sparse operand."""
+    if isinstance(A, np.ndarray):
+        np.matmul(A.T, B, out=out)
+    else:
+        out[...] = A.T @ B

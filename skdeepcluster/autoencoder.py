@@ -1,39 +1,40 @@
 """The sparse autoencoder as a scikit-learn transformer."""
 
 import warnings
+from copy import deepcopy
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_array, check_is_fitted, validate_data
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
 
-from ._base import AutoencoderMixin, unchanged_on_error
-from ._network import Network, propagate
-from ._objectives import SparseAutoencoderObjective
-from ._parameters import initial_parameters
-from ._solvers import minimize_lbfgs
-from .exceptions import CollapsedCodeWarning, InputScaleWarning
+from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
+from ._network import Network
+from ._parameters import ParameterLayout, initial_parameters
+from ._rows import iterate_blocks
+from ._solvers import AdamState
+from ._threads import workers
+from ._training import Trainer
+from ._validation import check_values, effective_rows, warn_if_collapsed
 
 __all__ = ["SparseAutoencoderTransformer"]
 
-_FLOAT_TYPES = [np.float64, np.float32]
 
-# Standardised features have a mean square of 1. Beyond these bounds, for the mean over features and for any one of
-# them, the reconstruction term is out of balance with the others.
-_SMALLEST_MEAN_SQUARE, _LARGEST_MEAN_SQUARE = 0.1, 10.0
-_LARGEST_FEATURE_MEAN_SQUARE = 100.0
-
-# Largest standard deviation of a code unit below which the code is called collapsed.
-_COLLAPSED_STD = 1e-3
+def _learns_from_batches(estimator):
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit learns by Adam: it needs solver='adam' or solver='auto', not 'lbfgs'.")
+    return True
 
 
-class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderMixin, TransformerMixin, BaseEstimator):
+class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
     """Sparse autoencoder whose code is the feature space for clustering.
 
-    One logistic hidden layer, the code, and an output layer, trained to reproduce their input with L-BFGS on
+    One logistic hidden layer, the code, and an output layer, trained to reproduce their input: it minimises
 
         J(W, b) = 1/n sum_i 1/2 ||h(x_i) - x_i||^2  +  lam/2 sum_l ||W_l||_F^2  +  beta sum_j KL(rho || rho_hat_j)
 
@@ -42,7 +43,7 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
 
     Parameters
     ----------
-    n_components : int, default=64
+    n_components : int, default=32
         Number of code units.
     rho : float, default=0.5
         Mean activation that each code unit is drawn to, strictly between 0 and 1.
@@ -52,19 +53,31 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         Weight of the weight decay, >= 0. Too large a value collapses the code.
     output_activation : {"identity", "logistic"}, default="identity"
         Activation of the output layer: "identity" for standardised data, "logistic" for data in [0, 1].
-    solver : {"lbfgs"}, default="lbfgs"
-        L-BFGS over all rows at once.
-    max_iter : int, default=300
-        Largest number of iterations.
-    tol : float, default=1e-2
-        Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last ten (so
-        after 11 iterations at the soonest).
+    solver : {"auto", "lbfgs", "adam"}, default="auto"
+        "lbfgs" works on all rows at once, with the identity output layer solved for exactly at every step; "adam" on
+        batches of rows, with a step that falls linearly to zero over `max_iter` epochs; "auto" is "lbfgs", after a few
+        epochs of "adam" if X is dense and has 10,000 rows or more. For data larger than memory, "adam".
+    max_iter : int, default=None
+        Largest number of iterations of L-BFGS, or of epochs with ``solver="adam"``; None means 300 and 20.
+    tol : float, default=1e-3
+        Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last
+        `n_iter_no_change` (so after one more at the soonest); 0 goes on to `max_iter`. With ``solver="adam"`` the same
+        holds for epochs.
+    n_iter_no_change : int, default=10
+        Number of iterations, or epochs, over which the decrease of J is averaged.
+    batch_size : int, default=256
+        Rows of a batch of Adam, at most all.
+    learning_rate_init : float, default=0.01
+        First step size of Adam.
+    shuffle : bool, default=True
+        Whether Adam takes the rows in a new random order in every epoch. Data above 256 MB is shuffled in parts that
+        are drawn from all over it.
     warm_start : bool, default=False
         Whether `fit` continues from the parameters of the last one, if there was one.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights. An int gives the same result at every fit.
+        Draws the initial weights and the batches. An int gives the same result at every fit.
     verbose : int, default=0
-        Whether to print J after every iteration.
+        Whether to print J after every iteration or epoch.
 
     Attributes
     ----------
@@ -73,13 +86,13 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
     intercepts_ : list of 2 ndarrays
         Biases b_l of shapes (n_components,) and (n_features,).
     loss_ : float
-        J of the fitted parameters on the training data.
+        J of the fitted parameters on the training data, exactly (with `partial_fit`, on the last chunk).
     loss_curve_ : list of float, length n_iter_
-        J after every iteration.
+        J after every iteration of L-BFGS; for every epoch of Adam the mean over its batches, each before its step.
     mean_activation_ : ndarray of shape (n_components,)
         rho_hat, the (weighted) mean of each code unit over the training data.
     n_iter_ : int
-        Number of iterations.
+        Number of iterations and epochs.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -88,7 +101,8 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
     Warns
     -----
     sklearn.exceptions.ConvergenceWarning
-        If `max_iter` ends training before `tol` does, or no lower J can be found in working precision.
+        If `max_iter` ends L-BFGS before `tol` does, or no lower J can be found in working precision. Adam's epochs are
+        planned, and end without a warning.
     skdeepcluster.exceptions.CollapsedCodeWarning
         If no code unit varies by a standard deviation of at least 1e-3.
     skdeepcluster.exceptions.InputScaleWarning
@@ -98,9 +112,13 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
     Notes
     -----
     The defaults were chosen for standardised data of 13 to 784 features, with KMeans on the code; ``docs/defaults.md``
-    in the repository has the study. A fit holds BLAS to one thread, so that its result does not depend on their number.
-    The limit is the process's: fits at the same time in several Python threads (joblib's "threading" backend) may lift
-    it under each other, and then differ in the last digits. Rows of weight zero take no part in a fit.
+    in the repository has the study, ``docs/performance.md`` what a fit costs and how "auto" was chosen.
+
+    A fit uses as many threads as BLAS has, and gives the same result for every number of them; meanwhile the BLAS of
+    the process has one thread. Of fits that run at the same time in threads of one process, the first has the threads.
+
+    In a batch, rho_hat is the mean over the batch. As the KL term is convex in it, its mean over batches is above its
+    value for all rows, the more the smaller the batch. `loss_` has no such bias. Rows of weight zero take no part.
 
     References
     ----------
@@ -128,9 +146,13 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         "beta": [Interval(Real, 0, None, closed="left")],
         "lam": [Interval(Real, 0, None, closed="left")],
         "output_activation": [StrOptions({"identity", "logistic"})],
-        "solver": [StrOptions({"lbfgs"})],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "solver": [StrOptions({"auto", "lbfgs", "adam"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "shuffle": ["boolean"],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -138,15 +160,19 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
 
     def __init__(
         self,
-        n_components=64,
+        n_components=32,
         *,
         rho=0.5,
         beta=1.0,
         lam=0.001,
         output_activation="identity",
-        solver="lbfgs",
-        max_iter=300,
-        tol=1e-2,
+        solver="auto",
+        max_iter=None,
+        tol=1e-3,
+        n_iter_no_change=10,
+        batch_size=256,
+        learning_rate_init=0.01,
+        shuffle=True,
         warm_start=False,
         random_state=None,
         verbose=0,
@@ -159,6 +185,10 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.shuffle = shuffle
         self.warm_start = warm_start
         self.random_state = random_state
         self.verbose = verbose
@@ -169,9 +199,10 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : array-like or sparse matrix of shape (n_samples, n_features)
             Training data, standardised for the identity output, in [0, 1] for the logistic one. float32 is trained in
-            float32, everything else in float64.
+            float32, everything else in float64. A float32 or float64 `numpy.memmap` is read in blocks and not copied,
+            unless there are sample weights of zero.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -189,206 +220,178 @@ class SparseAutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, AutoencoderM
             output, a weight is negative or all are zero, the shapes do not fit the earlier fit with
             ``warm_start=True``, or the loss stops being finite.
         """
-        with unchanged_on_error(self):
-            X = validate_data(self, X, dtype=_FLOAT_TYPES)
-            X, sample_weight = _effective_rows(X, sample_weight)
-            self._check_input_range(X, sample_weight)
-            objective = self._build_objective(X.shape[1])
-            theta, loss_curve = self._solve(objective, self._initial_theta(objective), X, sample_weight)
-            self._store(objective, theta, loss_curve, X, sample_weight)
+        with unchanged_on_error(self), workers() as crew:
+            X, sample_weight = self._validate_training_data(X, sample_weight, FLOAT_TYPES, reset=True)
+            trainer = self._make_trainer(X, sample_weight, crew)
+            random_state = check_random_state(self.random_state)
+            theta, loss_curve = self._solve(trainer, self._initial_theta(X, random_state), X, random_state)
+            self._store(trainer, theta, loss_curve, X, sample_weight)
+            self._adam = None
         return self
 
-    def transform(self, X):
-        """Encode X.
+    @available_if(_learns_from_batches)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """Go on training by one pass of Adam over X, a chunk of the data.
+
+        The first call draws the initial weights; every call goes on from what the last `fit` or `partial_fit` left, in
+        its precision, with a step of `learning_rate_init` that does not fall. `loss_`, `mean_activation_` and the
+        warnings are about this chunk, `loss_curve_` and `n_iter_` go on.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Data on the scale of the training data.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Chunk of training data; see `fit`.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; only their ratios within the chunk matter.
 
         Returns
         -------
-        X_new : ndarray of shape (n_samples, n_components)
-            The code, activations in (0, 1).
+        self : SparseAutoencoderTransformer
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array with the features seen in `fit`.
-        sklearn.exceptions.NotFittedError
-            If the estimator is not fitted.
+            As `fit`, or if the number of features or `n_components` is not that of the earlier calls.
+        AttributeError
+            If ``solver="lbfgs"``.
         """
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=_FLOAT_TYPES, reset=False)
-        return self._encode(X)
+        first = not hasattr(self, "coefs_")
+        with unchanged_on_error(self), workers() as crew:
+            dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
+            X, sample_weight = self._validate_training_data(X, sample_weight, dtype, reset=first)
+            trainer = self._make_trainer(X, sample_weight, crew)
+            state, random_state, loss_curve = self._adam_to_continue(X)
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    state, value = trainer.adam_pass(state, **self._batch_options(X, random_state))
+            except FloatingPointError as error:
+                raise self._not_finite(X, error) from error
+            self._store(trainer, state.x, [*loss_curve, value], X, sample_weight)
+            self._adam = state, random_state
+        return self
 
-    def inverse_transform(self, X):
-        """Decode X.
+    def _validate_training_data(self, X, sample_weight, dtype, *, reset):
+        # Whether values are finite is checked block by block, with the rest.
+        X = validate_data(self, X, accept_sparse="csr", dtype=dtype, ensure_all_finite=False, reset=reset)
+        if issparse(X) and not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+        X, sample_weight = effective_rows(X, sample_weight)
+        check_values(X, sample_weight, self.output_activation, type(self).__name__)
+        return X, sample_weight
 
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Codes, as `transform` returns them.
+    def _make_trainer(self, X, sample_weight, crew):
+        return Trainer(self._make_network(X), X, sample_weight, crew, rho=self.rho, beta=self.beta, lam=self.lam)
 
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features)
-            The reconstruction, on the scale of the training data.
-
-        Raises
-        ------
-        ValueError
-            If X is not a finite two-dimensional array with n_components columns.
-        sklearn.exceptions.NotFittedError
-            If the estimator is not fitted.
-        """
-        check_is_fitted(self)
-        X = check_array(X, dtype=_FLOAT_TYPES, estimator=self, input_name="X")
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"X has {X.shape[1]} columns, but inverse_transform of this {type(self).__name__} expects codes with "
-                f"n_components={self._n_features_out} columns, as transform returns them."
-            )
-        return self._decode(X)
-
-    def _check_input_range(self, X, sample_weight):
-        """Raise or warn if the values of X do not suit the output activation."""
-        if self.output_activation == "logistic":
-            # MinMaxScaler itself leaves [0, 1] by rounding.
-            lowest, highest, rounding = X.min(), X.max(), 100 * np.finfo(X.dtype).eps
-            if lowest < -rounding or highest > 1 + rounding:
-                raise ValueError(
-                    f"output_activation='logistic' can only reconstruct values in [0, 1], but X runs from {lowest:.6g} "
-                    f"to {highest:.6g}. Scale X with sklearn.preprocessing.MinMaxScaler, or standardise it and use "
-                    "output_activation='identity'."
-                )
-            return
-        weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-        mean_squares = np.einsum("i,ij,ij->j", weights, X, X) / X.shape[0]
-        if (
-            not _SMALLEST_MEAN_SQUARE <= mean_squares.mean() <= _LARGEST_MEAN_SQUARE
-            or mean_squares.max() > _LARGEST_FEATURE_MEAN_SQUARE
-        ):
-            warnings.warn(
-                f"X is far from standardised: the mean square of its features is {mean_squares.mean():.3g} on average "
-                f"and {mean_squares.max():.3g} at most (1 after standardisation), so that rho, beta and lam do not "
-                "have their usual effect. Put sklearn.preprocessing.StandardScaler before the autoencoder.",
-                InputScaleWarning,
-            )
-
-    def _build_objective(self, n_features):
-        network = Network(
-            layer_sizes=(n_features, self.n_components, n_features),
+    def _make_network(self, X):
+        return Network(
+            layer_sizes=(X.shape[1], self.n_components, X.shape[1]),
             activations=("logistic", self.output_activation),
             n_encoder_layers=1,
         )
-        return SparseAutoencoderObjective(network, rho=self.rho, beta=self.beta, lam=self.lam)
 
-    def _initial_theta(self, objective):
+    def _initial_theta(self, X, random_state):
         """The start of the solver: the last fit's parameters with warm_start, random ones otherwise."""
-        layout = objective.layout
-        if not (self.warm_start and hasattr(self, "coefs_")):
-            return initial_parameters(layout, check_random_state(self.random_state))
-        if self._network.layer_sizes != layout.layer_sizes:
-            raise ValueError(
-                f"warm_start=True continues an earlier fit with layer sizes {self._network.layer_sizes}, but X and "
-                f"n_components={self.n_components} now ask for {layout.layer_sizes}. Keep n_components and the "
-                "features of X, or set warm_start=False."
-            )
-        return layout.pack(self.coefs_, self.intercepts_)
+        if self._is_warm():
+            return self._fitted_theta(X, "warm_start=True continues an earlier fit", "or set warm_start=False")
+        return initial_parameters(ParameterLayout(self._make_network(X).layer_sizes), random_state, X.dtype)
 
-    def _solve(self, objective, theta, X, sample_weight):
-        """Minimise the objective from theta; returns the parameters in the precision of X, and J per iteration."""
+    def _is_warm(self):
+        return self.warm_start and hasattr(self, "coefs_")
+
+    def _fitted_theta(self, X, purpose, remedy):
+        """The parameters of the last fit, which must be those of the same network."""
+        layer_sizes = self._make_network(X).layer_sizes
+        if self._network.layer_sizes != layer_sizes:
+            raise ValueError(
+                f"{purpose} with layer sizes {self._network.layer_sizes}, but X and "
+                f"n_components={self.n_components} now ask for {layer_sizes}. Keep n_components and the "
+                f"features of X, {remedy}."
+            )
+        return ParameterLayout(layer_sizes).pack(self.coefs_, self.intercepts_).astype(X.dtype, copy=False)
+
+    def _adam_to_continue(self, X):
+        """State of Adam, random state and loss curve for `partial_fit` to go on from, as copies."""
+        if not hasattr(self, "coefs_"):
+            random_state = check_random_state(self.random_state)
+            return AdamState.start(self._initial_theta(X, random_state)), random_state, []
+        theta = self._fitted_theta(X, "partial_fit continues an earlier fit", "or fit a clone of this estimator")
+        if self._adam is None:
+            return AdamState.start(theta), check_random_state(self.random_state), self.loss_curve_
+        return *deepcopy(self._adam), self.loss_curve_
+
+    def _solve(self, trainer, theta, X, random_state):
+        """Minimise the objective from theta; returns the parameters and J per iteration or epoch."""
         loss_curve = []
 
         def after_iteration(n_iter, value):
             loss_curve.append(value)
             if self.verbose:
-                print(f"[{type(self).__name__}] iteration {n_iter}, loss = {value:.8g}")
+                print(f"[{type(self).__name__}] iteration {len(loss_curve)}, loss = {value:.8g}")
 
         try:
             # What overflows shows as a loss that is not finite.
             with np.errstate(over="ignore", invalid="ignore"):
-                result = minimize_lbfgs(
-                    lambda theta: objective.value_and_grad(theta, X, sample_weight),
+                result = trainer.minimize(
                     theta,
+                    solver=self.solver,
+                    warm=self._is_warm(),
                     max_iter=self.max_iter,
                     tol=self.tol,
+                    n_iter_no_change=self.n_iter_no_change,
                     callback=after_iteration,
+                    **self._batch_options(X, random_state),
                 )
         except FloatingPointError as error:
-            raise ValueError(
-                f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
-                f"value is {np.abs(X).max():.3g}: standardise it, for instance with "
-                f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={self.beta} or lam={self.lam}."
-            ) from error
+            raise self._not_finite(X, error) from error
         if not result.success:
             warnings.warn(
                 f"L-BFGS stopped before iterations lowered the loss by no more than tol={self.tol} of itself each, on "
-                f"average over ten: {result.message}. Raise max_iter or tol, and standardise X if it is not.",
+                f"average over n_iter_no_change={self.n_iter_no_change}: {result.message}. Raise max_iter or tol, and "
+                "standardise X if it is not.",
                 ConvergenceWarning,
             )
-        return result.x.astype(X.dtype), loss_curve
+        return result.x, loss_curve
 
-    def _store(self, objective, theta, loss_curve, X, sample_weight):
-        """Set the fitted attributes."""
-        self._network = objective.network
-        self.coefs_, self.intercepts_ = objective.layout.unpack(theta)
-        self.loss_, _ = objective.value_and_grad(theta.astype(np.float64), X, sample_weight)
-        self.loss_curve_ = loss_curve
-        self.n_iter_ = len(loss_curve)
-        code = self._encode(X)
-        self.mean_activation_ = np.average(code.astype(np.float64, copy=False), axis=0, weights=sample_weight)
-        self._warn_if_collapsed(X, code, sample_weight)
+    def _batch_options(self, X, random_state):
+        return {
+            "batch_size": min(self.batch_size, X.shape[0]),
+            "step_size": self.learning_rate_init,
+            "random_state": random_state if self.shuffle else None,
+        }
 
-    def _warn_if_collapsed(self, X, code, sample_weight):
-        """Warn if no unit of the code varies over rows; one row alone cannot vary."""
-        variance = np.average(np.square(code - self.mean_activation_), axis=0, weights=sample_weight)
-        largest_std = np.sqrt(variance.max())
-        if code.shape[0] == 1 or largest_std >= _COLLAPSED_STD:
-            return
-        if not np.ptp(X, axis=0).any():
-            cause = "All rows of X are the same."
-        else:
-            remedies = [
-                "standardise X if it is not",
-                *([f"lower lam={self.lam}, which weighs most here"] if self.lam > 0 else []),
-                *([f"lower beta={self.beta}"] if self.beta > 0 else []),
-                *([f"move rho={self.rho} nearer to 0.5"] if self.beta > 0 and self.rho != 0.5 else []),
-            ]
-            cause = f"In this order: {'; '.join(remedies)}."
-        warnings.warn(
-            "The code has collapsed, it hardly differs between rows: the unit that varies most has a standard "
-            f"deviation of {largest_std:.1e}. {cause}",
-            CollapsedCodeWarning,
+    def _not_finite(self, X, error):
+        return ValueError(
+            f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
+            f"value is {max(X.max(), -X.min()):.3g}: standardise it, for instance with "
+            f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={self.beta}, lam={self.lam} or, with Adam, "
+            f"learning_rate_init={self.learning_rate_init}."
         )
 
-    def _encode(self, X):
-        encoder = slice(self._network.n_encoder_layers)
-        return propagate(X, self.coefs_[encoder], self.intercepts_[encoder], self._network.activations[encoder])[-1]
+    def _store(self, trainer, theta, loss_curve, X, sample_weight):
+        """Set the fitted attributes."""
+        self._network = self._make_network(X)
+        self.coefs_, self.intercepts_ = ParameterLayout(self._network.layer_sizes).unpack(theta)
+        self.loss_, self.mean_activation_ = trainer.loss_and_activations(theta)
+        self.loss_curve_ = loss_curve
+        self.n_iter_ = len(loss_curve)
+        variance = self._code_variance(X, sample_weight)
+        warn_if_collapsed(X, variance, rho=self.rho, beta=self.beta, lam=self.lam)
 
-    def _decode(self, code):
-        decoder = slice(self._network.n_encoder_layers, None)
-        return propagate(code, self.coefs_[decoder], self.intercepts_[decoder], self._network.activations[decoder])[-1]
-
-    @property
-    def _n_features_out(self):
-        return self.mean_activation_.shape[0]
+    def _code_variance(self, X, sample_weight):
+        """Weighted variance over rows of every code unit, shape (n_components,)."""
+        sums = np.zeros(self._n_features_out)
+        for rows, block in iterate_blocks(X, self._n_features_out):
+            squares = np.square(self._encode(block) - self.mean_activation_)
+            sums += squares.sum(axis=0) if sample_weight is None else sample_weight[rows] @ squares
+        return sums / X.shape[0]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _effective_rows(X, sample_weight):
-    """The rows of positive weight, and their weights scaled to mean 1; all rows and None for None."""
-    if sample_weight is None:
-        return X, None
-    sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    positive = sample_weight > 0
-    if not positive.any():
-        raise ValueError("sample_weight is zero for every row; at least one weight must be positive.")
-    if not positive.all():
-        X, sample_weight = X[positive], sample_weight[positive]
-    return X, sample_weight / sample_weight.mean()

@@ -44,7 +44,8 @@ def test_backpropagate_against_finite_differences(network, rng):
         return 0.5 * np.sum(outputs[-1] ** 2) + np.sum(outputs[0] @ c)
 
     outputs = propagate(X, coefs, intercepts, activations)
-    gradients = backpropagate(X, outputs, outputs[-1].copy(), coefs, activations, {0: c})
+    gradients = [np.empty_like(W) for W in coefs], [np.empty_like(b) for b in intercepts]
+    backpropagate(X, outputs, outputs[-1].copy(), coefs, activations, {0: c}, gradients)
     step = 1e-6
     for arrays, array_gradients in zip((coefs, intercepts), gradients):
         for array, gradient in zip(arrays, array_gradients):

@@ -15,9 +15,11 @@ PACKAGE = ROOT / "skdeepcluster"
 
 # Lowest first. A module imports only from layers below its own.
 LAYERS = [
-    {"_activations", "_parameters", "_solvers", "exceptions", "_base"},
-    {"_network"},
-    {"_objectives"},
+    {"_activations", "_parameters", "_solvers", "_threads", "_rows", "exceptions"},
+    {"_network", "_validation"},
+    {"_objectives", "_base"},
+    {"_evaluation"},
+    {"_training"},
     {"autoencoder", "metrics"},
     {"__init__"},
 ]
@@ -57,7 +59,7 @@ def test_solvers_import_nothing_of_the_package():
 
 
 def test_the_import_test_sees_imports():
-    assert imported_modules(PACKAGE / "autoencoder.py") >= {"_network", "_objectives", "_solvers", "exceptions"}
+    assert imported_modules(PACKAGE / "autoencoder.py") >= {"_base", "_network", "_solvers", "_training"}
     assert imported_modules(PACKAGE / "_objectives" / "_sparse_autoencoder.py") == {"_network", "_parameters"}
     assert imported_modules(PACKAGE / "__init__.py") == {"autoencoder", "exceptions", "metrics"}
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
-from scipy.optimize import rosen, rosen_der
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import minimize, rosen, rosen_der
 
-from skdeepcluster._solvers import minimize_lbfgs
+from skdeepcluster._solvers import AdamState, adam_epoch, minimize_adam, minimize_lbfgs
 
 
 def rosenbrock(x):
@@ -25,32 +25,74 @@ def beale(x):
 
 
 def ill_conditioned_quadratic(x):
-    scales = np.logspace(0, 4, x.size)
+    scales = np.logspace(0, 4, x.size).astype(x.dtype)
     return 0.5 * np.sum(scales * (x - 1) ** 2), scales * (x - 1)
 
 
-@pytest.mark.parametrize(
-    "function, x0, minimum",
-    [
-        (rosenbrock, [-1.2, 1.0], [1, 1]),
-        (rosenbrock, [0.5] * 10, [1] * 10),
-        (booth, [0.0, 0.0], [1, 3]),
-        (beale, [1.0, 1.0], [3, 0.5]),
-        (ill_conditioned_quadratic, [0.0] * 20, [1] * 20),
-    ],
-)
+PROBLEMS = [
+    (rosenbrock, [-1.2, 1.0], [1, 1]),
+    (rosenbrock, [0.5] * 10, [1] * 10),
+    (booth, [0.0, 0.0], [1, 3]),
+    (beale, [1.0, 1.0], [3, 0.5]),
+    (ill_conditioned_quadratic, [0.0] * 20, [1] * 20),
+]
+
+
+def lbfgs(function, x0, **options):
+    return minimize_lbfgs(function, np.array(x0), **{"max_iter": 1000, "tol": 0, "n_iter_no_change": 10, **options})
+
+
+@pytest.mark.parametrize("function, x0, minimum", PROBLEMS)
 def test_textbook_functions(function, x0, minimum):
-    result = minimize_lbfgs(function, np.array(x0), max_iter=1000, tol=0)
+    result = lbfgs(function, x0)
     assert_allclose(result.x, minimum, atol=1e-5)
     assert_allclose(result.fun, 0, atol=1e-9)
     assert result.success
 
 
+@pytest.mark.parametrize("function, x0, minimum", PROBLEMS)
+def test_lbfgs_needs_about_as_many_evaluations_as_scipys(function, x0, minimum):
+    scipys = minimize(function, x0, jac=True, method="L-BFGS-B", options={"gtol": 1e-6, "ftol": 0, "maxfun": 10_000})
+    reached = []
+    lbfgs(function, x0, callback=lambda n_iter, value: reached.append(value))
+    calls = 0
+
+    def counted(x):
+        nonlocal calls
+        calls += 1
+        return function(x)
+
+    n_iter = 1 + next(i for i, value in enumerate(reached) if value <= scipys.fun + 1e-10)
+    lbfgs(counted, x0, max_iter=n_iter)
+    assert calls <= 1.5 * scipys.nfev + 5
+
+
+def test_with_the_whole_past_lbfgs_ends_on_a_quadratic_as_conjugate_gradients_do(rng):
+    # Up to its line search: the direction is right if n + a few iterations do for n dimensions.
+    A = rng.normal(size=(6, 6))
+    A = A @ A.T + np.eye(6)
+    result = lbfgs(lambda x: (0.5 * x @ A @ x, A @ x), np.ones(6))
+    assert result.nit < 25
+    assert_allclose(result.x, 0, atol=1e-9)
+
+
+def test_float32_stays_float32_and_finds_the_minimum():
+    result = lbfgs(ill_conditioned_quadratic, np.zeros(20, dtype=np.float32), max_iter=300)
+    assert result.x.dtype == np.float32
+    assert_allclose(result.x, 1, atol=1e-3)
+
+
+def test_lbfgs_goes_on_where_the_curvature_is_negative():
+    # f = x^4 / 4 - x^2 / 2 + y^2 / 2, from a point where f'' < 0 along x.
+    result = lbfgs(
+        lambda x: (x[0] ** 4 / 4 - x[0] ** 2 / 2 + x[1] ** 2 / 2, np.array([x[0] ** 3 - x[0], x[1]])), [0.1, 1.0]
+    )
+    assert_allclose(np.abs(result.x), [1, 0], atol=1e-5)
+
+
 def test_max_iter_stops_and_the_callback_sees_every_iteration():
     seen = []
-    result = minimize_lbfgs(
-        rosenbrock, np.array([-1.2, 1.0]), max_iter=5, tol=0, callback=lambda *state: seen.append(state)
-    )
+    result = lbfgs(rosenbrock, [-1.2, 1.0], max_iter=5, callback=lambda *state: seen.append(state))
     assert not result.success
     assert "max_iter=5" in result.message
     assert result.nit == 5
@@ -58,18 +100,19 @@ def test_max_iter_stops_and_the_callback_sees_every_iteration():
     assert seen[-1][1] == result.fun == rosen(result.x)
 
 
+@pytest.mark.parametrize("n_iter", [3, 10])
 @pytest.mark.parametrize("scale", [1e-6, 1, 1e6])
-def test_tol_is_the_mean_relative_decrease_of_ten_iterations_whatever_the_scale(scale):
+def test_tol_is_the_mean_relative_decrease_whatever_the_scale(scale, n_iter):
     def with_offset(x):
         value, grad = ill_conditioned_quadratic(x)
         return scale * (value + 1000), scale * grad
 
     values = []
-    result = minimize_lbfgs(
-        with_offset, np.zeros(20), max_iter=1000, tol=1e-4, callback=lambda _, value: values.append(value)
+    result = lbfgs(
+        with_offset, np.zeros(20), tol=1e-4, n_iter_no_change=n_iter, callback=lambda _, value: values.append(value)
     )
     values = np.array(values)
-    decreases = (values[:-10] - values[10:]) / values[10:] / 10
+    decreases = (values[:-n_iter] - values[n_iter:]) / values[n_iter:] / n_iter
     assert (decreases[:-1] > 1e-4).all()
     assert decreases[-1] <= 1e-4
     assert result.success
@@ -79,12 +122,119 @@ def test_tol_is_the_mean_relative_decrease_of_ten_iterations_whatever_the_scale(
 
 def test_a_line_search_that_finds_nothing_is_no_success():
     # The gradient has the wrong sign.
-    result = minimize_lbfgs(lambda x: (x @ x, -2 * x), np.ones(3), max_iter=100, tol=1e-3)
+    result = lbfgs(lambda x: (x @ x, -2 * x), np.ones(3), tol=1e-3)
     assert not result.success
     assert "no lower value" in result.message
+    assert_array_equal(result.x, 1)
+
+
+def test_the_line_search_steps_back_from_values_that_are_not_finite():
+    # log is not defined beyond 0, where the first steps lead.
+    def barrier(x):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return float(np.sum(x - 1e-3 * np.log(x))), 1 - 1e-3 / x
+
+    result = lbfgs(barrier, np.ones(3))
+    assert_allclose(result.x, 1e-3, rtol=1e-5)
 
 
 @pytest.mark.parametrize("bad", [(np.nan, np.zeros(2)), (np.inf, np.zeros(2)), (0.0, np.array([0.0, np.nan]))])
-def test_a_value_or_gradient_that_is_not_finite_raises(bad):
-    with pytest.raises(FloatingPointError, match="not finite at iteration 1"):
-        minimize_lbfgs(lambda x: bad, np.zeros(2), max_iter=5, tol=0)
+def test_a_start_that_is_not_finite_raises(bad):
+    with pytest.raises(FloatingPointError, match="not finite at the start"):
+        lbfgs(lambda x: bad, np.zeros(2))
+
+
+# Adam
+
+
+def adam_by_definition(gradients, rate):
+    """x from algorithm 1 of Kingma and Ba, from x = 0."""
+    x, m, v = (np.zeros(len(gradients[0])) for _ in range(3))
+    for t, g in enumerate(gradients, start=1):
+        m = 0.9 * m + 0.1 * g
+        v = 0.999 * v + 0.001 * g**2
+        x = x - rate(t - 1) * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+    return x
+
+
+@pytest.mark.parametrize("n", [3, 2**16, 2**17 + 5])
+def test_adam_steps_by_definition(rng, n):
+    gradients = rng.normal(size=(4, n))
+    state, value = adam_epoch(lambda x, g: (g[0], g), AdamState.start(np.zeros(n)), gradients, lambda t: 0.1 / (1 + t))
+    assert_allclose(state.x, adam_by_definition(gradients, lambda t: 0.1 / (1 + t)), rtol=1e-10)
+    assert state.n_steps == 4
+    assert_allclose(value, gradients[:, 0].mean())
+
+
+def test_two_epochs_go_on_where_the_first_ended(rng):
+    gradients = rng.normal(size=(4, 5))
+
+    def epoch(state, part):
+        return adam_epoch(lambda x, g: (0.0, g), state, part, lambda t: 0.1)[0]
+
+    once = epoch(AdamState.start(np.zeros(5)), gradients)
+    twice = epoch(epoch(AdamState.start(np.zeros(5)), gradients[:2]), gradients[2:])
+    assert_array_equal(once.x, twice.x)
+
+
+def test_the_step_falls_linearly_to_zero_over_the_run():
+    # With a constant gradient every step of Adam is its rate.
+    def run(max_iter, callback=lambda *state: None):
+        return minimize_adam(
+            lambda x, batch: (float(x[0]), np.ones(1)),
+            np.zeros(1),
+            batches=lambda: range(5),
+            n_batches=5,
+            max_iter=max_iter,
+            step_size=0.1,
+            tol=0,
+            n_iter_no_change=10,
+            callback=callback,
+        )
+
+    values = []
+    result = run(2, lambda n_iter, value: values.append((n_iter, value)))
+    assert_allclose(result.x, -0.1 * np.sum(1 - np.arange(10) / 10), rtol=1e-6)
+    assert result.nit == 2
+    x_before_steps = -0.1 * np.concatenate([[0], np.cumsum(1 - np.arange(9) / 10)])
+    assert_allclose(values, [(1, x_before_steps[:5].mean()), (2, x_before_steps[5:].mean())], rtol=1e-6)
+
+
+def test_adam_finds_the_minimum_of_a_noisy_quadratic_and_leaves_the_start_alone(rng):
+    targets = 3 + rng.normal(scale=0.1, size=(64, 4))
+    x0 = np.zeros(4)
+    result = minimize_adam(
+        lambda x, batch: (0.5 * np.sum((x - targets[batch]) ** 2), x - targets[batch]),
+        x0,
+        batches=lambda: rng.permutation(64),
+        n_batches=64,
+        max_iter=100,
+        step_size=0.1,
+        tol=0,
+        n_iter_no_change=10,
+        callback=lambda *state: None,
+    )
+    assert_allclose(result.x, targets.mean(axis=0), atol=0.05)
+    assert_array_equal(x0, 0)
+
+
+def test_tol_stops_adam_between_epochs():
+    result = minimize_adam(
+        lambda x, batch: (1.0, np.zeros(1)),
+        np.zeros(1),
+        batches=lambda: range(2),
+        n_batches=2,
+        max_iter=50,
+        step_size=0.1,
+        tol=1e-3,
+        n_iter_no_change=4,
+        callback=lambda *state: None,
+    )
+    assert result.nit == 5
+
+
+def test_adam_raises_on_a_value_that_is_not_finite():
+    with pytest.raises(FloatingPointError, match="step 3"):
+        adam_epoch(
+            lambda x, batch: (np.nan if batch == 2 else 0.0, x), AdamState.start(np.zeros(2)), range(5), lambda t: 0.1
+        )

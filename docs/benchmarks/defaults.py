@@ -35,7 +35,7 @@ TOLERANCES = [1e-2, 1e-3, 1e-4]
 CLUSTERERS = ["KMeans", "Ward"]
 
 
-def run(name, data_dir, seed, parameters):
+def run(name, data_dir, seed, parameters, clusterer_names):
     """One row: the NMI of the baseline (parameters None) or of the autoencoder with these parameters."""
     X, y = load(name, data_dir)
     X = StandardScaler().fit_transform(X).astype(np.float32)
@@ -44,17 +44,20 @@ def run(name, data_dir, seed, parameters):
         autoencoder = SparseAutoencoderTransformer(**parameters, random_state=seed).fit(X)
         X, row["iterations"] = autoencoder.transform(X), autoencoder.n_iter_
     n_clusters = len(np.unique(y))
-    clusterers = (KMeans(n_clusters, n_init=10, random_state=seed), AgglomerativeClustering(n_clusters))
-    for clusterer_name, clusterer in zip(CLUSTERERS, clusterers):
-        row[clusterer_name] = 100 * normalized_mutual_info_score(y, clusterer.fit_predict(X))
+    clusterers = {
+        "KMeans": KMeans(n_clusters, n_init=10, random_state=seed),
+        "Ward": AgglomerativeClustering(n_clusters),
+    }
+    for clusterer_name in clusterer_names:
+        row[clusterer_name] = 100 * normalized_mutual_info_score(y, clusterers[clusterer_name].fit_predict(X))
     return row
 
 
-def run_all(names, parameter_sets, arguments):
+def run_all(names, parameter_sets, arguments, clusterer_names=("KMeans",)):
     """The mean over seeds of every data set (and parameter set)."""
     tasks = itertools.product(names, range(arguments.n_seeds), parameter_sets)
     rows = Parallel(n_jobs=arguments.n_jobs)(
-        delayed(run)(name, arguments.data_dir, seed, parameters) for name, seed, parameters in tasks
+        delayed(run)(name, arguments.data_dir, seed, parameters, clusterer_names) for name, seed, parameters in tasks
     )
     return pd.DataFrame(rows).groupby([*(parameter_sets[0] or {}), "data set"]).mean()
 
@@ -87,7 +90,7 @@ def table(arguments):
     if arguments.data_dir is None:
         names.remove("fsdd")
         print("fsdd is left out: it needs --data-dir.\n")
-    baseline, ours = (run_all(names, [parameters], arguments).loc[names] for parameters in (None, {}))
+    baseline, ours = (run_all(names, [parameters], arguments, CLUSTERERS).loc[names] for parameters in (None, {}))
     frame = pd.DataFrame(index=pd.Index(names, name="data set"))
     for clusterer in CLUSTERERS:
         frame[clusterer] = baseline[clusterer]

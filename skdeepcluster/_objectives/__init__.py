@@ -1,5 +1,7 @@
-"""Objectives. Each keeps the contract statistics / gradient_sums / finish, which blocks of rows share."""
+"""Objectives: J in parts that add up over blocks of rows; see `SparseAutoencoderObjective`."""
 
+from ._block import total
+from ._linear_decoder import LinearDecoderObjective
 from ._sparse_autoencoder import SparseAutoencoderObjective
 
-__all__ = ["SparseAutoencoderObjective"]
+__all__ = ["LinearDecoderObjective", "SparseAutoencoderObjective", "total"]

@@ -3,10 +3,13 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 
 from .._network import backpropagate, propagate
 from .._parameters import ParameterLayout
-from ._terms import half_squared_error, kl_divergence, weight_decay
+from ._block import Block
+from ._sparsity import SparsityPenalty, of_rows
+from ._terms import half_squared_error, weight_decay
 
 
 class Statistics(NamedTuple):
@@ -14,14 +17,33 @@ class Statistics(NamedTuple):
 
     Attributes
     ----------
-    n : float
-        Sum of the sample weights, or number of rows without weights.
+    n_rows : int
+    weight : float
+        Sum of the sample weights, or the number of rows without weights.
     activations : ndarray of shape (n_penalised_units,), float64
         Weighted sum over rows of the activations that the KL term constrains.
     """
 
-    n: float
+    n_rows: int
+    weight: float
     activations: np.ndarray
+
+
+class SharedByRows(NamedTuple):
+    """What the gradient of every row depends on.
+
+    Attributes
+    ----------
+    n_rows : int
+    rho_hat : ndarray of shape (n_penalised_units,)
+        Mean activations.
+    output_gradients : dict of int to ndarray
+        What the KL term adds to the error signal of a layer, for a row of weight 1.
+    """
+
+    n_rows: int
+    rho_hat: np.ndarray
+    output_gradients: dict
 
 
 class GradientSums(NamedTuple):
@@ -31,7 +53,7 @@ class GradientSums(NamedTuple):
     ----------
     loss : float
         Sum over rows of w_i / 2 ||h(x_i) - x_i||^2.
-    gradient : ndarray of shape (theta.size,), float64
+    gradient : ndarray of shape (theta.size,)
         Sum over rows, not yet divided by n, without weight decay.
     """
 
@@ -43,15 +65,20 @@ class SparseAutoencoderObjective:
     """The objective of the sparse autoencoder, in parts that add up over blocks of rows::
 
         J(W, b) = 1/n sum_i w_i 1/2 ||h(x_i) - x_i||^2  +  lam/2 sum_l ||W_l||_F^2  +  beta sum_j KL(rho || rho_hat_j)
-        rho_hat_j      = 1/n sum_i w_i a_j(x_i),   n = sum_i w_i
+        rho_hat_j      = sum_i w_i a_j(x_i) / sum_i w_i
         KL(rho || r)   = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r))
 
     The sum over j runs over every unit of every logistic encoder layer; biases carry no weight decay. The KL term
     enters backpropagation as beta * (-rho / rho_hat + (1 - rho) / (1 - rho_hat)), added to the error signal of its
-    layer.
+    layer. The weights w have mean 1 over all n rows of the data.
 
-    J is not a sum over blocks of rows, since KL is nonlinear in the mean. So an evaluation has three parts: add
-    `statistics` over all blocks, then add `gradient_sums`, then `finish`. `value_and_grad` is the one-block case.
+    J is not a sum over blocks of rows, since KL is nonlinear in the mean. So an evaluation has these parts::
+
+        outputs = forward(theta, block)                             for every block; may be kept or computed again
+        statistics(theta, block, outputs)                           additive over blocks
+        shared = combine(theta, statistics)                         once
+        gradient_sums(theta, block, outputs, shared)                additive over blocks
+        finish(theta, shared, sums)                                 once: J and its gradient
 
     Parameters
     ----------
@@ -74,124 +101,85 @@ class SparseAutoencoderObjective:
 
     def __init__(self, network, *, rho, beta, lam):
         self.network = network
-        self.rho = rho
-        self.beta = beta
         self.lam = lam
+        self.penalty = SparsityPenalty(network, rho, beta)
         self.layout = ParameterLayout(network.layer_sizes)
-        self._penalised_layers = [
-            layer for layer in range(network.n_encoder_layers) if network.activations[layer] == "logistic"
-        ]
 
-    def forward(self, theta, X):
-        """Outputs of every layer for a block X, in the precision of X."""
-        coefs, intercepts = self._unpack_like(theta, X)
-        return propagate(X, coefs, intercepts, self.network.activations)
+    def prepare(self, X, sample_weight=None):
+        """The rows X as a `Block`."""
+        return Block(X, sample_weight)
 
-    def statistics(self, theta, X, sample_weight=None, *, outputs=None):
-        """The `Statistics` of a block of rows.
+    def forward(self, theta, block):
+        """Outputs of the encoder's layers, in the precision of the block, as theta is."""
+        encoder = slice(self.network.n_encoder_layers)
+        coefs, intercepts = self.layout.unpack(theta)
+        return propagate(block.X, coefs[encoder], intercepts[encoder], self.network.activations[encoder])
 
-        Parameters
-        ----------
-        theta : ndarray of shape (layout.size,)
-        X : ndarray of shape (n_block, d), float32 or float64
-        sample_weight : ndarray of shape (n_block,), float64, default=None
-        outputs : list of ndarrays, default=None
-            ``forward(theta, X)`` where it is at hand; None computes it.
+    def statistics(self, theta, block, outputs):
+        """The `Statistics` of a block, given its `forward`."""
+        return Statistics(block.n_rows, block.weight, self.penalty.activations(outputs, block.sample_weight))
 
-        Returns
-        -------
-        Statistics
-        """
-        outputs = self.forward(theta, X) if outputs is None else outputs
-        n = float(X.shape[0]) if sample_weight is None else sample_weight.sum()
-        sums = [_sum_over_rows(outputs[layer], sample_weight) for layer in self._penalised_layers]
-        return Statistics(n, np.concatenate([np.zeros(0), *sums]))
+    def combine(self, theta, statistics):
+        """What is `SharedByRows`, from the `Statistics` of all rows."""
+        rho_hat = statistics.activations / statistics.weight
+        return SharedByRows(statistics.n_rows, rho_hat, self.penalty.output_gradients(rho_hat, theta.dtype))
 
-    def gradient_sums(self, theta, X, statistics, sample_weight=None, *, outputs=None):
-        """The `GradientSums` of a block of rows, given the `Statistics` of all rows.
-
-        Parameters
-        ----------
-        theta, X, sample_weight, outputs
-            As in `statistics`.
-        statistics : Statistics
-            The sum over all blocks.
-
-        Returns
-        -------
-        GradientSums
-        """
-        outputs = self.forward(theta, X) if outputs is None else outputs
-        coefs, _ = self._unpack_like(theta, X)
-        loss, delta = half_squared_error(outputs[-1], X, sample_weight)
-        coef_gradients, intercept_gradients = backpropagate(
-            X,
+    def gradient_sums(self, theta, block, outputs, shared):
+        """The `GradientSums` of a block, given its `forward` and what `combine` returned for all rows."""
+        decoder = slice(self.network.n_encoder_layers, None)
+        coefs, intercepts = self.layout.unpack(theta)
+        activations = self.network.activations
+        outputs = outputs + propagate(outputs[-1], coefs[decoder], intercepts[decoder], activations[decoder])
+        X = block.X.toarray() if issparse(block.X) else block.X
+        # Only the derivative of a nonlinear output needs the output itself.
+        linear = activations[-1] == "identity"
+        loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, out=outputs[-1] if linear else None)
+        gradient = np.empty_like(theta)
+        backpropagate(
+            block.X,
             outputs,
             delta,
             coefs,
-            self.network.activations,
-            self._sparsity_gradients(statistics, sample_weight, X.dtype),
+            activations,
+            of_rows(shared.output_gradients, block.sample_weight),
+            self.layout.unpack(gradient),
         )
-        return GradientSums(loss, self.layout.pack(coef_gradients, intercept_gradients))
+        return GradientSums(loss, gradient)
 
-    def finish(self, theta, statistics, sums):
-        """J and its gradient from the sums over all blocks.
+    def finish(self, theta, shared, sums):
+        """J and its gradient, an ndarray of shape (layout.size,), from the sums over all blocks."""
+        value, gradient = self.finish_in_slices(theta, shared, [sums])
+        return value, gradient[:]
 
-        Parameters
-        ----------
-        theta : ndarray of shape (layout.size,), float64
-        statistics : Statistics
-        sums : GradientSums
-
-        Returns
-        -------
-        value : float
-        gradient : ndarray of shape (layout.size,), float64
-        """
-        value = sums.loss / statistics.n
-        value += self.beta * kl_divergence(self.rho, self.mean_activations(statistics))[0]
-        gradient = sums.gradient / statistics.n
-        coefs, _ = self.layout.unpack(theta)
-        coef_gradients, _ = self.layout.unpack(gradient)
-        for W, coef_gradient in zip(coefs, coef_gradients):
-            decay, decay_gradient = weight_decay(W, self.lam)
-            value += decay
-            coef_gradient += decay_gradient
+    def finish_in_slices(self, theta, shared, parts):
+        """J and its gradient as a `SlicedGradient`, from the `GradientSums` of every block."""
+        value = sum(sums.loss for sums in parts) / shared.n_rows + self.penalty.value(shared.rho_hat)
+        coefs = self.layout.flat_coefs(theta)
+        value += weight_decay(coefs, self.lam)
+        gradient = SlicedGradient([sums.gradient for sums in parts], shared.n_rows, theta, self.lam, coefs.size)
         return float(value), gradient
 
-    def value_and_grad(self, theta, X, sample_weight=None):
-        """J and its gradient with all rows in one block; see `finish`."""
-        outputs = self.forward(theta, X)
-        statistics = self.statistics(theta, X, sample_weight, outputs=outputs)
-        sums = self.gradient_sums(theta, X, statistics, sample_weight, outputs=outputs)
-        return self.finish(theta, statistics, sums)
-
-    @staticmethod
-    def mean_activations(statistics):
-        """rho_hat of every penalised unit, shape (n_penalised_units,)."""
-        return statistics.activations / statistics.n
-
-    def _unpack_like(self, theta, X):
-        return self.layout.unpack(theta.astype(X.dtype, copy=False))
-
-    def _sparsity_gradients(self, statistics, sample_weight, dtype):
-        """Derivative of n * beta * sum_j KL with respect to the outputs of every penalised layer."""
-        _, derivative = kl_divergence(self.rho, self.mean_activations(statistics))
-        derivative = (self.beta * derivative).astype(dtype, copy=False)
-        gradients, start = {}, 0
-        for layer in self._penalised_layers:
-            stop = start + self.network.layer_sizes[layer + 1]
-            per_unit = derivative[start:stop]
-            if sample_weight is None:
-                gradients[layer] = per_unit
-            else:
-                gradients[layer] = np.outer(sample_weight.astype(dtype, copy=False), per_unit)
-            start = stop
-        return gradients
+    def parameters(self, theta, shared):
+        """All weights and biases, (coefs, intercepts)."""
+        return self.layout.unpack(theta)
 
 
-def _sum_over_rows(A, sample_weight):
-    """Weighted sum of the rows of A, accumulated in float64."""
-    if sample_weight is None:
-        return A.sum(axis=0, dtype=np.float64)
-    return sample_weight @ A
+class SlicedGradient:
+    """The gradient of J, computed when and where it is asked for: ``gradient[part]`` for a slice of theta."""
+
+    def __init__(self, sums, n_rows, theta, lam, n_coefs):
+        self._sums = sums
+        self._n_rows = n_rows
+        self._theta = theta
+        self._lam = lam
+        self._n_coefs = n_coefs
+
+    def __getitem__(self, part):
+        gradient = self._sums[0][part].copy()
+        for other in self._sums[1:]:
+            gradient += other[part]
+        gradient /= self._n_rows
+        gradient = gradient.astype(self._theta.dtype, copy=False)
+        start, stop, _ = part.indices(self._n_coefs)
+        gradient[: max(0, stop - start)] += self._lam * self._theta[start:stop]
+        return gradient

@@ -2,11 +2,24 @@
 
 import numpy as np
 
+from ._block import weigh_rows
+
 # Nearest that a mean activation may come to 0 or 1: log and 1 / rho_hat stay finite for saturated units.
 _RHO_HAT_MARGIN = 1e-15
 
+# Products that are added up in the precision of the data before float64 takes over.
+_RUN = 1024
 
-def half_squared_error(H, X, sample_weight=None):
+
+def inner_product(A, B):
+    """sum_ij A_ij B_ij of contiguous arrays of one shape, in float64 but for runs of 1024 products."""
+    a, b = np.ravel(A), np.ravel(B)
+    n_in_runs = a.size // _RUN * _RUN
+    runs = np.einsum("ij,ij->i", a[:n_in_runs].reshape(-1, _RUN), b[:n_in_runs].reshape(-1, _RUN))
+    return runs.sum(dtype=np.float64) + float(np.dot(a[n_in_runs:], b[n_in_runs:]))
+
+
+def half_squared_error(H, X, sample_weight=None, out=None):
     """Sum over rows of w_i / 2 ||h_i - x_i||^2, and its derivative w_i (h_i - x_i) with respect to H.
 
     Parameters
@@ -14,24 +27,25 @@ def half_squared_error(H, X, sample_weight=None):
     H, X : ndarrays of shape (n, d)
     sample_weight : ndarray of shape (n,), default=None
         None means ones.
+    out : ndarray of shape (n, d), default=None
+        Place for the derivative; may be H.
 
     Returns
     -------
     value : float
-        Accumulated in float64 whatever the data's type.
+        Accumulated in float64, but for runs within which float32 is exact enough.
     derivative : ndarray of shape (n, d), of the type of H
     """
-    R = H - X
-    row_sums = np.einsum("ij,ij->i", R, R, dtype=np.float64)
+    R = np.subtract(H, X, out=out)
     if sample_weight is None:
-        return 0.5 * row_sums.sum(), R
-    R *= sample_weight[:, np.newaxis].astype(R.dtype, copy=False)
-    return 0.5 * np.dot(sample_weight, row_sums), R
+        return 0.5 * inner_product(R, R), R
+    value = 0.5 * np.dot(sample_weight, np.einsum("ij,ij->i", R, R, dtype=np.float64))
+    return value, weigh_rows(R, sample_weight)
 
 
 def weight_decay(W, lam):
-    """lam / 2 ||W||_F^2 and its derivative lam W."""
-    return 0.5 * lam * np.vdot(W, W), lam * W
+    """lam / 2 ||W||_F^2; its derivative is lam W."""
+    return 0.5 * lam * inner_product(W, W)
 
 
 def kl_divergence(rho, rho_hat):

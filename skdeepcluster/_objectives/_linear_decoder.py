@@ -1,0 +1,258 @@
+"""The objective of the sparse autoencoder with a linear output layer, from products with X alone."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._network import backpropagate, propagate
+from .._parameters import ParameterLayout
+from ._block import Block, sum_over_rows, total, weigh_rows
+from ._sparse_autoencoder import GradientSums
+from ._sparsity import SparsityPenalty, of_rows
+from ._terms import inner_product, weight_decay
+
+# Smallest ridge relative to the trace of S: below it rounding errors, of S in float32 and of its inverse in float64,
+# show in the decoder.
+_SMALLEST_RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-11}
+
+
+class LinearDecoderStatistics(NamedTuple):
+    """What is summed over rows before the decoder is known; additive over blocks, field by field.
+
+    A is the output of the last hidden layer, c its output for a row of zeros: a shift that keeps the digits of a code
+    that hardly varies.
+
+    Attributes
+    ----------
+    n_rows : int
+    weight, activations
+        As in `Statistics`.
+    a_sum : ndarray of shape (h,), float64
+        sum_i w_i (a_i - c).
+    gram : ndarray of shape (h, h)
+        (A - c)^T diag(w) (A - c).
+    cross : ndarray of shape (d, h)
+        X^T diag(w) (A - c).
+    x_sum, x_squares
+        As in `Block`.
+    """
+
+    n_rows: int
+    weight: float
+    activations: np.ndarray
+    a_sum: np.ndarray
+    gram: np.ndarray
+    cross: np.ndarray
+    x_sum: np.ndarray
+    x_squares: float
+
+
+class LinearDecoder(NamedTuple):
+    """The decoder, and what of J and its gradient is known without a second look at the rows.
+
+    Attributes
+    ----------
+    n_rows, rho_hat, output_gradients
+        As in `SharedByRows`.
+    coef_transposed : ndarray of shape (d, h)
+        W^T.
+    intercept : ndarray of shape (d,)
+        b.
+    signal_coef, signal_offset : ndarrays of shapes (h, h) and (h,)
+        W W^T and b W^T.
+    error : float
+        1/n sum_i w_i 1/2 ||h(x_i) - x_i||^2.
+    coef_gradient_transposed, intercept_gradient : ndarrays of shapes (d, h) and (d,), or None
+        Derivatives of the error with respect to W^T and b; None where the decoder is the best one.
+    """
+
+    n_rows: int
+    rho_hat: np.ndarray
+    output_gradients: dict
+    coef_transposed: np.ndarray
+    intercept: np.ndarray
+    signal_coef: np.ndarray
+    signal_offset: np.ndarray
+    error: float
+    coef_gradient_transposed: np.ndarray | None
+    intercept_gradient: np.ndarray | None
+
+
+class LinearDecoderObjective:
+    """J of `SparseAutoencoderObjective` for the identity output, without the (n, d) residual.
+
+    With m_A, m_X the weighted means of A and X, and
+
+        S = A^T A / n - m_A^T m_A,   T = A^T X / n - m_A^T m_X,   e = m_A W + b - m_X
+
+    the squared error and its derivatives are
+
+        1/n sum_i 1/2 ||h(x_i) - x_i||^2  =  1/2 (tr cov(X) - 2 <T, W> + <W, S W> + ||e||^2)
+        d/dW = S W - T + m_A^T e,   d/db = e,   d/dA = (A (W W^T) + b W^T - X W^T) / n
+
+    so that X is only ever multiplied: 4 n d h + 2 n h^2 multiply-adds, and nnz(X) h in place of n d h for a sparse X.
+
+    With ``projected=True`` theta holds the layers below the output layer only, and the output layer is the best one for
+    them (variable projection), a ridge regression, at which the gradient is the one at fixed W (envelope theorem)::
+
+        W = (S + lam I)^-1 T,   b = m_X - m_A W
+
+    The parts of an evaluation are those of `SparseAutoencoderObjective`.
+
+    Parameters
+    ----------
+    network : Network
+        With an identity output layer, as wide as the input.
+    rho, beta, lam
+        As in `SparseAutoencoderObjective`.
+    projected : bool
+        Whether the output layer is projected out.
+
+    Attributes
+    ----------
+    layout : ParameterLayout
+        Places of the weights and biases in theta.
+
+    References
+    ----------
+    G. Golub, V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
+    separate", 1973.
+    """
+
+    def __init__(self, network, *, rho, beta, lam, projected):
+        self.network = network
+        self.lam = lam
+        self.projected = projected
+        self.penalty = SparsityPenalty(network, rho, beta)
+        self._n_hidden = len(network.activations) - 1
+        self._hidden_layout = ParameterLayout(network.layer_sizes[:-1])
+        self.layout = self._hidden_layout if projected else ParameterLayout(network.layer_sizes)
+
+    def prepare(self, X, sample_weight=None):
+        """The rows X as a `Block` with its sums."""
+        w = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        if issparse(X):
+            x_sum, x_squares = X.T @ w, X.power(2) @ np.ones(X.shape[1])
+        else:
+            x_sum, x_squares = sum_over_rows(X, sample_weight), np.einsum("ij,ij->i", X, X, dtype=np.float64)
+        return Block(X, sample_weight, x_sum, float(w @ x_squares))
+
+    def forward(self, theta, block):
+        """Outputs of the layers below the output layer, in the precision of the block, as theta is."""
+        return propagate(block.X, *self._hidden(theta), self.network.activations[:-1])
+
+    def statistics(self, theta, block, outputs):
+        """The `LinearDecoderStatistics` of a block, given its `forward`."""
+        A = outputs[-1] - self._shift(theta)
+        weighted = A if block.sample_weight is None else weigh_rows(A.copy(), block.sample_weight)
+        return LinearDecoderStatistics(
+            block.n_rows,
+            block.weight,
+            self.penalty.activations(outputs, block.sample_weight),
+            weighted.sum(axis=0, dtype=np.float64),
+            weighted.T @ A,
+            block.X.T @ weighted,
+            block.x_sum.copy(),
+            block.x_squares,
+        )
+
+    def combine(self, theta, statistics):
+        """The `LinearDecoder` for the `LinearDecoderStatistics` of all rows, which are overwritten."""
+        n_rows, n, activations, a_sum, gram, cross, x_sum, x_squares = statistics
+        a_mean, x_mean = a_sum / n, x_sum / n
+        S = gram / n - np.outer(a_mean, a_mean)
+        T_transposed = np.divide(cross, n, out=cross)
+        T_transposed -= np.outer(x_mean, a_mean)
+        code_mean = a_mean + self._shift(theta)
+        if self.projected:
+            W_transposed = T_transposed @ self._inverse(S, theta.dtype).astype(T_transposed.dtype, copy=False)
+            b = x_mean - W_transposed @ code_mean
+        else:
+            coefs, intercepts = self.layout.unpack(theta)
+            W_transposed, b = np.ascontiguousarray(coefs[-1].T), intercepts[-1]
+        e = W_transposed @ code_mean + b - x_mean
+        signal_coef = W_transposed.T @ W_transposed
+        x_variance = x_squares / n - x_mean @ x_mean
+        error = x_variance - 2 * inner_product(T_transposed, W_transposed) + inner_product(S, signal_coef) + e @ e
+        # The weights of a batch need not have mean 1, as those of all rows do.
+        share = n / n_rows
+        if self.projected:
+            gradients = None, None
+        else:
+            coef_gradient = W_transposed @ S.astype(W_transposed.dtype) - T_transposed + np.outer(e, code_mean)
+            gradients = share * coef_gradient, share * e
+        rho_hat = activations / n
+        return LinearDecoder(
+            n_rows,
+            rho_hat,
+            self.penalty.output_gradients(rho_hat, theta.dtype),
+            W_transposed.astype(theta.dtype, copy=False),
+            b.astype(theta.dtype, copy=False),
+            signal_coef.astype(theta.dtype, copy=False),
+            (b @ W_transposed).astype(theta.dtype, copy=False),
+            0.5 * share * error,
+            *gradients,
+        )
+
+    def gradient_sums(self, theta, block, outputs, shared):
+        """The `GradientSums` of a block for the layers below the output layer; their loss is in `LinearDecoder`."""
+        coefs, _ = self._hidden(theta)
+        delta = outputs[-1] @ shared.signal_coef
+        delta -= block.X @ shared.coef_transposed
+        delta += shared.signal_offset
+        weigh_rows(delta, block.sample_weight)
+        output_gradients = of_rows(shared.output_gradients, block.sample_weight)
+        delta += output_gradients.get(self._n_hidden - 1, 0)
+        gradient = np.empty(self._hidden_layout.size, dtype=theta.dtype)
+        backpropagate(
+            block.X,
+            outputs,
+            delta,
+            coefs,
+            self.network.activations[:-1],
+            output_gradients,
+            self._hidden_layout.unpack(gradient),
+        )
+        return GradientSums(0.0, gradient)
+
+    def finish(self, theta, shared, sums):
+        """J and its gradient, an ndarray of shape (layout.size,), from the sums over all blocks; overwrites them."""
+        gradient = np.divide(sums.gradient, shared.n_rows, out=sums.gradient).astype(theta.dtype, copy=False)
+        value = shared.error + self.penalty.value(shared.rho_hat)
+        if self.projected:
+            value += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
+        else:
+            coef_gradients, intercept_gradients = self._hidden_layout.unpack(gradient)
+            gradient = self.layout.pack(
+                [*coef_gradients, shared.coef_gradient_transposed.T.astype(theta.dtype, copy=False)],
+                [*intercept_gradients, shared.intercept_gradient.astype(theta.dtype, copy=False)],
+            )
+        coefs = self.layout.flat_coefs(theta)
+        self.layout.flat_coefs(gradient)[...] += self.lam * coefs
+        return float(value + weight_decay(coefs, self.lam)), gradient
+
+    def finish_in_slices(self, theta, shared, parts):
+        """As `finish`, from the `GradientSums` of every block."""
+        return self.finish(theta, shared, total(parts))
+
+    def parameters(self, theta, shared):
+        """All weights and biases, (coefs, intercepts), the output layer's from `combine`."""
+        coefs, intercepts = self._hidden(theta)
+        return [*coefs, shared.coef_transposed.T], [*intercepts, shared.intercept]
+
+    def _hidden(self, theta):
+        coefs, intercepts = self.layout.unpack(theta)
+        return coefs[: self._n_hidden], intercepts[: self._n_hidden]
+
+    def _shift(self, theta):
+        """c, the output of the last hidden layer for a row of zeros, shape (h,)."""
+        coefs, intercepts = self._hidden(theta)
+        no_input = np.zeros((1, 0), dtype=theta.dtype)
+        coefs = [coefs[0][:0], *coefs[1:]]
+        return propagate(no_input, coefs, intercepts, self.network.activations[:-1])[-1][0]
+
+    def _inverse(self, S, dtype):
+        """(S + lam I)^-1, with the smallest ridge in place of a smaller lam."""
+        ridge = max(self.lam, _SMALLEST_RIDGE[dtype] * np.trace(S), np.finfo(np.float64).tiny)
+        return np.linalg.inv(S + ridge * np.eye(len(S)))

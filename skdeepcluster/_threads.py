@@ -1,0 +1,123 @@
+"""Threads that work on blocks of rows, each with a BLAS of one thread.
+
+The wheels of NumPy and SciPy carry a BLAS each, whose spinning threads fight for the cores; and a sum whose order
+depends on the number of threads makes a result depend on n_jobs. So BLAS is held to one thread, blocks are shared among
+threads of our own, and their results come back in the order of the blocks.
+"""
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+
+import numpy as np
+import threadpoolctl
+
+# Blocks per thread that may wait to be collected.
+_N_WAITING = 3
+
+_lock = Lock()
+_n_holders = 0
+_limits = None
+
+
+class Workers:
+    """Threads that share out independent tasks; the calling thread is one of them.
+
+    Parameters
+    ----------
+    n_threads : int
+    executor : concurrent.futures.Executor or None
+        Has ``n_threads - 1`` threads; None for one thread.
+    """
+
+    def __init__(self, n_threads, executor=None):
+        self.n_threads = n_threads
+        self._executor = executor
+
+    def map(self, function, items):
+        """Generate ``function(item)`` in the order of the list items, few of them waiting in memory at any time."""
+
+        # A thread starts with NumPy's own settings. What overflows shows as a value that is not finite.
+        def compute(item):
+            with np.errstate(over="ignore", invalid="ignore"):
+                return function(item)
+
+        if self.n_threads == 1 or len(items) == 1:
+            yield from map(compute, items)
+            return
+        waiting, own = deque(), deque()
+
+        def collect():
+            first = waiting.popleft()
+            while own and not first.done():
+                future, item = own.popleft()
+                future.set_result(compute(item))
+            return first.result()
+
+        for i, item in enumerate(items):
+            if i % self.n_threads == self.n_threads - 1:
+                waiting.append(Future())
+                own.append((waiting[-1], item))
+            else:
+                waiting.append(self._executor.submit(compute, item))
+            if len(waiting) > _N_WAITING * self.n_threads:
+                yield collect()
+        while waiting:
+            yield collect()
+
+
+@contextmanager
+def workers():
+    """`Workers`, as many as BLAS had threads, while BLAS is held to one.
+
+    The number follows OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and threadpoolctl, and so what joblib grants a worker.
+    """
+    n_threads = _hold_blas()
+    try:
+        if n_threads == 1:
+            yield Workers(1)
+        else:
+            with ThreadPoolExecutor(n_threads - 1, thread_name_prefix="skdeepcluster") as executor:
+                yield Workers(n_threads, executor)
+    finally:
+        _release_blas()
+
+
+def _hold_blas():
+    """Limit BLAS to one thread if no other fit holds it already; returns how many it had."""
+    global _n_holders, _limits
+    with _lock:
+        n_threads = _blas_threads()
+        if _n_holders == 0:
+            _limits = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+            if _blas_threads() > 1:
+                # Another thread owns the limits.
+                _forget_owner()
+                threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+        _n_holders += 1
+    return n_threads
+
+
+def _release_blas():
+    """Give BLAS its threads back when the last of the fits that run at the same time ends."""
+    global _n_holders, _limits
+    with _lock:
+        _n_holders -= 1
+        if _n_holders == 0:
+            # This need not be the thread that set the limit.
+            _forget_owner()
+            _limits.restore_original_limits()
+            _forget_owner()
+            _limits = None
+
+
+def _blas_threads():
+    libraries = threadpoolctl.threadpool_info()
+    return max((library["num_threads"] for library in libraries if library["user_api"] == "blas"), default=1)
+
+
+def _forget_owner():
+    """Newer threadpoolctl lets only the thread that set a limit change it: make it forget which one that was."""
+    if hasattr(threadpoolctl.OpenBLASController, "clear_controlling_thread"):
+        threadpoolctl.OpenBLASController.clear_controlling_thread(force=True)
