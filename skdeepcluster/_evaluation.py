@@ -1,5 +1,6 @@
 """Objectives on whole data sets and on batches, block by block."""
 
+import numpy as np
 from scipy.sparse import issparse
 
 from ._objectives import LinearDecoderObjective, total
@@ -89,6 +90,8 @@ class MiniBatch:
     def __init__(self, objective, workers):
         self.objective = objective
         self._workers = workers
+        # Gradients of the blocks of a batch: memory that is new costs more than what is written to it.
+        self._gradients = []
 
     def __call__(self, theta, batch):
         objective = self.objective
@@ -103,5 +106,10 @@ class MiniBatch:
 
         parts = list(self._workers.map(forward, equal_slices(len(rows), n_blocks)))
         shared = objective.combine(theta, total((statistics for _, _, statistics in parts), n_blocks))
-        sums = self._workers.map(lambda part: objective.gradient_sums(theta, part[0], part[1], shared), parts)
-        return objective.finish_in_slices(theta, shared, list(sums))
+        self._gradients += [np.empty_like(theta) for _ in range(n_blocks - len(self._gradients))]
+
+        def gradient_sums(i):
+            block, outputs, _ = parts[i]
+            return objective.gradient_sums(theta, block, outputs, shared, out=self._gradients[i])
+
+        return objective.finish_in_slices(theta, shared, list(self._workers.map(gradient_sums, range(n_blocks))))

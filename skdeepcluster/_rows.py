@@ -149,4 +149,3 @@ class ThreadedCSR:
         for _ in self._workers.map(multiply, range(len(self._pieces))):
             pass
         return out
-

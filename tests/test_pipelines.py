@@ -24,7 +24,7 @@ from skdeepcluster.metrics import (
     silhouette_scorer,
 )
 
-CLUSTERERS = [KMeans(10, n_init=3, random_state=0), AgglomerativeClustering(10), DBSCAN(eps=0.75, min_samples=5)]
+CLUSTERERS = [KMeans(10, n_init=3, random_state=0), AgglomerativeClustering(10), DBSCAN(eps=0.5, min_samples=4)]
 SCORERS = {"silhouette": silhouette_scorer, "ch": calinski_harabasz_scorer, "db": davies_bouldin_scorer}
 
 

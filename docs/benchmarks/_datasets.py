@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from sklearn import datasets
+from sklearn.feature_extraction.text import TfidfVectorizer
 
 # Rows drawn, once and for all, from larger data sets.
 N_ROWS = 2000
@@ -32,6 +33,27 @@ def load(name, data_dir=None):
         X, y = datasets.fetch_openml(openml_name, version=1, return_X_y=True, as_frame=False)
     rows = np.sort(np.random.RandomState(0).permutation(len(X))[:N_ROWS])
     return X[rows].astype(np.float64), np.unique(y[rows], return_inverse=True)[1]
+
+
+def mnist_pixels(data_dir=None):
+    """All of MNIST in float32, pixels in [0, 1], shape (70000, 784)."""
+    if data_dir is None:
+        X = datasets.fetch_openml("mnist_784", version=1, as_frame=False).data
+    else:
+        with np.load(Path(data_dir) / "mnist.npz", allow_pickle=False) as archive:
+            X = archive["X"]
+    return X.astype(np.float32) / 255
+
+
+def newsgroups_tfidf(data_dir=None):
+    """TF-IDF of all 20 Newsgroups messages, terms of at least two documents, CSR in float32."""
+    if data_dir is None:
+        texts = datasets.fetch_20newsgroups(subset="all").data
+    else:
+        with np.load(Path(data_dir) / "newsgroups20.npz", allow_pickle=False) as archive:
+            blob, offsets = archive["texts"].tobytes(), archive["offsets"]
+        texts = [blob[start:stop].decode() for start, stop in pairwise(offsets)]
+    return TfidfVectorizer(min_df=2, dtype=np.float32).fit_transform(texts)
 
 
 def _read_keel(name):

@@ -19,6 +19,9 @@ def describe_machine():
         f"Python {sys.version.split()[0]}, skdeepcluster {skdeepcluster.__version__}, NumPy {numpy.__version__}, "
         f"SciPy {scipy.__version__}, scikit-learn {sklearn.__version__}",
     ]
+    if "torch" in sys.modules:
+        torch = sys.modules["torch"]
+        lines.append(f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads")
     for library in threadpool_info():
         if library["user_api"] == "blas":
             core_type = library.get("architecture", "unknown core type")

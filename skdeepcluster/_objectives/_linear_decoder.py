@@ -195,7 +195,7 @@ class LinearDecoderObjective:
             *gradients,
         )
 
-    def gradient_sums(self, theta, block, outputs, shared):
+    def gradient_sums(self, theta, block, outputs, shared, out=None):
         """The `GradientSums` of a block for the layers below the output layer; their loss is in `LinearDecoder`."""
         coefs, _ = self._hidden(theta)
         delta = outputs[-1] @ shared.signal_coef
@@ -204,7 +204,8 @@ class LinearDecoderObjective:
         weigh_rows(delta, block.sample_weight)
         output_gradients = of_rows(shared.output_gradients, block.sample_weight)
         delta += output_gradients.get(self._n_hidden - 1, 0)
-        gradient = np.empty(self._hidden_layout.size, dtype=theta.dtype)
+        gradient = np.empty_like(theta) if out is None else out
+        gradient = gradient[: self._hidden_layout.size]
         backpropagate(
             block.X,
             outputs,

@@ -124,8 +124,11 @@ class SparseAutoencoderObjective:
         rho_hat = statistics.activations / statistics.weight
         return SharedByRows(statistics.n_rows, rho_hat, self.penalty.output_gradients(rho_hat, theta.dtype))
 
-    def gradient_sums(self, theta, block, outputs, shared):
-        """The `GradientSums` of a block, given its `forward` and what `combine` returned for all rows."""
+    def gradient_sums(self, theta, block, outputs, shared, out=None):
+        """The `GradientSums` of a block, given its `forward` and what `combine` returned for all rows.
+
+        Its gradient is written to `out` if that is given, an array like theta.
+        """
         decoder = slice(self.network.n_encoder_layers, None)
         coefs, intercepts = self.layout.unpack(theta)
         activations = self.network.activations
@@ -134,7 +137,7 @@ class SparseAutoencoderObjective:
         # Only the derivative of a nonlinear output needs the output itself.
         linear = activations[-1] == "identity"
         loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, out=outputs[-1] if linear else None)
-        gradient = np.empty_like(theta)
+        gradient = np.empty_like(theta) if out is None else out
         backpropagate(
             block.X,
             outputs,
@@ -147,12 +150,12 @@ class SparseAutoencoderObjective:
         return GradientSums(loss, gradient)
 
     def finish(self, theta, shared, sums):
-        """J and its gradient, an ndarray of shape (layout.size,), from the sums over all blocks."""
+        """J and its gradient, an ndarray of shape (layout.size,), from the sums over all blocks; overwrites them."""
         value, gradient = self.finish_in_slices(theta, shared, [sums])
         return value, gradient[:]
 
     def finish_in_slices(self, theta, shared, parts):
-        """J and its gradient as a `SlicedGradient`, from the `GradientSums` of every block."""
+        """J and its gradient as a `SlicedGradient`, from the `GradientSums` of every block; overwrites them."""
         value = sum(sums.loss for sums in parts) / shared.n_rows + self.penalty.value(shared.rho_hat)
         coefs = self.layout.flat_coefs(theta)
         value += weight_decay(coefs, self.lam)
@@ -165,7 +168,7 @@ class SparseAutoencoderObjective:
 
 
 class SlicedGradient:
-    """The gradient of J, computed when and where it is asked for: ``gradient[part]`` for a slice of theta."""
+    """The gradient of J, computed when and where it is asked for: ``gradient[part]`` for a slice of theta, once."""
 
     def __init__(self, sums, n_rows, theta, lam, n_coefs):
         self._sums = sums
@@ -175,10 +178,10 @@ class SlicedGradient:
         self._n_coefs = n_coefs
 
     def __getitem__(self, part):
-        gradient = self._sums[0][part].copy()
+        gradient = self._sums[0][part]
         for other in self._sums[1:]:
             gradient += other[part]
-        gradient /= self._n_rows
+        gradient *= 1 / self._n_rows
         gradient = gradient.astype(self._theta.dtype, copy=False)
         start, stop, _ = part.indices(self._n_coefs)
         gradient[: max(0, stop - start)] += self._lam * self._theta[start:stop]

@@ -1,0 +1,252 @@
+"""How fast skdeepcluster trains, beside what else one could use, in one run.
+
+    python docs/benchmarks/performance.py [SECTION ...] [--data-dir DIR]
+
+Sections: evaluation, digits, epoch, time_to_j, sparse, growth, silhouette, mapped; all of them by default. The
+contestants of a table take turns, and the figures are medians. PyTorch takes part if it is installed
+(pip install torch==2.13.0). Of the data sets, mnist.npz and newsgroups20.npz are read from --data-dir; without it
+scikit-learn fetches them. What the tables say is in docs/performance.md.
+"""
+
+import argparse
+import subprocess
+import sys
+import warnings
+from functools import partial
+from importlib.util import find_spec
+
+import numpy as np
+from _datasets import mnist_pixels, newsgroups_tfidf
+from _machine import describe_machine
+from _problem import MNIST_PROBLEM, MNIST_UNITS, AdamRun, Problem
+from _timing import alternate, in_fresh_interpreter, print_table
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+from sklearn.preprocessing import StandardScaler
+
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._objectives import total
+from skdeepcluster._rows import block_slices
+from skdeepcluster._threads import workers
+
+# Not imported unless a section needs it: its threads would disturb the others.
+HAS_TORCH = find_spec("torch") is not None
+
+
+def evaluation(arguments):
+    """One evaluation of J and its gradient, 10,000 x 784."""
+    rows = []
+    rng = np.random.RandomState(0)
+    for dtype in (np.float32, np.float64):
+        for h in (32, 196, 500):
+            problem = Problem(rng.uniform(size=(10_000, 784)).astype(dtype), h, MNIST_PROBLEM)
+            W1, W2 = problem.layout.unpack(problem.theta)[0]
+
+            def products(X=problem.X, W1=W1, W2=W2):
+                A = X @ W1
+                R = A @ W2
+                A.T @ R
+                X.T @ (R @ W2.T)
+
+            contestants = {
+                "products alone": products,
+                "J and gradient": problem.evaluation(problem.linear(projected=False)),
+                "with the residual": problem.evaluation(problem.residual()),
+                "projected": problem.evaluation(problem.linear(projected=True)),
+            }
+            if HAS_TORCH:
+                import _torch
+
+                X, parameters = problem.torch_arguments()
+
+                def autograd(X=X, parameters=parameters):
+                    _torch.value_and_grad(X, parameters, *MNIST_PROBLEM)
+
+                contestants["PyTorch autograd"] = autograd
+                contestants |= compiled(X, parameters)
+            seconds = alternate(contestants, arguments.n_runs)
+            ours = seconds["J and gradient"]
+            row = {"type": np.dtype(dtype).name, "h": h}
+            row |= {f"{name}, ms": 1000 * value for name, value in seconds.items()}
+            row["share of the products' speed"] = seconds["products alone"] / ours
+            row |= {f"{name} / ours": value / ours for name, value in seconds.items() if "PyTorch" in name}
+            rows.append(row)
+    print_table(rows)
+
+
+def compiled(X, parameters):
+    """PyTorch compiled as a contestant, if it runs here."""
+    import _torch
+    import torch
+
+    function = torch.compile(_torch.objective)
+
+    def run():
+        _torch.value_and_grad(X, parameters, *MNIST_PROBLEM, function=function)
+
+    try:
+        run()
+    except Exception as error:
+        print(f"torch.compile does not run here: {type(error).__name__}: {str(error).splitlines()[0]}\n")
+        return {}
+    return {"PyTorch compiled": run}
+
+
+def digits(arguments):
+    """200 iterations of L-BFGS on digits, 32 units, beside MLPRegressor of the same shape (alpha = lam n / d)."""
+    rows = []
+    for dtype in (np.float64, np.float32):
+        X = StandardScaler().fit_transform(load_digits().data).astype(dtype)
+        n_iter = {}
+
+        def ours(X=X, n_iter=n_iter):
+            model = SparseAutoencoderTransformer(32, beta=0.0, lam=1e-3, max_iter=200, tol=0, random_state=0)
+            n_iter["ours"] = model.fit(X).n_iter_
+
+        def mlp(X=X, n_iter=n_iter):
+            model = MLPRegressor(
+                hidden_layer_sizes=32, activation="logistic", solver="lbfgs", alpha=0.028, max_iter=200, tol=0
+            )
+            n_iter["MLPRegressor"] = model.fit(X, X).n_iter_
+
+        seconds = alternate({"ours": ours, "MLPRegressor": mlp}, arguments.n_runs)
+        per_iteration = {name: 1000 * value / n_iter[name] for name, value in seconds.items()}
+        rows.append(
+            {
+                "type": np.dtype(dtype).name,
+                **{f"{name}, s": value for name, value in seconds.items()},
+                **{f"{name}, ms an iteration": value for name, value in per_iteration.items()},
+                "ratio an iteration": per_iteration["MLPRegressor"] / per_iteration["ours"],
+            }
+        )
+    print_table(rows)
+
+
+def epoch(arguments):
+    """One epoch of Adam on MNIST, batches of 256."""
+    problem = Problem(mnist_pixels(arguments.data_dir)[:60_000], MNIST_UNITS, MNIST_PROBLEM)
+    contestants = {"ours": AdamRun(problem, step_size=1e-3, n_epochs=10**6).epoch}
+    if HAS_TORCH:
+        import _torch
+
+        X, parameters = problem.torch_arguments()
+        contestants["PyTorch"] = _torch.Adam(
+            X, parameters, MNIST_PROBLEM, batch_size=256, step_size=1e-3, n_epochs=10**6
+        ).epoch
+    seconds = alternate(contestants, arguments.n_runs)
+    row = {f"{name}, s": value for name, value in seconds.items()}
+    print_table([row | {"ratio": seconds.get("PyTorch", np.nan) / seconds["ours"]}])
+
+
+def sparse(arguments):
+    """One evaluation on TF-IDF of 20 Newsgroups, beside the same network on blocks made dense."""
+    X = newsgroups_tfidf(arguments.data_dir)
+    print(f"{X.shape[0]} x {X.shape[1]}, {X.nnz / X.shape[0]:.0f} entries a row, {X.dtype}\n")
+    rows = []
+    for h in (32, 64):
+        problem = Problem(X, h, MNIST_PROBLEM)
+        projected, residual = problem.linear(projected=True), problem.residual()
+        theta = problem.theta_of(projected)
+        slices = block_slices(*X.shape, h)[: arguments.n_dense_blocks]
+        n_blocks = len(block_slices(*X.shape, h))
+
+        def densified(objective, theta, X=X, slices=slices):
+            """The first blocks alone; their time is scaled to all."""
+            with workers() as crew:
+
+                def first(rows):
+                    block = objective.prepare(X[rows].toarray())
+                    outputs = objective.forward(theta, block)
+                    return block, outputs, objective.statistics(theta, block, outputs)
+
+                parts = list(crew.map(first, slices))
+                shared = objective.combine(theta, total(statistics for _, _, statistics in parts))
+                sums = crew.map(lambda part: objective.gradient_sums(theta, part[0], part[1], shared), parts)
+                objective.finish(theta, shared, total(sums))
+
+        contestants = {
+            "sparse": problem.evaluation(projected),
+            "residual": partial(densified, residual, problem.theta),
+            "projected": partial(densified, projected, theta),
+        }
+        seconds = alternate(contestants, arguments.n_runs)
+        scale = n_blocks / len(slices)
+        rows.append(
+            {
+                "h": h,
+                "sparse, s": seconds["sparse"],
+                "dense blocks, s": scale * seconds["residual"],
+                "dense blocks, projected, s": scale * seconds["projected"],
+                "ratio": scale * seconds["residual"] / seconds["sparse"],
+                "ratio to projected": scale * seconds["projected"] / seconds["sparse"],
+            }
+        )
+    print_table(rows)
+    seconds, megabytes = in_fresh_interpreter("_memory.py", "newsgroups", 64, *filter(None, [arguments.data_dir]))
+    print(f"a fit of 20 iterations, in a process of its own: {seconds:.1f} s, peak memory {megabytes:.0f} MB\n")
+
+
+def growth(arguments):
+    """Time and peak memory of a fit of 10 iterations, each in a process of its own."""
+    rows = []
+    cases = [("dense", 10**k, 64) for k in (3, 4, 5, 6)]
+    cases += [("dense", 10_000, d) for d in (16, 256, 1024, 4096)]
+    cases += [("sparse", 10_000, d) for d in (1000, 10_000, 50_000)]
+    for kind, n, d in cases:
+        seconds, megabytes, data = in_fresh_interpreter("_memory.py", kind, n, d)
+        row = {"X": kind, "n": n, "d": d, "data, MB": data, "s": seconds, "peak beyond data, MB": megabytes}
+        rows.append(row)
+    print_table(rows)
+
+
+def silhouette(arguments):
+    """The exact silhouette beside scikit-learn's."""
+    from silhouette import compare
+
+    compare(arguments.n_runs)
+
+
+def mapped(arguments):
+    """One epoch of Adam on a file of float32 that is mapped, and the peak of resident memory."""
+    rows = []
+    for gigabytes in arguments.gigabytes:
+        seconds, megabytes, before = in_fresh_interpreter("_memory.py", "mapped", gigabytes, arguments.scratch)
+        rows.append({"file, GB": gigabytes, "s": seconds, "resident before, MB": before, "peak, MB": megabytes})
+    print_table(rows)
+
+
+def time_to_j(arguments):
+    """Seconds until J of the MNIST problem is reached, by every solver, and J after a minute."""
+    import _convergence
+
+    _convergence.time_to_j(arguments)
+
+
+SECTIONS = {
+    section.__name__: section for section in (evaluation, digits, epoch, time_to_j, sparse, growth, silhouette, mapped)
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--data-dir", help="folder with mnist.npz and newsgroups20.npz")
+    parser.add_argument("--n-runs", type=int, default=7, help="rounds of a table")
+    parser.add_argument("--seconds", type=float, default=60, help="of every solver in time_to_j")
+    parser.add_argument("--n-dense-blocks", type=int, default=8, help="blocks of the dense contestant in sparse")
+    parser.add_argument("--gigabytes", type=float, nargs="+", default=[0.5, 2.0], help="sizes of the mapped file")
+    parser.add_argument("--scratch", default=".", help="folder for the mapped file")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.sections) - set(SECTIONS):
+        parser.error(f"unknown section: {', '.join(sorted(unknown))}")
+    names = arguments.sections or list(SECTIONS)
+    if len(names) > 1:
+        # A section by itself: the threads of a library that another section has loaded would disturb it.
+        options = [argument for argument in sys.argv[1:] if argument not in SECTIONS]
+        for name in names:
+            subprocess.run([sys.executable, __file__, name, *options], check=True)
+    else:
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        print(f"## {names[0]}\n\n{SECTIONS[names[0]].__doc__}\n")
+        SECTIONS[names[0]](arguments)
+        print(describe_machine() + "\n")
