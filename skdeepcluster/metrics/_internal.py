@@ -4,9 +4,11 @@ from numbers import Integral
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from sklearn.metrics import calinski_harabasz_score, silhouette_score
+from sklearn.metrics import calinski_harabasz_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+
+from ._silhouette import silhouette_score
 
 NOISE = -1
 
