@@ -8,13 +8,17 @@ threads of our own, and their results come back in the order of the blocks.
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 
 import numpy as np
-import threadpoolctl
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 # Blocks per thread that may wait to be collected.
 _N_WAITING = 3
+
+# Kept, since to look for the BLAS takes as long as a small fit.
+_controller = cache(ThreadpoolController)
 
 _lock = Lock()
 _n_holders = 0
@@ -90,11 +94,11 @@ def _hold_blas():
     with _lock:
         n_threads = _blas_threads()
         if _n_holders == 0:
-            _limits = threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+            _limits = _controller().limit(limits=1, user_api="blas")
             if _blas_threads() > 1:
                 # Another thread owns the limits.
                 _forget_owner()
-                threadpoolctl.threadpool_limits(limits=1, user_api="blas")
+                _controller().limit(limits=1, user_api="blas")
         _n_holders += 1
     return n_threads
 
@@ -113,11 +117,11 @@ def _release_blas():
 
 
 def _blas_threads():
-    libraries = threadpoolctl.threadpool_info()
+    libraries = _controller().info()
     return max((library["num_threads"] for library in libraries if library["user_api"] == "blas"), default=1)
 
 
 def _forget_owner():
     """Newer threadpoolctl lets only the thread that set a limit change it: make it forget which one that was."""
-    if hasattr(threadpoolctl.OpenBLASController, "clear_controlling_thread"):
-        threadpoolctl.OpenBLASController.clear_controlling_thread(force=True)
+    if hasattr(OpenBLASController, "clear_controlling_thread"):
+        OpenBLASController.clear_controlling_thread(force=True)

@@ -15,7 +15,7 @@ from ._solvers import adam_epoch, minimize_adam, minimize_lbfgs
 _LBFGS_ITERATIONS, _ADAM_EPOCHS = 300, 20
 
 # solver="auto" starts with Adam from so many rows on, for so many epochs.
-_AUTO_ROWS, _AUTO_EPOCHS = 10_000, 5
+_AUTO_ROWS, _AUTO_EPOCHS = 25_000, 8
 
 
 class Trainer:

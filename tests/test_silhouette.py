@@ -182,16 +182,6 @@ def test_threads_change_nothing_and_are_given_back(small_blocks, rng):
     assert blas_threads() == before
 
 
-@pytest.mark.parametrize("limit", [1, 3])
-def test_as_many_threads_as_the_blas_may_use(limit):
-    with threadpool_limits(limits=limit, user_api="blas"):
-        n_threads = max(blas_threads())
-        with _silhouette._threads() as pool:
-            assert set(blas_threads()) == {1}
-            # They pass only together.
-            barrier = Barrier(n_threads, timeout=30)
-            assert sorted(pool.map(lambda _: barrier.wait(), range(n_threads))) == list(range(n_threads))
-
 
 @pytest.mark.parametrize("offset", [0, 1e6])
 def test_products_do_for_ordinary_data(monkeypatch, small_blocks, rng, offset):

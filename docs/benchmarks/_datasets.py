@@ -25,24 +25,20 @@ def load(name, data_dir=None):
         X, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     elif name in KEEL:
         X, y = _read_keel(name)
-    elif data_dir is not None:
-        with np.load(Path(data_dir) / f"{name}.npz", allow_pickle=False) as archive:
-            X, y = _spectra(archive) if name == "fsdd" else (archive["X"], archive["y"])
     else:
-        openml_name = {"mnist": "mnist_784", "pendigits": "pendigits"}[name]
-        X, y = datasets.fetch_openml(openml_name, version=1, return_X_y=True, as_frame=False)
+        X, y = _read_all(name, data_dir)
     rows = np.sort(np.random.RandomState(0).permutation(len(X))[:N_ROWS])
     return X[rows].astype(np.float64), np.unique(y[rows], return_inverse=True)[1]
 
 
 def mnist_pixels(data_dir=None):
     """All of MNIST in float32, pixels in [0, 1], shape (70000, 784)."""
-    if data_dir is None:
-        X = datasets.fetch_openml("mnist_784", version=1, as_frame=False).data
-    else:
-        with np.load(Path(data_dir) / "mnist.npz", allow_pickle=False) as archive:
-            X = archive["X"]
-    return X.astype(np.float32) / 255
+    return _read_all("mnist", data_dir)[0].astype(np.float32) / 255
+
+
+def pendigits(data_dir=None):
+    """All of pendigits in float32, shape (10992, 16)."""
+    return _read_all("pendigits", data_dir)[0].astype(np.float32)
 
 
 def newsgroups_tfidf(data_dir=None):
@@ -54,6 +50,14 @@ def newsgroups_tfidf(data_dir=None):
             blob, offsets = archive["texts"].tobytes(), archive["offsets"]
         texts = [blob[start:stop].decode() for start, stop in pairwise(offsets)]
     return TfidfVectorizer(min_df=2, dtype=np.float32).fit_transform(texts)
+
+
+def _read_all(name, data_dir):
+    if data_dir is None:
+        openml_name = {"mnist": "mnist_784", "pendigits": "pendigits"}[name]
+        return datasets.fetch_openml(openml_name, version=1, return_X_y=True, as_frame=False)
+    with np.load(Path(data_dir) / f"{name}.npz", allow_pickle=False) as archive:
+        return _spectra(archive) if name == "fsdd" else (archive["X"], archive["y"])
 
 
 def _read_keel(name):

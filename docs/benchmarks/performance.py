@@ -14,6 +14,7 @@ import sys
 import warnings
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from _datasets import mnist_pixels, newsgroups_tfidf
@@ -202,9 +203,8 @@ def growth(arguments):
 
 def silhouette(arguments):
     """The exact silhouette beside scikit-learn's."""
-    from silhouette import compare
-
-    compare(arguments.n_runs)
+    script = Path(__file__).parent / "silhouette.py"
+    subprocess.run([sys.executable, script, "--n-runs", str(arguments.n_runs)], check=True)
 
 
 def mapped(arguments):

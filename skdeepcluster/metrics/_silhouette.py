@@ -1,14 +1,12 @@
 """The silhouette, from matrix products and a few blocks of distances at a time."""
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.utils import gen_batches
-from threadpoolctl import ThreadpoolController
+
+from .._threads import workers
 
 # Rows and columns of a block of distances: 2 MB for each thread.
 _BLOCK = 512
@@ -18,9 +16,6 @@ _N_CLUSTERS = 128
 
 # Below this share of |u|^2 + |v|^2, a squared distance |u|^2 + |v|^2 - 2 u'v has lost more than 5 of 16 digits.
 _CANCELLED = 1e-5
-
-# Kept, since to look for the BLAS takes as long as the silhouette of 2,000 rows.
-_thread_controller = cache(ThreadpoolController)
 
 
 class _Group(NamedTuple):
@@ -69,10 +64,10 @@ def silhouette_score(Z, labels):
     centre = np.median(Z[:: -(-len(Z) // _BLOCK)], axis=0)
     groups = _groups(codes, sizes)
     a, b = np.zeros(len(Z)), np.full(len(Z), np.inf)
-    with _threads() as pool:
+    with workers() as crew:
         for i, g in enumerate(groups):
             for h in groups[i:]:
-                g_to_h, h_to_g = _distance_sums(Z, centre, g, h, pool)
+                g_to_h, h_to_g = _distance_sums(Z, centre, g, h, crew)
                 if h is g:
                     own = g.codes, np.arange(len(g.rows))
                     a[g.rows] = g_to_h[own] / np.maximum(g.sizes[g.codes] - 1, 1)
@@ -82,19 +77,6 @@ def silhouette_score(Z, labels):
     larger = np.maximum(a, b)
     is_nonzero = (sizes[codes] > 1) & (larger > 0)
     return float(np.mean(np.divide(b - a, larger, out=np.zeros(len(Z)), where=is_nonzero)))
-
-
-@contextmanager
-def _threads():
-    """A pool of as many threads as the BLAS may use, with a BLAS of one thread.
-
-    Threads of the BLAS would wait for each other after every product, which is slow where other processes take the
-    cores, and leave all that is not a product to one core.
-    """
-    controller = _thread_controller()
-    n_threads = [library["num_threads"] for library in controller.info() if library["user_api"] == "blas"]
-    with controller.limit(limits=1, user_api="blas"), ThreadPoolExecutor(max(n_threads, default=1)) as pool:
-        yield pool
 
 
 def _groups(codes, sizes):
@@ -108,7 +90,7 @@ def _groups(codes, sizes):
     return groups
 
 
-def _distance_sums(Z, centre, g, h, pool):
+def _distance_sums(Z, centre, g, h, crew):
     """Sums of the distances from the rows of group g to each cluster of h, and from the rows of h to each cluster of g.
 
     Their shapes are (clusters of h, rows of g) and (clusters of g, rows of h). If h is g, they are the same array.
@@ -131,8 +113,8 @@ def _distance_sums(Z, centre, g, h, pool):
         for h_rows in gen_batches(len(h.rows), _BLOCK)
         if h is not g or h_rows.start >= g_rows.start
     ]
-    # The pool's map keeps the order, so that the rounding of the sums does not depend on the threads.
-    for (g_rows, h_rows), (row_sums, column_sums) in zip(blocks, pool.map(block_sums, blocks)):
+    # The results come in the order of the blocks, so that the rounding of the sums does not depend on the threads.
+    for (g_rows, h_rows), (row_sums, column_sums) in zip(blocks, crew.map(block_sums, blocks)):
         g_to_h[_clusters(h.codes[h_rows]), g_rows] += row_sums
         if column_sums is not None:
             h_to_g[_clusters(g.codes[g_rows]), h_rows] += column_sums

@@ -1,0 +1,102 @@
+"""When is L-BFGS faster with a few epochs of Adam before it? The study behind solver="auto".
+
+    python docs/benchmarks/auto_solver.py [--data-dir DIR]
+
+For every data set and number of rows: L-BFGS alone gives three values of J, those after a quarter, a half and all of
+its iterations. The table has the seconds in which it reached them, and how many times as fast L-BFGS is with Adam
+before it, by epochs and first step of Adam ("-": not reached in as many iterations as L-BFGS alone had). Columns are
+scaled to variance 1 for the default parameters of the autoencoder ("scaled"), or are pixels in [0, 1] for the MNIST
+problem of performance.py. float32.
+"""
+
+import argparse
+import time
+
+import numpy as np
+from _datasets import mnist_pixels, pendigits
+from _machine import describe_machine
+from _problem import MNIST_PROBLEM, MNIST_UNITS, Problem
+from _timing import print_table
+from sklearn.preprocessing import StandardScaler
+
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._threads import workers
+from skdeepcluster._training import Trainer
+
+# Epochs and first step.
+SCHEDULES = [(5, 0.01), (8, 0.01), (5, 0.02), (8, 0.02)]
+
+
+def run(problem, n_epochs, step_size, n_iter):
+    """Seconds and J after every iteration of L-BFGS, as two arrays; Adam's time counts."""
+    trace = []
+    with workers() as crew:
+        trainer = Trainer(problem.network, problem.X, None, crew, **problem.hyperparameters)
+        theta, start = problem.theta, time.perf_counter()
+        options = {"tol": 0, "n_iter_no_change": 10}
+        if n_epochs:
+            batches = {"batch_size": 256, "step_size": step_size, "random_state": np.random.RandomState(0)}
+            theta = trainer.minimize(
+                theta, solver="adam", warm=False, max_iter=n_epochs, callback=lambda *_: None, **options, **batches
+            ).x
+        trainer.minimize(
+            theta,
+            solver="lbfgs",
+            warm=False,
+            max_iter=n_iter,
+            callback=lambda _, value: trace.append((time.perf_counter() - start, value)),
+            **options,
+        )
+    return np.array(trace).T
+
+
+def time_to(target, seconds, values):
+    """Seconds to the first J that is as low as the target, or NaN."""
+    reached = values <= target
+    return seconds[np.argmax(reached)] if reached.any() else np.nan
+
+
+def study(name, X, n_components, hyperparameters, n_rows, n_iter):
+    rows = np.random.RandomState(0).permutation(len(X))[:n_rows]
+    problem = Problem(np.ascontiguousarray(X[rows]), n_components, hyperparameters)
+    seconds, values = run(problem, 0, 0, n_iter)
+    ends = np.array([n_iter // 4, n_iter // 2, n_iter]) - 1
+    row = {
+        "data": name,
+        "n": n_rows,
+        "h": n_components,
+        "L-BFGS alone, s": " / ".join(f"{s:.2f}" for s in seconds[ends]),
+    }
+    for n_epochs, step_size in SCHEDULES:
+        trace = run(problem, n_epochs, step_size, n_iter)
+        ratios = [seconds[end] / time_to(values[end], *trace) for end in ends]
+        cells = ["-" if np.isnan(ratio) else f"{ratio:.1f}" for ratio in ratios]
+        row[f"{n_epochs} epochs, step {step_size}"] = " / ".join(cells)
+    return row
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", help="folder with mnist.npz and pendigits.npz")
+    arguments = parser.parse_args()
+    print(describe_machine() + "\n")
+    pixels = mnist_pixels(arguments.data_dir)
+    scaled_pixels, scaled_pens = (
+        StandardScaler().fit_transform(X).astype(np.float32) for X in (pixels, pendigits(arguments.data_dir))
+    )
+    model = SparseAutoencoderTransformer()
+    defaults = model.n_components, (model.rho, model.beta, model.lam)
+    problem = MNIST_UNITS, MNIST_PROBLEM
+    print_table(
+        [
+            study("pendigits, scaled", scaled_pens, *defaults, 3_000, 100),
+            study("pendigits, scaled", scaled_pens, *defaults, 10_992, 100),
+            study("MNIST, scaled", scaled_pixels, *defaults, 10_000, 80),
+            study("MNIST, scaled", scaled_pixels, *defaults, 30_000, 60),
+            study("MNIST, scaled", scaled_pixels, *defaults, 60_000, 40),
+            study("MNIST problem", pixels, *problem, 2_000, 80),
+            study("MNIST problem", pixels, *problem, 10_000, 60),
+            study("MNIST problem", pixels, *problem, 30_000, 40),
+            study("MNIST problem", pixels, *problem, 60_000, 40),
+        ]
+    )
