@@ -3,14 +3,14 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from ._objectives import LinearDecoderObjective, total
+from ._objectives import LinearDecoderObjective, total, without_sums
 from ._rows import PageRelease, ThreadedCSR, block_slices, equal_slices
 
 # Activations are kept between the two phases of an evaluation up to this many bytes, and computed twice beyond.
 _MAX_KEPT_BYTES = 2**30
 
-# Rows of a batch that one thread works on.
-_BATCH_BLOCK_ROWS = 128
+# Rows of a batch that one thread works on, unless that makes more blocks: each has a gradient of its own.
+_BATCH_BLOCK_ROWS, _MAX_BATCH_BLOCKS = 128, 8
 
 
 class FullBatch:
@@ -35,7 +35,7 @@ class FullBatch:
             self._blocks = [block._replace(X=ThreadedCSR(X, workers))]
         else:
             slices = block_slices(*X.shape, n_units)
-            self._blocks = list(workers.map(lambda rows: self._prepare(X, sample_weight, rows), slices))
+            self._blocks = without_sums(workers.map(lambda rows: self._prepare(X, sample_weight, rows), slices))
         self._keeps_outputs = n_units * X.shape[0] * X.dtype.itemsize <= _MAX_KEPT_BYTES
 
     def _prepare(self, X, sample_weight, rows):
@@ -96,7 +96,7 @@ class MiniBatch:
     def __call__(self, theta, batch):
         objective = self.objective
         X, sample_weight, rows = batch
-        n_blocks = 1 if issparse(X) else -(-len(rows) // _BATCH_BLOCK_ROWS)
+        n_blocks = 1 if issparse(X) else min(-(-len(rows) // _BATCH_BLOCK_ROWS), _MAX_BATCH_BLOCKS)
 
         def forward(part):
             in_block = rows[part]

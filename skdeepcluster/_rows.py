@@ -11,7 +11,7 @@ _BLOCK_SIZE = 600_000
 _MIN_BLOCK_ROWS, _MAX_BLOCK_ROWS = 128, 1024
 
 # Bytes of rows that are shuffled together, and of rows in a row that are read at once.
-_BUFFER_BYTES = 2**28
+_BUFFER_BYTES = 2**27
 _CHUNK_BYTES = 2**20
 
 # Bytes read from a mapped file before their pages are given back.
@@ -44,9 +44,9 @@ def equal_slices(n_rows, n_slices):
 def shuffled_batches(X, sample_weight, batch_size, random_state):
     """Generate the batches of one epoch as (X, sample_weight, rows), in an order random and sequential enough.
 
-    Chunks of 1 MB of rows that lie together are drawn at random into a buffer of 256 MB, whose rows are shuffled. So
-    data below 256 MB is shuffled as a whole, and a file is read in pieces of 1 MB. The order depends on the shape of X
-    and on random_state alone.
+    Chunks of 1 MB of rows that lie together are drawn at random into a buffer of 128 MB, whose rows are shuffled. So
+    data below 128 MB is shuffled as a whole, and a file is read in pieces of 1 MB. The order depends on the shape of X
+    and on random_state alone. While a buffer of a mapped file is read, the one before is still in memory.
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ def _buffers(X, batch_size, random_state):
 
 def memory_map(X):
     """The mapped file that an array lies in, or None."""
+    shared = False
     while isinstance(X, np.ndarray):
-        # Giving back the pages of a private copy would lose what was written to it.
-        if isinstance(X, np.memmap) and X.mode == "c":
-            return None
+        # Giving back the pages of a private mapping (mode "c") would lose what was written to it.
+        shared = shared or (isinstance(X, np.memmap) and X.mode in ("r", "r+", "w+"))
         X = X.base
-    return X if isinstance(X, mmap.mmap) and hasattr(X, "madvise") else None
+    return X if shared and isinstance(X, mmap.mmap) and hasattr(X, "madvise") else None
 
 
 def release_pages(X):

@@ -82,7 +82,8 @@ def workers():
         if n_threads == 1:
             yield Workers(1)
         else:
-            with ThreadPoolExecutor(n_threads - 1, thread_name_prefix="skdeepcluster") as executor:
+            # A BLAS built on OpenMP has a limit for every thread.
+            with ThreadPoolExecutor(n_threads - 1, "skdeepcluster", _limit_blas) as executor:
                 yield Workers(n_threads, executor)
     finally:
         _release_blas()
@@ -94,11 +95,11 @@ def _hold_blas():
     with _lock:
         n_threads = _blas_threads()
         if _n_holders == 0:
-            _limits = _controller().limit(limits=1, user_api="blas")
+            _limits = _limit_blas()
             if _blas_threads() > 1:
                 # Another thread owns the limits.
                 _forget_owner()
-                _controller().limit(limits=1, user_api="blas")
+                _limit_blas()
         _n_holders += 1
     return n_threads
 
@@ -114,6 +115,10 @@ def _release_blas():
             _limits.restore_original_limits()
             _forget_owner()
             _limits = None
+
+
+def _limit_blas():
+    return _controller().limit(limits=1, user_api="blas")
 
 
 def _blas_threads():

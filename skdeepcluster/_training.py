@@ -37,15 +37,16 @@ class Trainer:
         self._sample_weight = sample_weight
         self._workers = workers
         self._layout = ParameterLayout(network.layer_sizes)
-        parameters = {"rho": rho, "beta": beta, "lam": lam}
+        # Python's floats: NumPy's would make float32 arrays compute in float64.
+        parameters = {"rho": float(rho), "beta": float(beta), "lam": float(lam)}
         dense_objective = SparseAutoencoderObjective(network, **parameters)
-        # L-BFGS minimises the first, Adam the second; the third is J of given parameters, all rows at once.
+        # L-BFGS minimises the first, Adam the second; the third is J of given parameters. Where X is dense, the
+        # residual makes the second cheaper and the third more exact in float32.
         self._reduced = self._on_batches = self._whole = dense_objective
         if network.activations[-1] == "identity":
             self._reduced = LinearDecoderObjective(network, **parameters, projected=True)
-            self._whole = LinearDecoderObjective(network, **parameters, projected=False)
-            # A small dense batch is cheaper with its residual.
-            self._on_batches = self._whole if issparse(X) else dense_objective
+            if issparse(X):
+                self._on_batches = self._whole = LinearDecoderObjective(network, **parameters, projected=False)
 
     def minimize(self, theta, *, solver, warm, max_iter, tol, n_iter_no_change, callback, **batch_options):
         """Minimise J from theta.

@@ -29,6 +29,7 @@ def effective_rows(X, sample_weight):
         raise ValueError("sample_weight is zero for every row; at least one weight must be positive.")
     if not positive.all():
         X, sample_weight = X[positive], sample_weight[positive]
+    sample_weight = sample_weight / sample_weight.max()
     return X, sample_weight / sample_weight.mean()
 
 

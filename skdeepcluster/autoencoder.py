@@ -58,7 +58,8 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
         batches of rows, with a step that falls linearly to zero over `max_iter` epochs; "auto" is "lbfgs", after a few
         epochs of "adam" if X is dense and has 25,000 rows or more. For data larger than memory, "adam".
     max_iter : int, default=None
-        Largest number of iterations of L-BFGS, or of epochs with ``solver="adam"``; None means 300 and 20.
+        Largest number of iterations of L-BFGS, or of epochs with ``solver="adam"``; None means 300 and 20. The 8 epochs
+        with which "auto" may begin come on top.
     tol : float, default=1e-3
         Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last
         `n_iter_no_change` (so after one more at the soonest); 0 goes on to `max_iter`. With ``solver="adam"`` the same
@@ -70,14 +71,14 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
     learning_rate_init : float, default=0.01
         First step size of Adam.
     shuffle : bool, default=True
-        Whether Adam takes the rows in a new random order in every epoch. Data above 256 MB is shuffled in parts that
+        Whether Adam takes the rows in a new random order in every epoch. Data above 128 MB is shuffled in parts that
         are drawn from all over it.
     warm_start : bool, default=False
         Whether `fit` continues from the parameters of the last one, if there was one.
     random_state : int, RandomState instance or None, default=None
         Draws the initial weights and the batches. An int gives the same result at every fit.
     verbose : int, default=0
-        Whether to print J after every iteration or epoch.
+        Whether `fit` prints J after every iteration or epoch.
 
     Attributes
     ----------
@@ -305,24 +306,29 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
 
     def _fitted_theta(self, X, purpose, remedy):
         """The parameters of the last fit, which must be those of the same network."""
-        layer_sizes = self._make_network(X).layer_sizes
-        if self._network.layer_sizes != layer_sizes:
+        old, new = self._network, self._make_network(X)
+        if old != new:
             raise ValueError(
-                f"{purpose} with layer sizes {self._network.layer_sizes}, but X and "
-                f"n_components={self.n_components} now ask for {layer_sizes}. Keep n_components and the "
-                f"features of X, {remedy}."
+                f"{purpose} with layer sizes {old.layer_sizes} and output_activation={old.activations[-1]!r}, but X, "
+                f"n_components={self.n_components} and output_activation={new.activations[-1]!r} now ask for "
+                f"{new.layer_sizes}. Keep both and the features of X, {remedy}."
             )
-        return ParameterLayout(layer_sizes).pack(self.coefs_, self.intercepts_).astype(X.dtype, copy=False)
+        return ParameterLayout(new.layer_sizes).pack(self.coefs_, self.intercepts_).astype(X.dtype, copy=False)
 
     def _adam_to_continue(self, X):
         """State of Adam, random state and loss curve for `partial_fit` to go on from, as copies."""
         if not hasattr(self, "coefs_"):
-            random_state = check_random_state(self.random_state)
+            random_state = self._own_random_state()
             return AdamState.start(self._initial_theta(X, random_state)), random_state, []
         theta = self._fitted_theta(X, "partial_fit continues an earlier fit", "or fit a clone of this estimator")
         if self._adam is None:
-            return AdamState.start(theta), check_random_state(self.random_state), self.loss_curve_
+            return AdamState.start(theta), self._own_random_state(), self.loss_curve_
         return *deepcopy(self._adam), self.loss_curve_
+
+    def _own_random_state(self):
+        """A generator to keep between calls, which must not be the one that others draw from."""
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        return np.random.RandomState(seed)
 
     def _solve(self, trainer, theta, X, random_state):
         """Minimise the objective from theta; returns the parameters and J per iteration or epoch."""

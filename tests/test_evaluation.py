@@ -114,6 +114,13 @@ def test_a_batch_of_all_rows_is_the_full_batch(X, w, form, container, weighted):
     assert relative_error(gradient, expected) < 1e-11
 
 
+def test_a_large_batch_has_few_gradients(X):
+    objective = make_objective("residual")
+    function = MiniBatch(objective, Workers(1))
+    function(start(objective), (X, None, np.arange(N)))
+    assert len(function._gradients) == 8
+
+
 def test_a_batch_sees_its_own_rows_alone(X):
     objective = make_objective("residual")
     theta, rows = start(objective), np.array([5, 2999, 17])

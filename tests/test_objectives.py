@@ -304,6 +304,30 @@ def test_the_gradient_in_slices_is_the_gradient(problem, objective):
     assert_allclose(value, evaluate(objective, theta, X, w)[0], rtol=1e-13)
 
 
+@pytest.mark.parametrize("objective", [make_objective(), make_objective("logistic"), linear_decoder()])
+def test_the_gradient_of_a_batch_is_that_of_its_value_whatever_its_weights(problem, objective):
+    # Its rows may have a mean weight other than 1.
+    theta, X, w = problem
+    X, w = X[:7], 3 * w[:7]
+    gradient, step = evaluate(objective, theta, X, w)[1], 1e-6
+    expected = [
+        (evaluate(objective, theta + shift, X, w)[0] - evaluate(objective, theta - shift, X, w)[0]) / (2 * step)
+        for shift in step * np.eye(theta.size)
+    ]
+    assert relative_error(gradient, expected) < 1e-8
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equal_rows_have_a_decoder(dtype):
+    x = np.random.RandomState(2).normal(size=(1, D)).astype(dtype)
+    projected = linear_decoder(projected=True, lam=0.0, beta=0.0)
+    theta = np.random.RandomState(2).normal(size=projected.layout.size).astype(dtype)
+    weights = np.arange(1.0, 8) / 4
+    value, gradient, _ = evaluate(projected, theta, np.repeat(x, 7, axis=0), weights)
+    assert abs(value) < (1e-4 if dtype == np.float32 else 1e-10)
+    assert np.isfinite(gradient).all()
+
+
 def test_rows_of_a_batch_count_with_their_weights(problem):
     # The gradient of a batch whose weights have mean 3 is three times that of the same rows with mean 1.
     theta, X, w = problem

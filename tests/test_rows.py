@@ -1,3 +1,5 @@
+import mmap
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -124,6 +126,13 @@ def test_pages_of_a_private_copy_are_kept(tmp_path):
     private = np.memmap(path, mode="c", dtype=np.float64)
     private[:] = 1
     assert memory_map(np.asarray(private)) is None
+    release_pages(private)
+    assert_array_equal(private, 1)
+
+
+def test_pages_of_an_anonymous_mapping_are_kept():
+    private = np.ndarray((10,), buffer=mmap.mmap(-1, 80, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    private[:] = 1
     release_pages(private)
     assert_array_equal(private, 1)
 

@@ -1,5 +1,4 @@
 import tracemalloc
-from threading import Barrier
 
 import numpy as np
 import pytest
@@ -180,7 +179,6 @@ def test_threads_change_nothing_and_are_given_back(small_blocks, rng):
     with pytest.raises(IndexError):
         silhouette_score(Z, np.append(labels, labels))
     assert blas_threads() == before
-
 
 
 @pytest.mark.parametrize("offset", [0, 1e6])

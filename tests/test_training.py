@@ -376,6 +376,7 @@ def test_partial_fit_needs_a_solver_that_takes_batches(X):
     [
         ({}, np.ones((5, 14)), "14 features"),
         ({"n_components": 7}, np.ones((5, 15)), "n_components=7"),
+        ({"output_activation": "logistic"}, np.ones((5, 15)), "output_activation='identity', but"),
         ({}, np.full((5, 15), np.nan), "NaN"),
         ({}, np.full((5, 15), 1e200), "finite"),
     ],
@@ -388,8 +389,25 @@ def test_a_bad_chunk_changes_nothing_and_the_next_good_one_goes_on(X, parameters
     with pytest.raises(ValueError, match=message):
         model.partial_fit(chunk)
     assert vars(model) == before
-    model.set_params(n_components=6).partial_fit(X[300:])
+    model.set_params(n_components=6, output_activation="identity").partial_fit(X[300:])
     assert_array_equal(model.coefs_[0], expected.partial_fit(X[300:]).coefs_[0])
+
+
+def test_estimators_without_a_seed_draw_from_generators_of_their_own(X):
+    first, second = (make(random_state=None).partial_fit(X) for _ in range(2))
+    assert not np.array_equal(first.coefs_[0], second.coefs_[0])
+
+
+def test_loss_of_float32_without_weight_decay_is_j(X):
+    data = (X[:, :6] + 3).astype(np.float32)
+    model = make(lam=0.0, beta=0.0, max_iter=20, solver="lbfgs", n_components=8).fit(data)
+    residual = model.inverse_transform(model.transform(data)) - data
+    assert_allclose(model.loss_, 0.5 * np.sum(np.square(residual, dtype=float)) / len(data), rtol=1e-4, atol=1e-8)
+
+
+def test_huge_weights_are_weights(X):
+    few = make(max_iter=3, tol=0).fit(X, sample_weight=np.full(600, 1e308))
+    assert_allclose(few.loss_, make(max_iter=3, tol=0).fit(X).loss_, rtol=1e-9)
 
 
 def test_copies_go_on_by_themselves(X):

@@ -89,11 +89,11 @@ def time_to_j(arguments):
                 return trace
 
     rows = []
-    for n_epochs, step_size in ((5, 0.01), (5, 0.04), (8, 0.02), (30, 0.01)):
+    for n_epochs, step_size in ((8, 0.01), (8, 0.02), (5, 0.04), (75, 0.01)):
         name = f"{n_epochs} epochs, step {step_size}"
         trace, theta = by_adam(n_epochs, step_size)
         rows.append(row_of(f"adam, {name}", trace))
-        if n_epochs < 30:
+        if n_epochs < 10:
             rows.append(row_of(f"auto, {name}, then L-BFGS", trace + by_lbfgs(theta, trace[-1][0])))
         if torch:
             X, parameters = problem.torch_arguments()

@@ -1,7 +1,7 @@
 """Objectives: J in parts that add up over blocks of rows; see `SparseAutoencoderObjective`."""
 
-from ._block import total
+from ._block import total, without_sums
 from ._linear_decoder import LinearDecoderObjective
 from ._sparse_autoencoder import SparseAutoencoderObjective
 
-__all__ = ["LinearDecoderObjective", "SparseAutoencoderObjective", "total"]
+__all__ = ["LinearDecoderObjective", "SparseAutoencoderObjective", "total", "without_sums"]

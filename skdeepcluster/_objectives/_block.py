@@ -50,6 +50,18 @@ def total(parts, n_parts=1):
     return result
 
 
+def without_sums(blocks):
+    """The blocks as a list in which the first has the sums of all, so that they take no memory in each."""
+    kept = []
+    for block in blocks:
+        if block.x_sum is not None and kept:
+            x_sum, x_squares = kept[0].x_sum + block.x_sum, kept[0].x_squares + block.x_squares
+            kept[0] = kept[0]._replace(x_sum=x_sum, x_squares=x_squares)
+            block = block._replace(x_sum=np.broadcast_to(0.0, block.x_sum.shape), x_squares=0.0)
+        kept.append(block)
+    return kept
+
+
 def sum_over_rows(A, sample_weight):
     """Weighted sum of the rows of A, shape (n_columns,), accumulated in float64."""
     if sample_weight is None:

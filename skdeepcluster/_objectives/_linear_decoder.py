@@ -12,9 +12,9 @@ from ._sparse_autoencoder import GradientSums
 from ._sparsity import SparsityPenalty, of_rows
 from ._terms import inner_product, weight_decay
 
-# Smallest ridge relative to the trace of S: below it rounding errors, of S in float32 and of its inverse in float64,
-# show in the decoder.
-_SMALLEST_RIDGE = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-11}
+# Smallest ridge relative to the trace of A^T A / n: below it rounding errors, of S in float32 and of its inverse in
+# float64, show in the decoder.
+_SMALLEST_RIDGE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-11}
 
 
 class LinearDecoderStatistics(NamedTuple):
@@ -53,7 +53,7 @@ class LinearDecoder(NamedTuple):
 
     Attributes
     ----------
-    n_rows, rho_hat, output_gradients
+    n_rows, share, rho_hat, output_gradients
         As in `SharedByRows`.
     coef_transposed : ndarray of shape (d, h)
         W^T.
@@ -68,6 +68,7 @@ class LinearDecoder(NamedTuple):
     """
 
     n_rows: int
+    share: float
     rho_hat: np.ndarray
     output_gradients: dict
     coef_transposed: np.ndarray
@@ -94,7 +95,8 @@ class LinearDecoderObjective:
     so that X is only ever multiplied: 4 n d h + 2 n h^2 multiply-adds, and nnz(X) h in place of n d h for a sparse X.
 
     With ``projected=True`` theta holds the layers below the output layer only, and the output layer is the best one for
-    them (variable projection), a ridge regression, at which the gradient is the one at fixed W (envelope theorem)::
+    them (variable projection), a ridge regression, at which the gradient is the one at fixed W (envelope theorem, exact
+    but for a lam that is smaller than the ridge which working precision asks for)::
 
         W = (S + lam I)^-1 T,   b = m_X - m_A W
 
@@ -166,7 +168,9 @@ class LinearDecoderObjective:
         T_transposed -= np.outer(x_mean, a_mean)
         code_mean = a_mean + self._shift(theta)
         if self.projected:
-            W_transposed = T_transposed @ self._inverse(S, theta.dtype).astype(T_transposed.dtype, copy=False)
+            ridge = self._ridge(np.trace(S) + a_mean @ a_mean, theta.dtype)
+            inverse = np.linalg.inv(S + ridge * np.eye(len(S)))
+            W_transposed = T_transposed @ inverse.astype(T_transposed.dtype, copy=False)
             b = x_mean - W_transposed @ code_mean
         else:
             coefs, intercepts = self.layout.unpack(theta)
@@ -175,7 +179,6 @@ class LinearDecoderObjective:
         signal_coef = W_transposed.T @ W_transposed
         x_variance = x_squares / n - x_mean @ x_mean
         error = x_variance - 2 * inner_product(T_transposed, W_transposed) + inner_product(S, signal_coef) + e @ e
-        # The weights of a batch need not have mean 1, as those of all rows do.
         share = n / n_rows
         if self.projected:
             gradients = None, None
@@ -185,6 +188,7 @@ class LinearDecoderObjective:
         rho_hat = activations / n
         return LinearDecoder(
             n_rows,
+            share,
             rho_hat,
             self.penalty.output_gradients(rho_hat, theta.dtype),
             W_transposed.astype(theta.dtype, copy=False),
@@ -220,7 +224,7 @@ class LinearDecoderObjective:
     def finish(self, theta, shared, sums):
         """J and its gradient, an ndarray of shape (layout.size,), from the sums over all blocks; overwrites them."""
         gradient = np.divide(sums.gradient, shared.n_rows, out=sums.gradient).astype(theta.dtype, copy=False)
-        value = shared.error + self.penalty.value(shared.rho_hat)
+        value = shared.error + shared.share * self.penalty.value(shared.rho_hat)
         if self.projected:
             value += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
         else:
@@ -253,7 +257,6 @@ class LinearDecoderObjective:
         coefs = [coefs[0][:0], *coefs[1:]]
         return propagate(no_input, coefs, intercepts, self.network.activations[:-1])[-1][0]
 
-    def _inverse(self, S, dtype):
-        """(S + lam I)^-1, with the smallest ridge in place of a smaller lam."""
-        ridge = max(self.lam, _SMALLEST_RIDGE[dtype] * np.trace(S), np.finfo(np.float64).tiny)
-        return np.linalg.inv(S + ridge * np.eye(len(S)))
+    def _ridge(self, trace, dtype):
+        """lam, or what keeps S + lam I regular if that is more."""
+        return max(self.lam, _SMALLEST_RIDGE[dtype] * trace, np.finfo(np.float64).tiny)

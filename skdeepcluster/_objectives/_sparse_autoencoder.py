@@ -35,6 +35,8 @@ class SharedByRows(NamedTuple):
     Attributes
     ----------
     n_rows : int
+    share : float
+        Mean of the sample weights: 1 for all rows of the data.
     rho_hat : ndarray of shape (n_penalised_units,)
         Mean activations.
     output_gradients : dict of int to ndarray
@@ -42,6 +44,7 @@ class SharedByRows(NamedTuple):
     """
 
     n_rows: int
+    share: float
     rho_hat: np.ndarray
     output_gradients: dict
 
@@ -70,7 +73,8 @@ class SparseAutoencoderObjective:
 
     The sum over j runs over every unit of every logistic encoder layer; biases carry no weight decay. The KL term
     enters backpropagation as beta * (-rho / rho_hat + (1 - rho) / (1 - rho_hat)), added to the error signal of its
-    layer. The weights w have mean 1 over all n rows of the data.
+    layer. The weights w have mean 1 over all n rows of the data. A batch of them counts by its share, the mean of its
+    own weights, which multiplies the error and the KL term, so that heavy rows weigh as much in batches as in all.
 
     J is not a sum over blocks of rows, since KL is nonlinear in the mean. So an evaluation has these parts::
 
@@ -121,8 +125,9 @@ class SparseAutoencoderObjective:
 
     def combine(self, theta, statistics):
         """What is `SharedByRows`, from the `Statistics` of all rows."""
-        rho_hat = statistics.activations / statistics.weight
-        return SharedByRows(statistics.n_rows, rho_hat, self.penalty.output_gradients(rho_hat, theta.dtype))
+        n_rows, weight, activations = statistics
+        rho_hat = activations / weight
+        return SharedByRows(n_rows, weight / n_rows, rho_hat, self.penalty.output_gradients(rho_hat, theta.dtype))
 
     def gradient_sums(self, theta, block, outputs, shared, out=None):
         """The `GradientSums` of a block, given its `forward` and what `combine` returned for all rows.
@@ -156,7 +161,7 @@ class SparseAutoencoderObjective:
 
     def finish_in_slices(self, theta, shared, parts):
         """J and its gradient as a `SlicedGradient`, from the `GradientSums` of every block; overwrites them."""
-        value = sum(sums.loss for sums in parts) / shared.n_rows + self.penalty.value(shared.rho_hat)
+        value = sum(sums.loss for sums in parts) / shared.n_rows + shared.share * self.penalty.value(shared.rho_hat)
         coefs = self.layout.flat_coefs(theta)
         value += weight_decay(coefs, self.lam)
         gradient = SlicedGradient([sums.gradient for sums in parts], shared.n_rows, theta, self.lam, coefs.size)

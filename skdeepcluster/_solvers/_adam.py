@@ -1,5 +1,6 @@
 """Adam on mini-batches."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -117,8 +118,9 @@ def minimize_adam(
 
 def _step(state, grad, rate, map_):
     """x -= rate * (mean / (1 - beta_1^t)) / (sqrt(square / (1 - beta_2^t)) + epsilon), with few passes over memory."""
-    correction = np.sqrt(1 - _BETA_2**state.n_steps)
-    rate *= correction / (1 - _BETA_1**state.n_steps)
+    # Python's floats: NumPy's would make float32 arrays compute in float64.
+    correction = math.sqrt(1 - _BETA_2**state.n_steps)
+    rate = float(rate) * correction / (1 - _BETA_1**state.n_steps)
 
     def update(start):
         part = slice(start, start + _SLICE)
