@@ -14,8 +14,8 @@ from ._solvers import adam_epoch, minimize_adam, minimize_lbfgs
 # What max_iter=None means.
 _LBFGS_ITERATIONS, _ADAM_EPOCHS = 300, 20
 
-# solver="auto" starts with Adam from so many rows on, for so many epochs.
-_AUTO_ROWS, _AUTO_EPOCHS = 25_000, 8
+# solver="auto" starts with Adam from so many rows and code units on, for so many epochs.
+_AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
 
 
 class Trainer:
@@ -74,7 +74,7 @@ class Trainer:
         if solver == "adam":
             x = self._adam(theta, max_iter=max_iter or _ADAM_EPOCHS, tol=tol, **stopping, **batch_options)
             return OptimizeResult(x=x, success=True, message="")
-        if solver == "auto" and not warm and not issparse(self._X) and self._X.shape[0] >= _AUTO_ROWS:
+        if solver == "auto" and self._is_large() and not warm:
             theta = self._adam(theta, max_iter=_AUTO_EPOCHS, tol=0, **stopping, **batch_options)
         return self._lbfgs(theta, max_iter=max_iter or _LBFGS_ITERATIONS, tol=tol, **stopping)
 
@@ -91,6 +91,11 @@ class Trainer:
     def loss_and_activations(self, theta):
         """J of all rows, exactly, and the mean activations of the units that the KL term constrains."""
         return self._full_batch(self._whole).value_and_activations(theta)
+
+    def _is_large(self):
+        """Whether Adam gets ahead of L-BFGS at first: docs/performance.md has the study."""
+        n_rows, n_units = self._X.shape[0], min(self._layout.layer_sizes)
+        return n_rows >= _AUTO_ROWS and n_units >= _AUTO_UNITS and not issparse(self._X)
 
     def _lbfgs(self, theta, **options):
         """L-BFGS on the layers that are not projected out."""

@@ -56,7 +56,8 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
     solver : {"auto", "lbfgs", "adam"}, default="auto"
         "lbfgs" works on all rows at once, with the identity output layer solved for exactly at every step; "adam" on
         batches of rows, with a step that falls linearly to zero over `max_iter` epochs; "auto" is "lbfgs", after a few
-        epochs of "adam" if X is dense and has 25,000 rows or more. For data larger than memory, "adam".
+        epochs of "adam" if X is dense, with 25,000 rows or more, and has 100 code units or more. For data larger than
+        memory, "adam".
     max_iter : int, default=None
         Largest number of iterations of L-BFGS, or of epochs with ``solver="adam"``; None means 300 and 20. The 8 epochs
         with which "auto" may begin come on top.

@@ -115,10 +115,12 @@ def test_defaults_of_max_iter(X):
         assert make(solver="lbfgs", tol=0, n_components=12, lam=1e-5).fit(X).n_iter_ == 300
 
 
-def test_auto_is_lbfgs_on_few_rows_and_starts_with_adam_on_many(X, monkeypatch):
+def test_auto_is_lbfgs_on_few_rows_or_units_and_starts_with_adam_on_many(X, monkeypatch):
     few, lbfgs = make().fit(X), make(solver="lbfgs").fit(X)
     assert_array_equal(few.coefs_[0], lbfgs.coefs_[0])
     monkeypatch.setattr(_training, "_AUTO_ROWS", 600)
+    assert_array_equal(make().fit(X).coefs_[0], lbfgs.coefs_[0])
+    monkeypatch.setattr(_training, "_AUTO_UNITS", 6)
     many = make().fit(X)
     adam = make(solver="adam", max_iter=_training._AUTO_EPOCHS, tol=0).fit(X)
     n_epochs = _training._AUTO_EPOCHS
@@ -127,10 +129,12 @@ def test_auto_is_lbfgs_on_few_rows_and_starts_with_adam_on_many(X, monkeypatch):
     assert many.loss_curve_[n_epochs] < adam.loss_
     assert many.loss_ == pytest.approx(many.loss_curve_[-1], rel=1e-12)
     assert make().fit(X[:599]).n_iter_ == lbfgs.fit(X[:599]).n_iter_
+    assert_array_equal(make().fit(sp.csr_matrix(X)).coefs_[0], make(solver="lbfgs").fit(sp.csr_matrix(X)).coefs_[0])
 
 
 def test_auto_leaves_a_warm_start_to_lbfgs(X, monkeypatch):
     monkeypatch.setattr(_training, "_AUTO_ROWS", 600)
+    monkeypatch.setattr(_training, "_AUTO_UNITS", 6)
     model = make(warm_start=True, tol=1e-4).fit(X)
     before = model.loss_
     model.fit(X)

@@ -94,6 +94,8 @@ if __name__ == "__main__":
             study("MNIST, scaled", scaled_pixels, *defaults, 10_000, 80),
             study("MNIST, scaled", scaled_pixels, *defaults, 30_000, 60),
             study("MNIST, scaled", scaled_pixels, *defaults, 60_000, 40),
+            study("MNIST, scaled", scaled_pixels, MNIST_UNITS, defaults[1], 60_000, 40),
+            study("MNIST problem", pixels, defaults[0], MNIST_PROBLEM, 60_000, 40),
             study("MNIST problem", pixels, *problem, 2_000, 80),
             study("MNIST problem", pixels, *problem, 10_000, 60),
             study("MNIST problem", pixels, *problem, 30_000, 40),

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from _datasets import mnist_pixels, newsgroups_tfidf
 from _machine import describe_machine
+from _memory import peak
 from _problem import MNIST_PROBLEM, MNIST_UNITS, AdamRun, Problem
 from _timing import alternate, in_fresh_interpreter, print_table
 from sklearn.datasets import load_digits
@@ -185,7 +186,8 @@ def sparse(arguments):
         )
     print_table(rows)
     seconds, megabytes = in_fresh_interpreter("_memory.py", "newsgroups", 64, *filter(None, [arguments.data_dir]))
-    print(f"a fit of 20 iterations, in a process of its own: {seconds:.1f} s, peak memory {megabytes:.0f} MB\n")
+    print(f"a fit of 20 iterations, in a process of its own: {seconds:.1f} s, peak memory {megabytes:.0f} MB")
+    print(f"peak memory of this process, dense blocks included: {peak():.0f} MB\n")
 
 
 def growth(arguments):
