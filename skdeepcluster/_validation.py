@@ -48,6 +48,15 @@ def check_values(X, sample_weight, output_activation, estimator_name):
         _warn_if_far_from_standardised(squares / X.shape[0], issparse(X))
 
 
+def code_variance(X, sample_weight, encode, mean):
+    """Weighted variance over rows of every code unit, given their means, shape (n_units,)."""
+    sums = np.zeros(mean.size)
+    for rows, block in iterate_blocks(X, mean.size):
+        squares = np.square(encode(block) - mean)
+        sums += squares.sum(axis=0) if sample_weight is None else sample_weight[rows] @ squares
+    return sums / X.shape[0]
+
+
 def warn_if_collapsed(X, code_variance, *, rho, beta, lam):
     """Warn if no unit of the code varies over rows; one row alone cannot vary."""
     largest_std = np.sqrt(code_variance.max())

@@ -16,11 +16,10 @@ from sklearn.utils.validation import validate_data
 from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
 from ._network import Network
 from ._parameters import ParameterLayout, initial_parameters
-from ._rows import iterate_blocks
 from ._solvers import AdamState
 from ._threads import workers
 from ._training import Trainer
-from ._validation import check_values, effective_rows, warn_if_collapsed
+from ._validation import check_values, code_variance, effective_rows, warn_if_collapsed
 
 __all__ = ["SparseAutoencoderTransformer"]
 
@@ -386,16 +385,8 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
         self.loss_, self.mean_activation_ = trainer.loss_and_activations(theta)
         self.loss_curve_ = loss_curve
         self.n_iter_ = len(loss_curve)
-        variance = self._code_variance(X, sample_weight)
+        variance = code_variance(X, sample_weight, self._encode, self.mean_activation_)
         warn_if_collapsed(X, variance, rho=self.rho, beta=self.beta, lam=self.lam)
-
-    def _code_variance(self, X, sample_weight):
-        """Weighted variance over rows of every code unit, shape (n_components,)."""
-        sums = np.zeros(self._n_features_out)
-        for rows, block in iterate_blocks(X, self._n_features_out):
-            squares = np.square(self._encode(block) - self.mean_activation_)
-            sums += squares.sum(axis=0) if sample_weight is None else sample_weight[rows] @ squares
-        return sums / X.shape[0]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
