@@ -117,6 +117,7 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
 
     A fit uses as many threads as BLAS has, and gives the same result for every number of them; meanwhile the BLAS of
     the process has one thread. Of fits that run at the same time in threads of one process, the first has the threads.
+    Other code that sets the limits of BLAS meanwhile, in another thread, may change the last digits.
 
     In a batch, rho_hat is the mean over the batch. As the KL term is convex in it, its mean over batches is above its
     value for all rows, the more the smaller the batch. `loss_` has no such bias. Rows of weight zero take no part.

@@ -39,7 +39,7 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, n_iter_no_change, callb
     Returns
     -------
     result : scipy.optimize.OptimizeResult
-        With ``x``, ``fun``, ``nit``, ``nfev``, ``success``, which is True if `tol` was reached or the gradient
+        With ``x``, ``fun``, ``nit``, ``success``, which is True if `tol` was reached or the gradient
         vanished, and ``message``, which says what stopped it otherwise.
 
     Raises
@@ -52,7 +52,7 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, n_iter_no_change, callb
     R. H. Byrd, J. Nocedal, R. B. Schnabel, "Representations of quasi-Newton matrices and their use in limited memory
     methods", 1994, theorem 2.2. Against the two-loop recursion it needs a third of the memory traffic.
     """
-    x, (value, grad), n_evaluations = x0, value_and_grad(x0), 1
+    x, (value, grad) = x0, value_and_grad(x0)
     if not (np.isfinite(value) and np.isfinite(grad).all()):
         raise FloatingPointError("value or gradient not finite at the start")
     pairs = _Pairs(x.size, x.dtype)
@@ -63,8 +63,7 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, n_iter_no_change, callb
             message = f"it reached max_iter={max_iter} iterations"
             break
         direction = pairs.direction(grad)
-        found, n_trials = _line_search(value_and_grad, x, value, grad, direction)
-        n_evaluations += n_trials
+        found = _line_search(value_and_grad, x, value, grad, direction)
         if found is None:
             if pairs.n_pairs > 0:
                 # The curvature of the past may mislead: try the gradient alone.
@@ -80,7 +79,7 @@ def minimize_lbfgs(value_and_grad, x0, *, max_iter, tol, n_iter_no_change, callb
             callback(n_iter, value)
         if stopping.is_small_after(value):
             break
-    return OptimizeResult(x=x, fun=value, nit=n_iter, nfev=n_evaluations, success=not message, message=message)
+    return OptimizeResult(x=x, fun=value, nit=n_iter, success=not message, message=message)
 
 
 class _Pairs:
@@ -126,16 +125,16 @@ class _Pairs:
 
 
 def _line_search(value_and_grad, x, value, grad, direction):
-    """A step with sufficient decrease and curvature, by bisection; ((x, value, grad) or None, number of evaluations).
+    """A step with sufficient decrease and curvature, by bisection: its (x, value, grad), or None.
 
     A. S. Lewis, M. L. Overton, "Nonsmooth optimization via quasi-Newton methods", 2013, algorithm 2.6.
     """
     slope = float(grad @ direction)
     if not slope < 0:
-        return None, 0
+        return None
     low, high, step = 0.0, np.inf, 1.0
     best = None
-    for trial in range(1, _MAX_TRIALS + 1):
+    for _ in range(_MAX_TRIALS):
         new_x = x + x.dtype.type(step) * direction
         new_value, new_grad = value_and_grad(new_x)
         new_slope = float(new_grad @ direction)
@@ -144,7 +143,7 @@ def _line_search(value_and_grad, x, value, grad, direction):
         elif new_slope < _C2 * slope:
             low, best = step, (new_x, new_value, new_grad)
         else:
-            return (new_x, new_value, new_grad), trial
+            return new_x, new_value, new_grad
         step = 2 * step if high == np.inf else (low + high) / 2
     # The decrease is enough to go on, even if the curvature is not.
-    return best, _MAX_TRIALS
+    return best
