@@ -48,7 +48,28 @@ def _multiply_by_logistic_derivative(delta, A):
     return delta
 
 
+def _tanh(Z):
+    return np.tanh(Z, out=Z)
+
+
+def _multiply_by_tanh_derivative(delta, A):
+    delta *= 1 - np.square(A)
+    return delta
+
+
+def _relu(Z):
+    # A row of zeros: with a scalar, NumPy's maximum is several times slower.
+    return np.maximum(Z, np.zeros_like(Z, shape=Z.shape[-1]), out=Z)
+
+
+def _multiply_by_relu_derivative(delta, A):
+    delta *= A > 0
+    return delta
+
+
 ACTIVATIONS = {
     "identity": Activation(_identity, _multiply_by_identity_derivative),
     "logistic": Activation(_logistic, _multiply_by_logistic_derivative),
+    "tanh": Activation(_tanh, _multiply_by_tanh_derivative),
+    "relu": Activation(_relu, _multiply_by_relu_derivative),
 }

@@ -1,14 +1,14 @@
 """What the estimators share besides scikit-learn's own base classes."""
 
-from contextlib import contextmanager
+from functools import wraps
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from ._evaluation import mean_squared_error
 from ._network import propagate
-from ._rows import iterate_blocks
+from ._validation import effective_rows
 
 FLOAT_TYPES = [np.float64, np.float32]
 
@@ -16,7 +16,7 @@ FLOAT_TYPES = [np.float64, np.float32]
 class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Mixin for transformers that encode rows to a code and decode it; scorers find the space before one by it.
 
-    Fitted, they have ``coefs_``, ``intercepts_``, ``mean_activation_`` and a `Network` ``_network``.
+    Fitted, they have ``coefs_``, ``intercepts_`` and a `Network` ``_network``.
     """
 
     def transform(self, X):
@@ -30,7 +30,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_components)
-            The code, activations in (0, 1).
+            The code, in (0, 1) with ``code_activation="logistic"``.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return self._decode(X)
 
-    def score(self, X, y=None):
+    def score(self, X, y=None, sample_weight=None):
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
 
         Parameters
@@ -81,6 +81,8 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Data. At most one block of a sparse X is made dense at a time.
         y : None
             Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; None weighs every row alike.
 
         Returns
         -------
@@ -90,18 +92,14 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If X is not what `transform` accepts.
+            If X is not what `transform` accepts, a weight is negative or all are zero.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
-        squares = 0.0
-        for _, block in iterate_blocks(X):
-            residual = self._decode(self._encode(block))
-            residual -= block.toarray() if issparse(block) else block
-            squares += np.square(residual, out=residual).sum(dtype=np.float64)
-        return -float(squares / (X.shape[0] * X.shape[1]))
+        X, sample_weight = effective_rows(X, sample_weight)
+        return -mean_squared_error(X, sample_weight, self.coefs_, self.intercepts_, self._network.activations)
 
     def _encode(self, X):
         encoder = slice(self._network.n_encoder_layers)
@@ -113,16 +111,20 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     @property
     def _n_features_out(self):
-        return self.mean_activation_.shape[0]
+        return self._network.n_components
 
 
-@contextmanager
-def unchanged_on_error(estimator):
-    """Give the estimator the attributes back that it had before the block, if the block raises."""
-    state = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(state)
-        raise
+def unchanged_on_error(method):
+    """Decorate a method so that it gives the estimator its attributes back if it raises."""
+
+    @wraps(method)
+    def guarded(estimator, *args, **kwargs):
+        state = dict(vars(estimator))
+        try:
+            return method(estimator, *args, **kwargs)
+        except BaseException:
+            vars(estimator).clear()
+            vars(estimator).update(state)
+            raise
+
+    return guarded

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from ._objectives import LinearDecoderObjective, total, without_sums
+from ._network import propagate
+from ._objectives import LinearDecoderObjective, half_squared_error, total, without_sums
 from ._rows import PageRelease, ThreadedCSR, block_slices, equal_slices
 
 # Activations are kept between the two phases of an evaluation up to this many bytes, and computed twice beyond.
@@ -36,6 +37,8 @@ class FullBatch:
         else:
             slices = block_slices(*X.shape, n_units)
             self._blocks = without_sums(workers.map(lambda rows: self._prepare(X, sample_weight, rows), slices))
+        # Where the last evaluation was, and what it had in common for all rows.
+        self._last = None, None
         self._keeps_outputs = n_units * X.shape[0] * X.dtype.itemsize <= _MAX_KEPT_BYTES
 
     def _prepare(self, X, sample_weight, rows):
@@ -44,20 +47,9 @@ class FullBatch:
         return block
 
     def __call__(self, theta):
-        """J and its gradient."""
-        return self._evaluate(theta)[:2]
-
-    def value_and_activations(self, theta):
-        """J, and the mean activations of the penalised units."""
-        value, _, shared = self._evaluate(theta)
-        return value, shared.rho_hat
-
-    def parameters(self, theta):
-        """The (coefs, intercepts) of all layers, for the theta of the objective."""
-        return self.objective.parameters(theta, self._first_phase(theta)[0])
-
-    def _evaluate(self, theta):
+        """The terms of J and its gradient."""
         shared, outputs = self._first_phase(theta)
+        self._last = theta, shared
 
         def gradient_sums(i):
             block = self._blocks[i]
@@ -67,7 +59,12 @@ class FullBatch:
             return sums
 
         sums = total(self._workers.map(gradient_sums, range(len(self._blocks))), len(self._blocks))
-        return *self.objective.finish(theta, shared, sums), shared
+        return self.objective.finish(theta, shared, sums)
+
+    def parameters(self, theta):
+        """The (coefs, intercepts) of all layers, for the theta of the objective."""
+        last_theta, shared = self._last
+        return self.objective.parameters(theta, shared if last_theta is theta else self._first_phase(theta)[0])
 
     def _first_phase(self, theta):
         outputs = [None] * len(self._blocks)
@@ -85,31 +82,70 @@ class FullBatch:
 
 
 class MiniBatch:
-    """J and its gradient on a batch (X, sample_weight, rows), as `shuffled_batches` gives them."""
+    """The terms of J and the pieces of its gradient on a batch (X, sample_weight, rows) of `shuffled_batches`.
 
-    def __init__(self, objective, workers):
+    Parameters
+    ----------
+    objective : SparseAutoencoderObjective or LinearDecoderObjective
+    workers : Workers
+    corruption : float in [0, 1)
+        Probability with which the network sees a zero in place of a number (masking noise).
+    random_state : numpy.random.RandomState
+        Draws that noise, in the calling thread.
+
+    References
+    ----------
+    P. Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3.
+    """
+
+    def __init__(self, objective, workers, corruption=0.0, random_state=None):
         self.objective = objective
         self._workers = workers
-        # Gradients of the blocks of a batch: memory that is new costs more than what is written to it.
-        self._gradients = []
+        self._corruption = corruption
+        self._random_state = random_state
 
     def __call__(self, theta, batch):
         objective = self.objective
         X, sample_weight, rows = batch
         n_blocks = 1 if issparse(X) else min(-(-len(rows) // _BATCH_BLOCK_ROWS), _MAX_BATCH_BLOCKS)
+        kept = self._draw((len(rows), X.shape[1])) if self._corruption and not issparse(X) else None
 
         def forward(part):
-            in_block = rows[part]
-            block = objective.prepare(X[in_block], None if sample_weight is None else sample_weight[in_block])
+            clean, w = X[rows[part]], None if sample_weight is None else sample_weight[rows[part]]
+            noisy = clean * kept[part] if kept is not None else self._masked(clean) if self._corruption else None
+            block = objective.prepare(clean, w, noisy)
             outputs = objective.forward(theta, block)
             return block, outputs, objective.statistics(theta, block, outputs)
 
         parts = list(self._workers.map(forward, equal_slices(len(rows), n_blocks)))
         shared = objective.combine(theta, total((statistics for _, _, statistics in parts), n_blocks))
-        self._gradients += [np.empty_like(theta) for _ in range(n_blocks - len(self._gradients))]
 
-        def gradient_sums(i):
-            block, outputs, _ = parts[i]
-            return objective.gradient_sums(theta, block, outputs, shared, out=self._gradients[i])
+        def error_signals(part):
+            block, outputs, _ = part
+            return objective.error_signals(theta, block, outputs, shared)
 
-        return objective.finish_in_slices(theta, shared, list(self._workers.map(gradient_sums, range(n_blocks))))
+        return objective.finish_in_pieces(theta, shared, list(self._workers.map(error_signals, parts)))
+
+    def _masked(self, X):
+        """A copy of a sparse X with noise."""
+        noisy = X.copy()
+        noisy.data *= self._draw(X.nnz)
+        return noisy
+
+    def _draw(self, shape):
+        """True where a number is kept."""
+        return self._random_state.randint(2**16, size=shape, dtype=np.uint16) >= round(self._corruption * 2**16)
+
+
+def mean_squared_error(X, sample_weight, coefs, intercepts, activations, map_=map):
+    """Weighted mean over rows, and mean over features, of (h(x) - x)^2, with the blocks of rows shared by map_."""
+    pages = PageRelease(X)
+
+    def squares_of(rows):
+        block, w = X[rows], None if sample_weight is None else sample_weight[rows]
+        H = propagate(block, coefs, intercepts, activations)[-1]
+        pages.after_reading(block)
+        return 2 * half_squared_error(H, block.toarray() if issparse(block) else block, w, out=H)[0]
+
+    squares = sum(map_(squares_of, block_slices(*X.shape, sum(b.size for b in intercepts))))
+    return float(squares / (X.shape[0] if sample_weight is None else sample_weight.sum()) / X.shape[1])

@@ -5,8 +5,6 @@ Row-vector convention of scikit-learn's MLP: a_0 = X, a_l = s_l(a_{l-1} W_l + b_
 
 from typing import NamedTuple
 
-import numpy as np
-
 from ._activations import ACTIVATIONS
 
 
@@ -21,11 +19,29 @@ class Network(NamedTuple):
         Names of the activation functions s_1, ..., s_L.
     n_encoder_layers : int
         The output of this layer is the code; the layers after it are the decoder.
+    tied : bool
+        Whether the weights of the decoder are the transposes of the encoder's.
     """
 
     layer_sizes: tuple
     activations: tuple
     n_encoder_layers: int
+    tied: bool = False
+
+    @property
+    def n_components(self):
+        """Number of units of the code."""
+        return self.layer_sizes[self.n_encoder_layers]
+
+
+def mirrored_network(
+    n_features, hidden_layer_sizes, n_components, *, activation, code_activation, output_activation, tied
+):
+    """The autoencoder whose decoder has the layers of the encoder in reverse."""
+    sizes = (n_features, *hidden_layer_sizes, n_components, *reversed(hidden_layer_sizes), n_features)
+    hidden = (activation,) * len(hidden_layer_sizes)
+    activations = (*hidden, code_activation, *hidden, output_activation)
+    return Network(sizes, activations, len(hidden) + 1, tied)
 
 
 def propagate(X, coefs, intercepts, activations):
@@ -40,14 +56,16 @@ def propagate(X, coefs, intercepts, activations):
     return outputs
 
 
-def backpropagate(X, outputs, delta, coefs, activations, output_gradients, gradients):
-    """Gradient of a sum over rows with respect to every W_l and b_l.
+def backpropagate(outputs, delta, coefs, activations, output_gradients):
+    """Error signals [delta_1, ..., delta_L]: the derivative of a sum over rows with respect to z_l = a_{l-1} W_l + b_l.
+
+    Of that sum, a_{l-1}^T delta_l is the derivative with respect to W_l, and the sum of the rows of delta_l that with
+    respect to b_l.
 
     Parameters
     ----------
-    X : ndarray or sparse operand of shape (n, n_in)
     outputs : list of L ndarrays
-        What `propagate` returned for X.
+        What `propagate` returned.
     delta : ndarray of shape (n, n_out)
         Derivative of the sum with respect to a_L, row by row. Overwritten.
     coefs : list of L ndarrays
@@ -55,24 +73,16 @@ def backpropagate(X, outputs, delta, coefs, activations, output_gradients, gradi
     output_gradients : dict of int to ndarray
         For a layer l in 0, ..., L - 2: what the sum's derivative with respect to its output has besides the part that
         comes back from the layer above, shape (n, n_units) or broadcastable to it.
-    gradients : pair of lists of L ndarrays
-        Places for the derivatives with respect to coefs and intercepts. Overwritten.
+
+    Returns
+    -------
+    deltas : list of L ndarrays of shape (n, n_units)
     """
-    inputs = [X, *outputs[:-1]]
-    coef_gradients, intercept_gradients = gradients
+    deltas = [None] * len(coefs)
     for layer in reversed(range(len(coefs))):
-        delta = ACTIVATIONS[activations[layer]].multiply_by_derivative(delta, outputs[layer])
-        transposed_product(inputs[layer], delta, out=coef_gradients[layer])
-        delta.sum(axis=0, out=intercept_gradients[layer])
+        deltas[layer] = ACTIVATIONS[activations[layer]].multiply_by_derivative(delta, outputs[layer])
         if layer > 0:
-            delta = delta @ coefs[layer].T
+            delta = deltas[layer] @ coefs[layer].T
             if layer - 1 in output_gradients:
                 delta += output_gradients[layer - 1]
-
-
-def transposed_product(A, B, out):
-    """Write A^T B to out; A is an array or a sparse operand."""
-    if isinstance(A, np.ndarray):
-        np.matmul(A.T, B, out=out)
-    else:
-        out[...] = A.T @ B
+    return deltas

@@ -1,5 +1,6 @@
 """The rows of the data as solvers visit them: in blocks, or in shuffled batches; from memory or from a mapped file."""
 
+import math
 import mmap
 from itertools import pairwise
 
@@ -34,6 +35,28 @@ def iterate_blocks(X, n_units=0):
         block = X[rows]
         yield rows, block
         pages.after_reading(block)
+
+
+def hold_out(X, sample_weight, fraction, random_state):
+    """Set rows aside: (X, sample_weight) of the others, and of these, their weights of mean 1.
+
+    The rows are drawn at random, but of a mapped file, which would have to be copied, they are the last.
+    """
+    n_rows = X.shape[0]
+    n_held_out = math.ceil(fraction * n_rows)
+    if n_held_out >= n_rows:
+        raise ValueError(
+            f"early_stopping=True holds out validation_fraction={fraction} of the rows, which leaves none of the "
+            f"{n_rows} to train on. Lower validation_fraction, or set early_stopping=False."
+        )
+    if memory_map(X) is None:
+        order = random_state.permutation(n_rows)
+        parts = np.sort(order[n_held_out:]), np.sort(order[:n_held_out])
+    else:
+        parts = slice(n_rows - n_held_out), slice(n_rows - n_held_out, None)
+    if sample_weight is None:
+        return tuple((X[rows], None) for rows in parts)
+    return tuple((X[rows], sample_weight[rows] / sample_weight[rows].mean()) for rows in parts)
 
 
 def equal_slices(n_rows, n_slices):

@@ -6,8 +6,8 @@ threads of our own, and their results come back in the order of the blocks.
 """
 
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from functools import cache
 from threading import Lock
 
@@ -50,25 +50,38 @@ class Workers:
         if self.n_threads == 1 or len(items) == 1:
             yield from map(compute, items)
             return
-        waiting, own = deque(), deque()
+        # Whoever is free, a thread or the caller that waits for a result, takes the next item.
+        waiting, open_items = deque(), deque()
+
+        def compute_next():
+            with suppress(IndexError):
+                future, item = open_items.popleft()
+                try:
+                    future.set_result(compute(item))
+                except Exception as error:
+                    future.set_exception(error)
 
         def collect():
             first = waiting.popleft()
-            while own and not first.done():
-                future, item = own.popleft()
-                future.set_result(compute(item))
+            while open_items and not first.done():
+                compute_next()
             return first.result()
 
-        for i, item in enumerate(items):
-            if i % self.n_threads == self.n_threads - 1:
-                waiting.append(Future())
-                own.append((waiting[-1], item))
-            else:
-                waiting.append(self._executor.submit(compute, item))
-            if len(waiting) > _N_WAITING * self.n_threads:
+        try:
+            for item in items:
+                future = Future()
+                waiting.append(future)
+                open_items.append((future, item))
+                self._executor.submit(compute_next)
+                if len(waiting) > _N_WAITING * self.n_threads:
+                    yield collect()
+            while waiting:
                 yield collect()
-        while waiting:
-            yield collect()
+        finally:
+            # After an error or an interrupt no thread may go on behind the caller's back.
+            unclaimed = {id(future) for future, _ in open_items}
+            open_items.clear()
+            wait([future for future in waiting if id(future) not in unclaimed])
 
 
 @contextmanager

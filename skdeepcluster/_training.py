@@ -1,21 +1,86 @@
-"""Training: which objective and which solver a data set takes."""
+"""Training: which objective and which solver a data set takes, one stage after the other."""
 
+from dataclasses import dataclass, fields
 from functools import partial
+from typing import NamedTuple
 
-from scipy.optimize import OptimizeResult
+import numpy as np
 from scipy.sparse import issparse
 
 from ._evaluation import FullBatch, MiniBatch
 from ._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from ._parameters import ParameterLayout
 from ._rows import shuffled_batches
-from ._solvers import adam_epoch, minimize_adam, minimize_lbfgs
+from ._solvers import AdamState, LBFGSState, adam, lbfgs, minimize
 
 # What max_iter=None means.
 _LBFGS_ITERATIONS, _ADAM_EPOCHS = 300, 20
 
 # solver="auto" starts with Adam from so many rows and code units on, for so many epochs.
 _AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The parameters of the estimator that say what is minimised and how; see there."""
+
+    rho: float
+    beta: float
+    lam: float
+    corruption: float = 0.0
+    solver: str = "auto"
+    max_iter: int | None = None
+    tol: float = 1e-3
+    n_iter_no_change: int = 10
+    batch_size: int = 256
+    learning_rate_init: float = 0.01
+    shuffle: bool = True
+    early_stopping: bool = False
+
+    @classmethod
+    def of(cls, estimator, **others):
+        """The options of an estimator, but for others."""
+        return cls(**({field.name: getattr(estimator, field.name) for field in fields(cls)} | others))
+
+    @property
+    def hyperparameters(self):
+        """rho, beta and lam as Python's floats: NumPy's would make float32 arrays compute in float64."""
+        return {"rho": float(self.rho), "beta": float(self.beta), "lam": float(self.lam)}
+
+
+class Stage(NamedTuple):
+    """One run of a solver.
+
+    Attributes
+    ----------
+    solver : {"adam", "lbfgs"}
+    max_iter : int
+    tol : float
+    layer : int or None
+        Encoder layer that is trained with the decoder layer that mirrors it, on the outputs of the layers below; None
+        means all layers at once.
+    """
+
+    solver: str
+    max_iter: int
+    tol: float
+    layer: int | None = None
+
+
+def plan_stages(network, X, options, *, warm, layer=None):
+    """The `Stage` list that trains a network on X, warm saying whether its start is better than random.
+
+    Then "auto" is "lbfgs", as the first steps of Adam would lose it.
+    """
+    adam = Stage("adam", options.max_iter or _ADAM_EPOCHS, options.tol, layer)
+    lbfgs = Stage("lbfgs", options.max_iter or _LBFGS_ITERATIONS, options.tol, layer)
+    if options.solver == "adam" or (options.solver == "auto" and options.corruption > 0):
+        return [adam]
+    # Where Adam gets ahead of L-BFGS at first: docs/performance.md has the study.
+    is_large = X.shape[0] >= _AUTO_ROWS and min(network.layer_sizes) >= _AUTO_UNITS and not issparse(X)
+    if options.solver == "auto" and is_large and not warm:
+        return [Stage("adam", _AUTO_EPOCHS, 0, layer), lbfgs]
+    return [lbfgs]
 
 
 class Trainer:
@@ -28,96 +93,108 @@ class Trainer:
     sample_weight : ndarray of shape (n_rows,) or None
         Of mean 1.
     workers : Workers
-    rho, beta, lam : float
-        As in `SparseAutoencoderObjective`.
+    options : TrainingOptions
+    random_state : numpy.random.RandomState
+        Draws the batches and the noise.
     """
 
-    def __init__(self, network, X, sample_weight, workers, *, rho, beta, lam):
+    def __init__(self, network, X, sample_weight, workers, options, random_state):
+        self._network = network
         self._X = X
         self._sample_weight = sample_weight
         self._workers = workers
-        self._layout = ParameterLayout(network.layer_sizes)
-        # Python's floats: NumPy's would make float32 arrays compute in float64.
-        parameters = {"rho": float(rho), "beta": float(beta), "lam": float(lam)}
-        dense_objective = SparseAutoencoderObjective(network, **parameters)
+        self._options = options
+        self._random_state = random_state
+        self._layout = ParameterLayout(network.layer_sizes, network.tied)
+        dense_objective = SparseAutoencoderObjective(network, **options.hyperparameters)
         # L-BFGS minimises the first, Adam the second; the third is J of given parameters. Where X is dense, the
         # residual makes the second cheaper and the third more exact in float32.
         self._reduced = self._on_batches = self._whole = dense_objective
         if network.activations[-1] == "identity":
-            self._reduced = LinearDecoderObjective(network, **parameters, projected=True)
+            linear = partial(LinearDecoderObjective, network, **options.hyperparameters)
             if issparse(X):
-                self._on_batches = self._whole = LinearDecoderObjective(network, **parameters, projected=False)
+                self._reduced = self._on_batches = self._whole = linear(projected=False)
+            if not network.tied:
+                self._reduced = linear(projected=True)
 
-    def minimize(self, theta, *, solver, warm, max_iter, tol, n_iter_no_change, callback, **batch_options):
-        """Minimise J from theta.
+    def run(self, stage, theta, *, watch, callback, state=None, past_values=()):
+        """Minimise J by one stage.
 
         Parameters
         ----------
+        stage : Stage
         theta : ndarray
             Start.
-        solver : {"auto", "lbfgs", "adam"}
-        warm : bool
-            Whether theta is better than random: then "auto" is "lbfgs", as the first steps of Adam would lose it.
-        max_iter : int or None
-            Iterations of L-BFGS, or epochs of Adam where it is the only solver.
-        tol, n_iter_no_change, callback
-            As in the solvers.
-        **batch_options
-            batch_size, step_size and random_state, for Adam.
+        watch : callable
+            Wraps the iterator of iterations.
+        callback : callable
+            ``callback(state, terms, current_theta)`` is called after every iteration, the last a function; see
+            `minimize` for what it returns.
+        state : AdamState or LBFGSState, default=None
+            Where this stage goes on from, in place of theta.
+        past_values : sequence of float, default=()
+            J after the iterations of this stage before that.
 
         Returns
         -------
         result : scipy.optimize.OptimizeResult
-            With ``x``, ``success`` and ``message``. Adam ends when its steps have fallen to zero, which is success.
+            As from `minimize`, with x the parameters of the whole network.
         """
-        stopping = {"n_iter_no_change": n_iter_no_change, "callback": callback}
-        if solver == "adam":
-            x = self._adam(theta, max_iter=max_iter or _ADAM_EPOCHS, tol=tol, **stopping, **batch_options)
-            return OptimizeResult(x=x, success=True, message="")
-        if solver == "auto" and self._is_large() and not warm:
-            theta = self._adam(theta, max_iter=_AUTO_EPOCHS, tol=0, **stopping, **batch_options)
-        return self._lbfgs(theta, max_iter=max_iter or _LBFGS_ITERATIONS, tol=tol, **stopping)
-
-    def adam_pass(self, state, *, batch_size, step_size, random_state):
-        """Go on from an `AdamState` by one epoch with a constant step; returns the new state and the mean of J."""
-        return adam_epoch(
-            MiniBatch(self._on_batches, self._workers),
+        prepare = self._adam if stage.solver == "adam" else self._lbfgs
+        iterations, state, whole_theta = prepare(stage, theta, state)
+        result = minimize(
+            watch(iterations),
             state,
-            shuffled_batches(self._X, self._sample_weight, batch_size, random_state),
-            lambda n_steps: step_size,
-            self._workers.map,
+            max_iter=stage.max_iter,
+            tol=0 if self._options.early_stopping else stage.tol,
+            n_iter_no_change=self._options.n_iter_no_change,
+            callback=lambda state, terms: callback(state, terms, partial(whole_theta, state)),
+            past_values=past_values,
         )
-
-    def loss_and_activations(self, theta):
-        """J of all rows, exactly, and the mean activations of the units that the KL term constrains."""
-        return self._full_batch(self._whole).value_and_activations(theta)
-
-    def _is_large(self):
-        """Whether Adam gets ahead of L-BFGS at first: docs/performance.md has the study."""
-        n_rows, n_units = self._X.shape[0], min(self._layout.layer_sizes)
-        return n_rows >= _AUTO_ROWS and n_units >= _AUTO_UNITS and not issparse(self._X)
-
-    def _lbfgs(self, theta, **options):
-        """L-BFGS on the layers that are not projected out."""
-        full_batch = self._full_batch(self._reduced)
-        layout = self._reduced.layout
-        coefs, intercepts = self._layout.unpack(theta)
-        result = minimize_lbfgs(
-            full_batch, layout.pack(coefs[: layout.n_layers], intercepts[: layout.n_layers]), **options
-        )
-        result.x = self._layout.pack(*full_batch.parameters(result.x))
+        result.x = whole_theta(result.state)
+        if stage.solver == "adam":
+            # Its epochs are planned.
+            result.message = ""
         return result
 
-    def _adam(self, theta, *, batch_size, random_state, **options):
-        """Adam with a step that falls to zero over the run; returns the parameters."""
-        return minimize_adam(
-            MiniBatch(self._on_batches, self._workers),
-            theta,
-            batches=partial(shuffled_batches, self._X, self._sample_weight, batch_size, random_state),
-            n_batches=-(-self._X.shape[0] // batch_size),
-            map_=self._workers.map,
-            **options,
-        ).x
+    def adam_pass(self, state):
+        """Go on from an `AdamState` by one epoch with a constant step; returns the new state and the terms of J."""
+        return next(self._adam_iterations(state, lambda n_steps: self._options.learning_rate_init))
 
-    def _full_batch(self, objective):
-        return FullBatch(objective, self._X, self._sample_weight, self._workers)
+    def loss(self, theta):
+        """J of all rows, exactly."""
+        return float(np.sum(FullBatch(self._whole, self._X, self._sample_weight, self._workers)(theta)[0]))
+
+    @property
+    def _batch_size(self):
+        return min(self._options.batch_size, self._X.shape[0])
+
+    def _lbfgs(self, stage, theta, state):
+        """L-BFGS on the layers that are not projected out."""
+        full_batch = FullBatch(self._reduced, self._X, self._sample_weight, self._workers)
+        layout = self._reduced.layout
+        coefs, intercepts = self._layout.unpack(theta)
+        if state is None:
+            state = LBFGSState.start(layout.pack(coefs[: layout.n_layers], intercepts[: layout.n_layers]))
+
+        def whole_theta(state):
+            return self._layout.pack(*full_batch.parameters(state.x))
+
+        return lbfgs(full_batch, state), state, whole_theta
+
+    def _adam(self, stage, theta, state):
+        """Adam with a step that falls linearly to zero over the stage."""
+        n_steps = stage.max_iter * -(-self._X.shape[0] // self._batch_size)
+        state = AdamState.start(theta) if state is None else state
+        iterations = self._adam_iterations(state, lambda step: self._options.learning_rate_init * (1 - step / n_steps))
+        return iterations, state, lambda state: state.x.copy()
+
+    def _adam_iterations(self, state, step_size):
+        order = self._random_state if self._options.shuffle else None
+        return adam(
+            MiniBatch(self._on_batches, self._workers, self._options.corruption, self._random_state),
+            state,
+            batches=partial(shuffled_batches, self._X, self._sample_weight, self._batch_size, order),
+            step_size=step_size,
+            map_=self._workers.map,
+        )

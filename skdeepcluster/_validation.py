@@ -1,14 +1,16 @@
-"""Checks of the training data, block by block, so that a mapped file is never held in memory."""
+"""Checks of the training data, block by block so that a mapped file is never held in memory, and of what came of it."""
 
 import warnings
+from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight
 
 from ._rows import iterate_blocks
-from .exceptions import CollapsedCodeWarning, InputScaleWarning
+from .exceptions import CollapsedCodeWarning, InputScaleWarning, InterruptedFitWarning
 
 # Standardised features have a mean square of 1. Beyond these bounds, for the mean over features and for any one of
 # them, the reconstruction term is out of balance with the others.
@@ -48,13 +50,20 @@ def check_values(X, sample_weight, output_activation, estimator_name):
         _warn_if_far_from_standardised(squares / X.shape[0], issparse(X))
 
 
-def code_variance(X, sample_weight, encode, mean):
-    """Weighted variance over rows of every code unit, given their means, shape (n_units,)."""
-    sums = np.zeros(mean.size)
-    for rows, block in iterate_blocks(X, mean.size):
-        squares = np.square(encode(block) - mean)
-        sums += squares.sum(axis=0) if sample_weight is None else sample_weight[rows] @ squares
-    return sums / X.shape[0]
+def code_moments(X, sample_weight, encode):
+    """Weighted mean and variance over rows of every code unit, shape (n_units,) each."""
+    shift, n_units = None, encode(X[:1]).shape[1]
+    sums, squares = np.zeros((2, n_units))
+    for rows, block in iterate_blocks(X, n_units):
+        code = encode(block).astype(np.float64, copy=False)
+        # Distances from a typical value keep the digits of a code that hardly varies.
+        shift = code.mean(axis=0) if shift is None else shift
+        code = code - shift
+        w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
+        sums += w @ code
+        squares += w @ np.square(code)
+    n = X.shape[0] if sample_weight is None else sample_weight.sum()
+    return shift + sums / n, np.maximum(squares / n - np.square(sums / n), 0)
 
 
 def warn_if_collapsed(X, code_variance, *, rho, beta, lam):
@@ -78,6 +87,56 @@ def warn_if_collapsed(X, code_variance, *, rho, beta, lam):
         f"deviation of {largest_std:.1e}. {cause}",
         CollapsedCodeWarning,
     )
+
+
+def check_options(network, options):
+    """Raise if parameters that are right by themselves do not go together."""
+    if options.beta > 0 and "logistic" not in network.activations[: network.n_encoder_layers]:
+        raise ValueError(
+            f"beta={options.beta} weighs the KL term, which is defined for logistic encoder layers, but "
+            f"activation and code_activation make them {network.activations[: network.n_encoder_layers]}. Set beta=0, "
+            "or code_activation='logistic'."
+        )
+    if options.corruption > 0 and options.solver == "lbfgs":
+        raise ValueError(
+            f"corruption={options.corruption} draws new noise for every batch, which solver='lbfgs' has none of. Set "
+            "solver='adam' or 'auto', or corruption=0."
+        )
+
+
+def hidden_sizes(hidden_layer_sizes):
+    """hidden_layer_sizes as a tuple of int, of one number or of several."""
+    sizes = tuple(np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object)).tolist())
+    if not all(isinstance(size, Integral) and not isinstance(size, bool) and size > 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes={hidden_layer_sizes!r} must hold positive integers, one for each layer.")
+    return tuple(map(int, sizes))
+
+
+def loss_not_finite(X, error, options):
+    """The ValueError for a loss that stopped being finite."""
+    return ValueError(
+        f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
+        f"value is {max(X.max(), -X.min()):.3g}: standardise it, for instance with "
+        f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={options.beta}, lam={options.lam} or, with Adam, "
+        f"learning_rate_init={options.learning_rate_init}."
+    )
+
+
+def warn_about_end(status, message, options):
+    """Warn if training ended otherwise than planned."""
+    if status == "interrupted":
+        warnings.warn(
+            "Training was interrupted: the estimator has the best parameters up to then. To go on from them, set "
+            "warm_start=True; to go on exactly, as if nothing had happened, use skdeepcluster.callbacks.Checkpoint.",
+            InterruptedFitWarning,
+        )
+    elif message:
+        warnings.warn(
+            f"L-BFGS stopped before iterations lowered the loss by no more than tol={options.tol} of itself each, on "
+            f"average over n_iter_no_change={options.n_iter_no_change}: {message}. Raise max_iter or tol, and "
+            "standardise X if it is not.",
+            ConvergenceWarning,
+        )
 
 
 def _check_unit_interval(lowest, highest, dtype):

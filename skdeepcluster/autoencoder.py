@@ -1,25 +1,22 @@
 """The sparse autoencoder as a scikit-learn transformer."""
 
-import warnings
-from copy import deepcopy
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
+from ._activations import ACTIVATIONS
 from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
-from ._network import Network
-from ._parameters import ParameterLayout, initial_parameters
-from ._solvers import AdamState
+from ._callbacks import CallbackSupportMixin, FitTasks
+from ._fitting import FittingMixin
+from ._rows import hold_out
+from ._run import Log, Run, RunState, fitted_attributes, records
 from ._threads import workers
 from ._training import Trainer
-from ._validation import check_values, code_variance, effective_rows, warn_if_collapsed
+from ._validation import check_options, warn_about_end
 
 __all__ = ["SparseAutoencoderTransformer"]
 
@@ -30,70 +27,98 @@ def _learns_from_batches(estimator):
     return True
 
 
-class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
+class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, AutoencoderMixin, BaseEstimator):
     """Sparse autoencoder whose code is the feature space for clustering.
 
-    One logistic hidden layer, the code, and an output layer, trained to reproduce their input: it minimises
+    An encoder, whose last layer is the code, and a decoder that mirrors it, trained to reproduce their input: it
+    minimises
 
         J(W, b) = 1/n sum_i 1/2 ||h(x_i) - x_i||^2  +  lam/2 sum_l ||W_l||_F^2  +  beta sum_j KL(rho || rho_hat_j)
 
-    where rho_hat_j is the mean activation of code unit j and
-    KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)). Biases carry no weight decay.
+    where rho_hat_j is the mean activation of unit j, over all units of logistic encoder layers, and
+    KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)). Biases carry no weight decay. The default has
+    one hidden layer, the code.
 
     Parameters
     ----------
     n_components : int, default=32
         Number of code units.
+    hidden_layer_sizes : int or array-like of int, default=()
+        Units of the layers between input and code; the decoder has them in reverse.
+    activation : {"relu", "logistic", "tanh", "identity"}, default="relu"
+        Activation of these layers, in encoder and decoder.
+    code_activation : {"logistic", "relu", "tanh", "identity"}, default="logistic"
+        Activation of the code. If neither it nor `activation` is "logistic", the KL term has no units: set ``beta=0``.
+    output_activation : {"identity", "logistic"}, default="identity"
+        Activation of the output layer: "identity" for standardised data, "logistic" for data in [0, 1].
+    tied_weights : bool, default=False
+        Whether the decoder's weights are the transposed encoder's, which halves the number of parameters.
     rho : float, default=0.5
-        Mean activation that each code unit is drawn to, strictly between 0 and 1.
+        Mean activation that each logistic encoder unit is drawn to, strictly between 0 and 1.
     beta : float, default=1.0
         Weight of the KL term, >= 0.
     lam : float, default=0.001
         Weight of the weight decay, >= 0. Too large a value collapses the code.
-    output_activation : {"identity", "logistic"}, default="identity"
-        Activation of the output layer: "identity" for standardised data, "logistic" for data in [0, 1].
+    corruption : float, default=0.0
+        Probability, below 1, with which a number of the input is set to zero while the clean input is reconstructed (a
+        denoising autoencoder). New noise for every batch: needs Adam, which "auto" then is.
+    pretrain : {"layerwise"} or None, default=None
+        Whether `fit` first trains every encoder layer, with the decoder layer that mirrors it, as an autoencoder of its
+        own on the outputs of the layers below, which it holds in memory. Nothing to do without hidden layers.
     solver : {"auto", "lbfgs", "adam"}, default="auto"
-        "lbfgs" works on all rows at once, with the identity output layer solved for exactly at every step; "adam" on
-        batches of rows, with a step that falls linearly to zero over `max_iter` epochs; "auto" is "lbfgs", after a few
-        epochs of "adam" if X is dense, with 25,000 rows or more, and has 100 code units or more. For data larger than
-        memory, "adam".
+        "lbfgs" works on all rows at once, with the identity output layer solved for exactly at every step unless its
+        weights are tied; "adam" on batches of rows, with a step that falls linearly to zero over `max_iter` epochs;
+        "auto" is "lbfgs", after a few epochs of "adam" if X is dense, with 25,000 rows or more, and no layer has fewer
+        than 100 units. For data larger than memory, "adam".
     max_iter : int, default=None
         Largest number of iterations of L-BFGS, or of epochs with ``solver="adam"``; None means 300 and 20. The 8 epochs
-        with which "auto" may begin come on top.
+        with which "auto" may begin come on top. Each pretrained layer has as many.
     tol : float, default=1e-3
         Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last
         `n_iter_no_change` (so after one more at the soonest); 0 goes on to `max_iter`. With ``solver="adam"`` the same
         holds for epochs.
     n_iter_no_change : int, default=10
         Number of iterations, or epochs, over which the decrease of J is averaged.
+    early_stopping : bool, default=False
+        Whether to hold out rows, to stop when in `n_iter_no_change` iterations or epochs the mean squared error on them
+        has not fallen by more than ``tol`` times itself below its best, in place of the rule above, and to end with the
+        parameters that were best on them.
+    validation_fraction : float, default=0.1
+        Fraction of the rows to hold out, drawn at random; of a `numpy.memmap` the last ones.
     batch_size : int, default=256
         Rows of a batch of Adam, at most all.
-    learning_rate_init : float, default=0.01
-        First step size of Adam.
+    learning_rate_init : float, default=None
+        First step size of Adam; None means 0.01 without `hidden_layer_sizes`, and 0.001 with.
     shuffle : bool, default=True
         Whether Adam takes the rows in a new random order in every epoch. Data above 128 MB is shuffled in parts that
         are drawn from all over it.
     warm_start : bool, default=False
-        Whether `fit` continues from the parameters of the last one, if there was one.
+        Whether `fit` continues from the parameters of the last one, if there was one, without pretraining.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights and the batches. An int gives the same result at every fit.
+        Draws the initial weights, the held-out rows, the batches and the noise. An int gives the same result at every
+        fit.
     verbose : int, default=0
-        Whether `fit` prints J after every iteration or epoch.
+        1 prints J and its three terms about once a second, 2 after every iteration or epoch.
 
     Attributes
     ----------
-    coefs_ : list of 2 ndarrays
-        Weights W_l of shapes (n_features, n_components) and (n_components, n_features).
-    intercepts_ : list of 2 ndarrays
-        Biases b_l of shapes (n_components,) and (n_features,).
+    coefs_ : list of ndarrays
+        Weights W_l of shape (n_in, n_out) of every layer, first encoder, then decoder.
+    intercepts_ : list of ndarrays
+        Biases b_l of shape (n_out,).
     loss_ : float
         J of the fitted parameters on the training data, exactly (with `partial_fit`, on the last chunk).
-    loss_curve_ : list of float, length n_iter_
-        J after every iteration of L-BFGS; for every epoch of Adam the mean over its batches, each before its step.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Structured, with the fields "loss", "reconstruction", "weight_decay" and "sparsity": J and its terms after every
+        iteration of L-BFGS; for every epoch of Adam the means over its batches, each before its step.
+    pretraining_loss_curves_ : list of ndarrays
+        The same for every layer that was pretrained.
+    validation_scores_ : list of float
+        With `early_stopping`, `score` on the held-out rows after every iteration or epoch.
     mean_activation_ : ndarray of shape (n_components,)
-        rho_hat, the (weighted) mean of each code unit over the training data.
+        The (weighted) mean of each code unit over the training data: rho_hat.
     n_iter_ : int
-        Number of iterations and epochs.
+        Number of iterations and epochs, without pretraining.
     n_features_in_ : int
         Number of features seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -109,11 +134,14 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
     skdeepcluster.exceptions.InputScaleWarning
         If the input is far from standardised, with the identity output: the mean square of the features is outside
         [0.1, 10] on average, or above 100 for one of them.
+    skdeepcluster.exceptions.InterruptedFitWarning
+        If `fit` was interrupted by Ctrl-C while training; it then ends with the best parameters up to then.
 
     Notes
     -----
-    The defaults were chosen for standardised data of 13 to 784 features, with KMeans on the code; ``docs/defaults.md``
-    in the repository has the study, ``docs/performance.md`` what a fit costs and how "auto" was chosen.
+    The defaults were chosen for one hidden layer, on standardised data of 13 to 784 features, with KMeans on the code;
+    ``docs/defaults.md`` in the repository has the study, ``docs/deep.md`` one of deep stacks, ``docs/performance.md``
+    what a fit costs and how "auto" was chosen.
 
     A fit uses as many threads as BLAS has, and gives the same result for every number of them; meanwhile the BLAS of
     the process has one thread. Of fits that run at the same time in threads of one process, the first has the threads.
@@ -122,9 +150,13 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
     In a batch, rho_hat is the mean over the batch. As the KL term is convex in it, its mean over batches is above its
     value for all rows, the more the smaller the batch. `loss_` has no such bias. Rows of weight zero take no part.
 
+    With scikit-learn 1.9 or newer, `fit` calls the callbacks that ``set_callbacks`` was given after every iteration or
+    epoch. One of them may end training, which keeps the parameters of that moment.
+
     References
     ----------
-    A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011, section 3.
+    A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011, section 3. Y. Bengio et al., "Greedy layer-wise training of
+    deep networks", 2007. P. Vincent et al., "Stacked denoising autoencoders", 2010.
 
     Examples
     --------
@@ -144,16 +176,24 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "code_activation": [StrOptions(set(ACTIVATIONS))],
+        "output_activation": [StrOptions({"identity", "logistic"})],
+        "tied_weights": ["boolean"],
         "rho": [Interval(Real, 0, 1, closed="neither")],
         "beta": [Interval(Real, 0, None, closed="left")],
         "lam": [Interval(Real, 0, None, closed="left")],
-        "output_activation": [StrOptions({"identity", "logistic"})],
+        "corruption": [Interval(Real, 0, 1, closed="left")],
+        "pretrain": [StrOptions({"layerwise"}), None],
         "solver": [StrOptions({"auto", "lbfgs", "adam"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0, None, closed="left")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
         "shuffle": ["boolean"],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],
@@ -164,30 +204,46 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
         self,
         n_components=32,
         *,
+        hidden_layer_sizes=(),
+        activation="relu",
+        code_activation="logistic",
+        output_activation="identity",
+        tied_weights=False,
         rho=0.5,
         beta=1.0,
         lam=0.001,
-        output_activation="identity",
+        corruption=0.0,
+        pretrain=None,
         solver="auto",
         max_iter=None,
         tol=1e-3,
         n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
         batch_size=256,
-        learning_rate_init=0.01,
+        learning_rate_init=None,
         shuffle=True,
         warm_start=False,
         random_state=None,
         verbose=0,
     ):
         self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.code_activation = code_activation
+        self.output_activation = output_activation
+        self.tied_weights = tied_weights
         self.rho = rho
         self.beta = beta
         self.lam = lam
-        self.output_activation = output_activation
+        self.corruption = corruption
+        self.pretrain = pretrain
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
         self.shuffle = shuffle
@@ -195,6 +251,7 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
+    @unchanged_on_error
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Train the autoencoder on X.
@@ -218,20 +275,37 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, X is not a finite two-dimensional array, X leaves [0, 1] with the logistic
-            output, a weight is negative or all are zero, the shapes do not fit the earlier fit with
-            ``warm_start=True``, or the loss stops being finite.
+            If a parameter is out of range or does not go with another, X is not a finite two-dimensional array, X
+            leaves [0, 1] with the logistic output, a weight is negative or all are zero, the shapes do not fit the
+            earlier fit with ``warm_start=True``, or the loss stops being finite.
         """
-        with unchanged_on_error(self), workers() as crew:
-            X, sample_weight = self._validate_training_data(X, sample_weight, FLOAT_TYPES, reset=True)
-            trainer = self._make_trainer(X, sample_weight, crew)
-            random_state = check_random_state(self.random_state)
-            theta, loss_curve = self._solve(trainer, self._initial_theta(X, random_state), X, random_state)
-            self._store(trainer, theta, loss_curve, X, sample_weight)
-            self._adam = None
+        X, sample_weight = self._validate_training_data(X, sample_weight, FLOAT_TYPES, reset=True)
+        network, options = self._make_network(X), self._make_options()
+        check_options(network, options)
+        random_state = check_random_state(self.random_state)
+        theta = self._initial_theta(network, X.dtype, random_state)
+        train, held_out = (X, sample_weight), None
+        if self.early_stopping:
+            train, held_out = hold_out(*train, self.validation_fraction, random_state)
+        with workers() as crew:
+            stages = self._plan(network, X, options)
+            self._run = Run(
+                network, *train, crew, options, stages=stages, state=RunState(theta, random_state), held_out=held_out
+            )
+            tasks = FitTasks(self, *train, max_iter=sum(stage.max_iter + 1 for stage in stages))
+            with self._explained_overflow(X, options):
+                theta = self._run.run(tasks, Log(type(self).__name__, self.verbose))
+            self._store(
+                Trainer(network, *train, crew, options, random_state), theta, self._run.attributes(theta), *train
+            )
+            warn_about_end(self._run.status, self._run.message, options)
+            tasks.end(dict)
+        del self._run
+        self._adam = None
         return self
 
     @available_if(_learns_from_batches)
+    @unchanged_on_error
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
         """Go on training by one pass of Adam over X, a chunk of the data.
@@ -257,137 +331,26 @@ class SparseAutoencoderTransformer(AutoencoderMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            As `fit`, or if the number of features or `n_components` is not that of the earlier calls.
+            As `fit`, or if the number of features or a parameter that shapes the network is not that of the earlier
+            calls.
         AttributeError
             If ``solver="lbfgs"``.
         """
         first = not hasattr(self, "coefs_")
-        with unchanged_on_error(self), workers() as crew:
-            dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
-            X, sample_weight = self._validate_training_data(X, sample_weight, dtype, reset=first)
-            trainer = self._make_trainer(X, sample_weight, crew)
-            state, random_state, loss_curve = self._adam_to_continue(X)
-            try:
-                with np.errstate(over="ignore", invalid="ignore"):
-                    state, value = trainer.adam_pass(state, **self._batch_options(X, random_state))
-            except FloatingPointError as error:
-                raise self._not_finite(X, error) from error
-            self._store(trainer, state.x, [*loss_curve, value], X, sample_weight)
-            self._adam = state, random_state
+        dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
+        X, sample_weight = self._validate_training_data(X, sample_weight, dtype, reset=first)
+        network, options = self._make_network(X), self._make_options()
+        check_options(network, options)
+        adam_state, random_state, loss_curve = self._adam_to_continue(network, X.dtype)
+        with workers() as crew:
+            trainer = Trainer(network, X, sample_weight, crew, options, random_state)
+            with self._explained_overflow(X, options):
+                adam_state, terms = trainer.adam_pass(adam_state)
+            loss_curve = np.concatenate([loss_curve, records([terms])])
+            attributes = fitted_attributes(network, adam_state.x, loss_curve)
+            self._store(trainer, adam_state.x, attributes, X, sample_weight)
+        self._adam = adam_state, random_state
         return self
-
-    def _validate_training_data(self, X, sample_weight, dtype, *, reset):
-        # Whether values are finite is checked block by block, with the rest.
-        X = validate_data(self, X, accept_sparse="csr", dtype=dtype, ensure_all_finite=False, reset=reset)
-        if issparse(X) and not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-        X, sample_weight = effective_rows(X, sample_weight)
-        check_values(X, sample_weight, self.output_activation, type(self).__name__)
-        return X, sample_weight
-
-    def _make_trainer(self, X, sample_weight, crew):
-        return Trainer(self._make_network(X), X, sample_weight, crew, rho=self.rho, beta=self.beta, lam=self.lam)
-
-    def _make_network(self, X):
-        return Network(
-            layer_sizes=(X.shape[1], self.n_components, X.shape[1]),
-            activations=("logistic", self.output_activation),
-            n_encoder_layers=1,
-        )
-
-    def _initial_theta(self, X, random_state):
-        """The start of the solver: the last fit's parameters with warm_start, random ones otherwise."""
-        if self._is_warm():
-            return self._fitted_theta(X, "warm_start=True continues an earlier fit", "or set warm_start=False")
-        return initial_parameters(ParameterLayout(self._make_network(X).layer_sizes), random_state, X.dtype)
-
-    def _is_warm(self):
-        return self.warm_start and hasattr(self, "coefs_")
-
-    def _fitted_theta(self, X, purpose, remedy):
-        """The parameters of the last fit, which must be those of the same network."""
-        old, new = self._network, self._make_network(X)
-        if old != new:
-            raise ValueError(
-                f"{purpose} with layer sizes {old.layer_sizes} and output_activation={old.activations[-1]!r}, but X, "
-                f"n_components={self.n_components} and output_activation={new.activations[-1]!r} now ask for "
-                f"{new.layer_sizes}. Keep both and the features of X, {remedy}."
-            )
-        return ParameterLayout(new.layer_sizes).pack(self.coefs_, self.intercepts_).astype(X.dtype, copy=False)
-
-    def _adam_to_continue(self, X):
-        """State of Adam, random state and loss curve for `partial_fit` to go on from, as copies."""
-        if not hasattr(self, "coefs_"):
-            random_state = self._own_random_state()
-            return AdamState.start(self._initial_theta(X, random_state)), random_state, []
-        theta = self._fitted_theta(X, "partial_fit continues an earlier fit", "or fit a clone of this estimator")
-        if self._adam is None:
-            return AdamState.start(theta), self._own_random_state(), self.loss_curve_
-        return *deepcopy(self._adam), self.loss_curve_
-
-    def _own_random_state(self):
-        """A generator to keep between calls, which must not be the one that others draw from."""
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return np.random.RandomState(seed)
-
-    def _solve(self, trainer, theta, X, random_state):
-        """Minimise the objective from theta; returns the parameters and J per iteration or epoch."""
-        loss_curve = []
-
-        def after_iteration(n_iter, value):
-            loss_curve.append(value)
-            if self.verbose:
-                print(f"[{type(self).__name__}] iteration {len(loss_curve)}, loss = {value:.8g}")
-
-        try:
-            # What overflows shows as a loss that is not finite.
-            with np.errstate(over="ignore", invalid="ignore"):
-                result = trainer.minimize(
-                    theta,
-                    solver=self.solver,
-                    warm=self._is_warm(),
-                    max_iter=self.max_iter,
-                    tol=self.tol,
-                    n_iter_no_change=self.n_iter_no_change,
-                    callback=after_iteration,
-                    **self._batch_options(X, random_state),
-                )
-        except FloatingPointError as error:
-            raise self._not_finite(X, error) from error
-        if not result.success:
-            warnings.warn(
-                f"L-BFGS stopped before iterations lowered the loss by no more than tol={self.tol} of itself each, on "
-                f"average over n_iter_no_change={self.n_iter_no_change}: {result.message}. Raise max_iter or tol, and "
-                "standardise X if it is not.",
-                ConvergenceWarning,
-            )
-        return result.x, loss_curve
-
-    def _batch_options(self, X, random_state):
-        return {
-            "batch_size": min(self.batch_size, X.shape[0]),
-            "step_size": self.learning_rate_init,
-            "random_state": random_state if self.shuffle else None,
-        }
-
-    def _not_finite(self, X, error):
-        return ValueError(
-            f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
-            f"value is {max(X.max(), -X.min()):.3g}: standardise it, for instance with "
-            f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={self.beta}, lam={self.lam} or, with Adam, "
-            f"learning_rate_init={self.learning_rate_init}."
-        )
-
-    def _store(self, trainer, theta, loss_curve, X, sample_weight):
-        """Set the fitted attributes."""
-        self._network = self._make_network(X)
-        self.coefs_, self.intercepts_ = ParameterLayout(self._network.layer_sizes).unpack(theta)
-        self.loss_, self.mean_activation_ = trainer.loss_and_activations(theta)
-        self.loss_curve_ = loss_curve
-        self.n_iter_ = len(loss_curve)
-        variance = code_variance(X, sample_weight, self._encode, self.mean_activation_)
-        warn_if_collapsed(X, variance, rho=self.rho, beta=self.beta, lam=self.lam)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,6 +1,6 @@
 """The named warnings of skdeepcluster, to be silenced or turned into errors by category."""
 
-__all__ = ["CollapsedCodeWarning", "DegenerateClusteringWarning", "InputScaleWarning"]
+__all__ = ["CollapsedCodeWarning", "DegenerateClusteringWarning", "InputScaleWarning", "InterruptedFitWarning"]
 
 
 class CollapsedCodeWarning(UserWarning):
@@ -33,4 +33,15 @@ class InputScaleWarning(UserWarning):
     >>> import warnings
     >>> from skdeepcluster.exceptions import InputScaleWarning
     >>> warnings.simplefilter("ignore", category=InputScaleWarning)
+    """
+
+
+class InterruptedFitWarning(UserWarning):
+    """Training was interrupted by the user (Ctrl-C), and the estimator has the best parameters up to then.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepcluster.exceptions import InterruptedFitWarning
+    >>> warnings.simplefilter("error", category=InterruptedFitWarning)
     """

@@ -1,4 +1,5 @@
 import pickle
+import re
 import warnings
 from copy import copy, deepcopy
 
@@ -70,8 +71,10 @@ def test_fitted_attributes(X):
     assert [b.shape for b in model.intercepts_] == [(5,), (20,)]
     assert model.n_features_in_ == 20
     assert model.n_iter_ == len(model.loss_curve_) == 30
-    assert (np.diff(model.loss_curve_) < 0).all()
-    assert_allclose(model.loss_, model.loss_curve_[-1], rtol=1e-12)
+    assert (np.diff(model.loss_curve_["loss"]) < 0).all()
+    assert_allclose(model.loss_, model.loss_curve_["loss"][-1], rtol=1e-12)
+    terms = [model.loss_curve_[term] for term in ("reconstruction", "weight_decay", "sparsity")]
+    assert_allclose(np.sum(terms, axis=0), model.loss_curve_["loss"], rtol=1e-12)
     assert_allclose(model.mean_activation_, model.transform(X).mean(axis=0), rtol=1e-12)
 
 
@@ -205,7 +208,7 @@ def test_clone_keeps_parameters_and_forgets_the_fit(X):
 def test_warm_start_continues(X):
     model = make(warm_start=True, max_iter=10).fit(X)
     start = model.loss_
-    first_loss = model.fit(X).loss_curve_[0]
+    first_loss = model.fit(X).loss_curve_["loss"][0]
     assert first_loss < start
     assert make(max_iter=10).fit(X).fit(X).loss_ == start  # without it, a fit starts afresh
 
@@ -221,13 +224,28 @@ def test_warm_start_from_the_end_stays_there(X):
     assert_allclose(model.loss_, before, rtol=0.05)
 
 
-def test_verbose_prints_every_iteration(X, capsys):
-    make(verbose=1, max_iter=3).fit(X)
+def test_verbose_prints_j_and_its_terms(X, capsys):
+    model = make(verbose=2, max_iter=3).fit(X)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[2].startswith("[SparseAutoencoderTransformer] iteration 3, loss = ")
+    number = r"([-+.\de]+)"
+    pattern = (
+        rf"\[SparseAutoencoderTransformer\] iteration 3: J = {number} = {number} \(reconstruction\) \+ "
+        rf"{number} \(weight decay\) \+ {number} \(sparsity\)"
+    )
+    assert_allclose(
+        [float(text) for text in re.fullmatch(pattern, lines[2]).groups()], [*model.loss_curve_[2]], rtol=1e-5
+    )
     make(max_iter=3).fit(X)
     assert capsys.readouterr().out == ""
+
+
+def test_verbose_1_prints_at_intervals(X, capsys, monkeypatch):
+    clock = iter(np.arange(0, 100, 0.4))
+    monkeypatch.setattr("skdeepcluster._run.time.monotonic", lambda: next(clock))
+    make(verbose=1, max_iter=7).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[2] for line in lines] == ["1:", "4:", "7:"]
 
 
 # Errors and warnings
@@ -246,6 +264,15 @@ def test_verbose_prints_every_iteration(X, capsys):
         ("lam", np.inf, r"\[0.0, inf\)"),
         ("lam", "auto", "float"),
         ("output_activation", "relu", "identity"),
+        ("hidden_layer_sizes", "many", "array-like"),
+        ("activation", "sigmoid", "logistic"),
+        ("code_activation", None, "logistic"),
+        ("tied_weights", 1.5, "bool"),
+        ("corruption", 1.0, r"\[0.0, 1.0\)"),
+        ("pretrain", "stacked", "layerwise"),
+        ("early_stopping", "yes", "bool"),
+        ("validation_fraction", 0.0, r"\(0.0, 1.0\)"),
+        ("learning_rate_init", 0.0, r"\(0.0, inf\)"),
         ("solver", "sgd", "lbfgs"),
         ("max_iter", 0, r"\[1, inf\)"),
         ("tol", -1.0, r"\[0.0, inf\)"),
@@ -410,14 +437,14 @@ def test_a_failed_first_fit_leaves_an_unfitted_estimator(X):
     assert vars(model) == before
 
 
-def test_an_interrupted_fit_changes_nothing(X, monkeypatch):
+def test_an_interrupt_before_training_changes_nothing(X, monkeypatch):
     model = make().fit(X)
     before = dict(vars(model))
 
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skdeepcluster._training.minimize_lbfgs", interrupt)
+    monkeypatch.setattr("skdeepcluster._fitting.check_values", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:, :10])
     assert vars(model) == before

@@ -5,7 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
 from skdeepcluster import _evaluation
-from skdeepcluster._evaluation import FullBatch, MiniBatch
+from skdeepcluster._evaluation import FullBatch, MiniBatch, mean_squared_error
 from skdeepcluster._network import Network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from skdeepcluster._parameters import initial_parameters
@@ -34,7 +34,15 @@ def w(rng):
 
 
 def start(objective, dtype=np.float64):
-    return initial_parameters(objective.layout, np.random.RandomState(0), dtype)
+    return initial_parameters(objective.layout, objective.network.activations, np.random.RandomState(0), dtype)
+
+
+def gathered(theta, pieces):
+    """The gradient from its pieces."""
+    gradient = np.full_like(theta, np.nan)
+    for part, compute in pieces:
+        gradient[part] = compute()
+    return gradient
 
 
 def relative_error(actual, expected):
@@ -52,8 +60,8 @@ def test_dense_sparse_weighted_and_blocked_give_the_same_j_and_gradient(X, w, fo
     outputs = residual.forward(theta, block)
     shared = residual.combine(theta, residual.statistics(theta, block, outputs))
     expected = residual.finish(theta, shared, residual.gradient_sums(theta, block, outputs, shared))
-    value, gradient = FullBatch(make_objective(form, output), container(X), w, Workers(1))(theta)
-    assert_allclose(value, expected[0], rtol=1e-10)
+    terms, gradient = FullBatch(make_objective(form, output), container(X), w, Workers(1))(theta)
+    assert_allclose(terms, expected[0], rtol=1e-10)
     assert relative_error(gradient, expected[1]) < 1e-10
 
 
@@ -66,8 +74,8 @@ def test_the_result_does_not_depend_on_the_number_of_threads(X, w, form, contain
     for n_threads in (1, 2, 3):
         with threadpool_limits(limits=n_threads, user_api="blas"), workers() as crew:
             results.append(FullBatch(objective, container(X.astype(dtype)), w, crew)(theta))
-    for value, gradient in results[1:]:
-        assert value == results[0][0]
+    for terms, gradient in results[1:]:
+        assert_array_equal(terms, results[0][0])
         assert_array_equal(gradient, results[0][1])
 
 
@@ -81,21 +89,39 @@ def test_activations_that_are_not_kept_are_computed_again(X, form, monkeypatch):
     forward = objective.forward
     objective.forward = lambda *args: calls.append(args) or forward(*args)
     full_batch = FullBatch(objective, X, None, Workers(1))
-    value, gradient = full_batch(theta)
+    terms, gradient = full_batch(theta)
     assert len(calls) == 2 * -(-N // 1024)
-    assert value == kept[0]
+    assert_array_equal(terms, kept[0])
     assert_array_equal(gradient, kept[1])
 
 
-def test_value_and_activations_and_parameters(X, w):
+@pytest.mark.parametrize("evaluated_before", [False, True])
+def test_parameters_are_those_of_the_whole_network(X, w, evaluated_before):
     projected, whole = make_objective("projected"), make_objective("linear")
     theta = start(projected)
     full_batch = FullBatch(projected, X, w, Workers(1))
+    if evaluated_before:
+        full_batch(start(projected) + 1)
+        terms, _ = full_batch(theta)
     theta_of_all = whole.layout.pack(*full_batch.parameters(theta))
-    value, rho_hat = FullBatch(whole, X, w, Workers(1)).value_and_activations(theta_of_all)
-    assert_allclose(value, full_batch(theta)[0], rtol=1e-12)
-    W, b = whole.layout.unpack(theta_of_all)
-    assert_allclose(rho_hat, np.average(1 / (1 + np.exp(-(X @ W[0] + b[0]))), axis=0, weights=w), rtol=1e-12)
+    if not evaluated_before:
+        terms, _ = full_batch(theta)
+    assert_allclose(FullBatch(whole, X, w, Workers(1))(theta_of_all)[0], terms, rtol=1e-12)
+
+
+def test_the_terms_are_those_of_the_formula(X, w):
+    objective = make_objective("residual")
+    theta = start(objective)
+    (W1, W2), (b1, b2) = objective.layout.unpack(theta)
+    A = 1 / (1 + np.exp(-(X @ W1 + b1)))
+    rho, rho_hat = PARAMETERS["rho"], np.average(A, axis=0, weights=w)
+    expected = [
+        np.average(((A @ W2 + b2 - X) ** 2).sum(axis=1) / 2, weights=w),
+        PARAMETERS["lam"] / 2 * (np.sum(W1**2) + np.sum(W2**2)),
+        PARAMETERS["beta"] * np.sum(rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))),
+    ]
+    for form in ("residual", "linear"):
+        assert_allclose(FullBatch(make_objective(form), X, w, Workers(1))(theta)[0], expected, rtol=1e-11)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -105,29 +131,30 @@ def test_value_and_activations_and_parameters(X, w):
 def test_a_batch_of_all_rows_is_the_full_batch(X, w, form, container, weighted):
     objective, w = make_objective(form), w if weighted else None
     theta = start(objective)
-    expected_value, expected = FullBatch(objective, container(X), w, Workers(1))(theta)
+    expected_terms, expected = FullBatch(objective, container(X), w, Workers(1))(theta)
     rows = np.random.RandomState(1).permutation(N)
     with threadpool_limits(limits=2, user_api="blas"), workers() as crew:
-        value, gradient = MiniBatch(objective, crew)(theta, (container(X), w, rows))
-        gradient = gradient[:]
-    assert_allclose(value, expected_value, rtol=1e-12)
+        terms, pieces = MiniBatch(objective, crew)(theta, (container(X), w, rows))
+        gradient = gathered(theta, pieces)
+    assert_allclose(terms, expected_terms, rtol=1e-12)
     assert relative_error(gradient, expected) < 1e-11
 
 
-def test_a_large_batch_has_few_gradients(X):
+def test_a_large_batch_has_few_blocks(X):
     objective = make_objective("residual")
-    function = MiniBatch(objective, Workers(1))
-    function(start(objective), (X, None, np.arange(N)))
-    assert len(function._gradients) == 8
+    calls, forward = [], objective.forward
+    objective.forward = lambda *args: calls.append(args) or forward(*args)
+    MiniBatch(objective, Workers(1))(start(objective), (X, None, np.arange(N)))
+    assert len(calls) == 8
 
 
 def test_a_batch_sees_its_own_rows_alone(X):
     objective = make_objective("residual")
     theta, rows = start(objective), np.array([5, 2999, 17])
-    value, gradient = MiniBatch(objective, Workers(1))(theta, (X, None, rows))
-    expected_value, expected = FullBatch(objective, X[rows], None, Workers(1))(theta)
-    assert_allclose(value, expected_value, rtol=1e-13)
-    assert relative_error(gradient[:], expected) < 1e-12
+    terms, pieces = MiniBatch(objective, Workers(1))(theta, (X, None, rows))
+    expected_terms, expected = FullBatch(objective, X[rows], None, Workers(1))(theta)
+    assert_allclose(terms, expected_terms, rtol=1e-13)
+    assert relative_error(gathered(theta, pieces), expected) < 1e-12
 
 
 def test_the_mean_kl_term_of_batches_is_above_that_of_all_rows(X):
@@ -135,5 +162,57 @@ def test_the_mean_kl_term_of_batches_is_above_that_of_all_rows(X):
     objective = make_objective("residual")
     theta = start(objective)
     batches = np.random.RandomState(0).permutation(N).reshape(-1, 30)
-    values = [MiniBatch(objective, Workers(1))(theta, (X, None, rows))[0] for rows in batches]
-    assert np.mean(values) > FullBatch(objective, X, None, Workers(1))(theta)[0]
+    of_batches = np.mean([MiniBatch(objective, Workers(1))(theta, (X, None, rows))[0] for rows in batches], axis=0)
+    of_all_rows = FullBatch(objective, X, None, Workers(1))(theta)[0]
+    assert_allclose(of_batches[:2], of_all_rows[:2], rtol=1e-12)
+    assert of_batches[2] > of_all_rows[2]
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
+def test_noise_hides_numbers_from_the_network_but_not_from_the_loss(X, container):
+    objective, rows = make_objective("linear"), np.arange(2000)
+    theta = start(objective)
+    seen = []
+    forward = objective.forward
+    objective.forward = lambda theta, block: seen.append(block) or forward(theta, block)
+    terms, pieces = MiniBatch(objective, Workers(1), 0.3, np.random.RandomState(0))(theta, (container(X), None, rows))
+    dense = [[sp.csr_matrix(array).toarray() for array in (block.X, block.noisy)] for block in seen]
+    clean, noisy = (np.vstack(arrays) for arrays in zip(*dense))
+    assert_array_equal(clean, X[rows])
+    assert_array_equal(noisy[noisy != 0], clean[noisy != 0])
+    assert np.mean(noisy[clean != 0] == 0) == pytest.approx(0.3, abs=0.02)
+    # The derivative is that of the loss of this noise.
+    block = objective.prepare(clean, None, noisy)
+
+    def value(theta):
+        outputs = forward(theta, block)
+        shared = objective.combine(theta, objective.statistics(theta, block, outputs))
+        return objective.finish(theta, shared, objective.gradient_sums(theta, block, outputs, shared))[0].sum()
+
+    assert_allclose(terms.sum(), value(theta), rtol=1e-10)
+    step = 1e-6
+    expected = [(value(theta + shift) - value(theta - shift)) / (2 * step) for shift in step * np.eye(theta.size)]
+    assert relative_error(gathered(theta, pieces), expected) < 1e-7
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
+def test_noise_does_not_depend_on_the_number_of_threads(X, container):
+    objective, results = make_objective("linear"), []
+    theta = start(objective)
+    for n_threads in (1, 2):
+        with threadpool_limits(limits=n_threads, user_api="blas"), workers() as crew:
+            batch = MiniBatch(objective, crew, 0.5, np.random.RandomState(0))
+            results.append([gathered(theta, batch(theta, (container(X), None, np.arange(600)))[1]) for _ in range(2)])
+    assert_array_equal(results[0], results[1])
+    assert not np.array_equal(results[0][0], results[0][1])
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_mean_squared_error_by_definition(X, w, container, weighted):
+    objective = make_objective("residual")
+    coefs, intercepts = objective.layout.unpack(start(objective))
+    w = w if weighted else None
+    H = 1 / (1 + np.exp(-(X @ coefs[0] + intercepts[0]))) @ coefs[1] + intercepts[1]
+    error = mean_squared_error(container(X), w, coefs, intercepts, ("logistic", "identity"))
+    assert_allclose(error, np.average(((H - X) ** 2).mean(axis=1), weights=w), rtol=1e-12)

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import expit
 
-from skdeepcluster._network import backpropagate, propagate
+from skdeepcluster._network import Network, backpropagate, mirrored_network, propagate
 
 
 @pytest.fixture
@@ -44,8 +44,9 @@ def test_backpropagate_against_finite_differences(network, rng):
         return 0.5 * np.sum(outputs[-1] ** 2) + np.sum(outputs[0] @ c)
 
     outputs = propagate(X, coefs, intercepts, activations)
-    gradients = [np.empty_like(W) for W in coefs], [np.empty_like(b) for b in intercepts]
-    backpropagate(X, outputs, outputs[-1].copy(), coefs, activations, {0: c}, gradients)
+    deltas = backpropagate(outputs, outputs[-1].copy(), coefs, activations, {0: c})
+    inputs = [X, *outputs[:-1]]
+    gradients = [a.T @ delta for a, delta in zip(inputs, deltas)], [delta.sum(axis=0) for delta in deltas]
     step = 1e-6
     for arrays, array_gradients in zip((coefs, intercepts), gradients):
         for array, gradient in zip(arrays, array_gradients):
@@ -58,3 +59,16 @@ def test_backpropagate_against_finite_differences(network, rng):
                 expected[index] = (above - value()) / (2 * step)
                 array[index] = original
             assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_the_decoder_mirrors_the_encoder():
+    network = mirrored_network(
+        9, (7, 5), 2, activation="relu", code_activation="tanh", output_activation="identity", tied=True
+    )
+    assert network == Network(
+        layer_sizes=(9, 7, 5, 2, 5, 7, 9),
+        activations=("relu", "relu", "tanh", "relu", "relu", "identity"),
+        n_encoder_layers=3,
+        tied=True,
+    )
+    assert network.n_components == 2

@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -7,7 +9,7 @@ from scipy.special import expit
 from sklearn.neural_network import MLPRegressor
 
 from skdeepcluster._network import Network
-from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective, total
+from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective, _gradients, total
 from skdeepcluster._objectives._terms import half_squared_error, inner_product, kl_divergence, weight_decay
 
 N, D, H = 60, 6, 4
@@ -32,7 +34,8 @@ def evaluate(objective, theta, X, sample_weight=None, n_blocks=1):
     statistics = [objective.statistics(theta, block, output) for block, output in zip(blocks, outputs)]
     shared = objective.combine(theta, total(statistics, n_blocks))
     sums = [objective.gradient_sums(theta, block, output, shared) for block, output in zip(blocks, outputs)]
-    return *objective.finish(theta, shared, total(sums, n_blocks)), shared
+    terms, gradient = objective.finish(theta, shared, total(sums, n_blocks))
+    return terms.sum(), gradient, shared
 
 
 def ends(X, n_blocks):
@@ -291,17 +294,24 @@ def test_evaluation_changes_no_argument(problem, objective):
         assert_array_equal(array, copy)
 
 
-@pytest.mark.parametrize("objective", [make_objective(), linear_decoder()])
-def test_the_gradient_in_slices_is_the_gradient(problem, objective):
-    theta, X, w = problem
-    _, expected, shared = evaluate(objective, theta, X, w)
-    # Weights of mean 1 in each half, so that two blocks make one evaluation.
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("form", [SparseAutoencoderObjective, partial(LinearDecoderObjective, projected=False)])
+def test_the_pieces_of_the_gradient_make_up_the_gradient(problem, monkeypatch, form, tied):
+    monkeypatch.setattr(_gradients, "_PIECE_SIZE", 10)
+    _, X, w = problem
+    objective = form(Network((D, H, D), ("logistic", "identity"), 1, tied), rho=0.1, beta=3.0, lam=0.01)
+    theta = np.random.RandomState(1).normal(scale=0.5, size=objective.layout.size)
+    value, expected, shared = evaluate(objective, theta, X, w)
     blocks = [objective.prepare(X[:30], w[:30]), objective.prepare(X[30:], w[30:])]
-    parts = [objective.gradient_sums(theta, b, objective.forward(theta, b), shared) for b in blocks]
-    value, gradient = objective.finish_in_slices(theta, shared, parts)
-    slices = [gradient[start : start + 10].copy() for start in range(0, theta.size, 10)]
-    assert relative_error(np.concatenate(slices), expected) < 1e-13
-    assert_allclose(value, evaluate(objective, theta, X, w)[0], rtol=1e-13)
+    signals = [objective.error_signals(theta, b, objective.forward(theta, b), shared) for b in blocks]
+    terms, pieces = objective.finish_in_pieces(theta, shared, signals)
+    gradient = np.full(theta.size, np.nan)
+    for part, compute in pieces:
+        assert np.isnan(gradient[part]).all()
+        gradient[part] = compute()
+    assert len(pieces) >= 4
+    assert relative_error(gradient, expected) < 1e-13
+    assert_allclose(terms.sum(), value, rtol=1e-13)
 
 
 @pytest.mark.parametrize("objective", [make_objective(), make_objective("logistic"), linear_decoder()])

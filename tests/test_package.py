@@ -15,15 +15,17 @@ PACKAGE = ROOT / "skdeepcluster"
 
 # Lowest first. A module imports only from layers below its own.
 LAYERS = [
-    {"_activations", "_parameters", "_solvers", "_threads", "_rows", "exceptions"},
+    {"_activations", "_parameters", "_solvers", "_threads", "_rows", "_callbacks", "exceptions"},
     {"_network", "_validation"},
-    {"_objectives", "_base"},
+    {"_objectives", "_pretraining"},
     {"_evaluation"},
-    {"_training"},
-    {"autoencoder", "metrics"},
+    {"_base", "_training"},
+    {"_run"},
+    {"_checkpoint", "_fitting"},
+    {"autoencoder", "callbacks", "metrics"},
     {"__init__"},
 ]
-PUBLIC_MODULES = ["skdeepcluster", "skdeepcluster.exceptions", "skdeepcluster.metrics"]
+PUBLIC_MODULES = ["skdeepcluster", "skdeepcluster.callbacks", "skdeepcluster.exceptions", "skdeepcluster.metrics"]
 
 
 def module_of(path):
@@ -59,9 +61,9 @@ def test_solvers_import_nothing_of_the_package():
 
 
 def test_the_import_test_sees_imports():
-    assert imported_modules(PACKAGE / "autoencoder.py") >= {"_base", "_network", "_solvers", "_training"}
+    assert imported_modules(PACKAGE / "autoencoder.py") >= {"_base", "_rows", "_run", "_training"}
     assert imported_modules(PACKAGE / "_objectives" / "_sparse_autoencoder.py") == {"_network", "_parameters"}
-    assert imported_modules(PACKAGE / "__init__.py") == {"autoencoder", "exceptions", "metrics"}
+    assert imported_modules(PACKAGE / "__init__.py") == {"autoencoder", "callbacks", "exceptions", "metrics"}
 
 
 def public_names():

@@ -42,7 +42,9 @@ def test_flat_coefs_is_a_view_of_the_weights_alone():
 
 def test_initial_weights_fill_their_range_and_biases_are_zero():
     layout = ParameterLayout((30, 23, 30))
-    coefs, intercepts = layout.unpack(initial_parameters(layout, np.random.RandomState(0), np.float64))
+    coefs, intercepts = layout.unpack(
+        initial_parameters(layout, ("logistic", "identity"), np.random.RandomState(0), np.float64)
+    )
     bound = 1 / 3  # sqrt(6 / (30 + 23 + 1))
     for W in coefs:
         assert np.abs(W).max() <= bound
@@ -51,9 +53,35 @@ def test_initial_weights_fill_their_range_and_biases_are_zero():
     assert all((b == 0).all() for b in intercepts)
 
 
-def test_initial_parameters_depend_on_the_seed_alone():
-    layout = ParameterLayout((4, 3, 4))
-    first, second, other = (initial_parameters(layout, np.random.RandomState(seed), np.float32) for seed in (0, 0, 1))
+@pytest.mark.parametrize("tied", [False, True])
+def test_initial_weights_keep_the_variance_through_layers_of_relu(tied):
+    layout = ParameterLayout((800, 400, 800), tied)
+    theta = initial_parameters(layout, ("relu", "identity"), np.random.RandomState(0), np.float64)
+    W = layout.unpack(theta)[0][0]
+    assert W.var() == pytest.approx(2 / 800, rel=0.02)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_initial_parameters_depend_on_the_seed_alone(tied):
+    layout = ParameterLayout((4, 3, 4), tied)
+    first, second, other = (
+        initial_parameters(layout, ("relu", "identity"), np.random.RandomState(seed), np.float32) for seed in (0, 0, 1)
+    )
     assert first.dtype == np.float32
     assert_array_equal(first, second)
     assert not np.array_equal(first, other)
+
+
+def test_tied_weights_are_stored_once():
+    layout = ParameterLayout((4, 3, 2, 3, 4), tied=True)
+    assert layout.size == 12 + 6 + 3 + 2 + 3 + 4
+    assert (layout.n_layers, layout.n_stored, layout.n_uses) == (4, 2, 2)
+    theta = np.arange(float(layout.size))
+    coefs, intercepts = layout.unpack(theta)
+    assert_array_equal(coefs[3], coefs[0].T)
+    assert_array_equal(coefs[2], coefs[1].T)
+    assert [b.tolist() for b in intercepts] == [[18, 19, 20], [21, 22], [23, 24, 25], [26, 27, 28, 29]]
+    assert_array_equal(layout.flat_coefs(theta), np.arange(18))
+    assert_array_equal(layout.pack(coefs, intercepts), theta)
+    coefs[3][0, 0] = -1
+    assert theta[0] == -1

@@ -3,5 +3,6 @@
 from ._block import total, without_sums
 from ._linear_decoder import LinearDecoderObjective
 from ._sparse_autoencoder import SparseAutoencoderObjective
+from ._terms import half_squared_error
 
-__all__ = ["LinearDecoderObjective", "SparseAutoencoderObjective", "total", "without_sums"]
+__all__ = ["LinearDecoderObjective", "SparseAutoencoderObjective", "half_squared_error", "total", "without_sums"]

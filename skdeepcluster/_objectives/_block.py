@@ -15,16 +15,25 @@ class Block(NamedTuple):
     Attributes
     ----------
     X : ndarray or sparse array of shape (n_rows, d), float32 or float64
+        What the network reconstructs.
     sample_weight : ndarray of shape (n_rows,), float64, or None
         Of mean 1 over all rows of the data; None means ones.
+    noisy : ndarray or sparse array of shape (n_rows, d), or None
+        What the network sees instead of X; None means X.
     x_sum, x_squares : ndarray of shape (d,) and float, or None
         sum_i w_i x_i and sum_i w_i ||x_i||^2, for objectives that need them.
     """
 
     X: np.ndarray
     sample_weight: np.ndarray | None
+    noisy: np.ndarray | None = None
     x_sum: np.ndarray | None = None
     x_squares: float | None = None
+
+    @property
+    def inputs(self):
+        """What the network sees."""
+        return self.X if self.noisy is None else self.noisy
 
     @property
     def n_rows(self):

@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 from .._network import backpropagate, propagate
 from .._parameters import ParameterLayout
 from ._block import Block, sum_over_rows, total, weigh_rows
-from ._sparse_autoencoder import GradientSums
+from ._gradients import ErrorSignals, gradient_sums, known_pieces
 from ._sparsity import SparsityPenalty, of_rows
 from ._terms import inner_product, weight_decay
 
@@ -105,7 +105,7 @@ class LinearDecoderObjective:
     Parameters
     ----------
     network : Network
-        With an identity output layer, as wide as the input.
+        With an identity output layer, as wide as the input. Tied weights cannot be projected out.
     rho, beta, lam
         As in `SparseAutoencoderObjective`.
     projected : bool
@@ -128,21 +128,20 @@ class LinearDecoderObjective:
         self.projected = projected
         self.penalty = SparsityPenalty(network, rho, beta)
         self._n_hidden = len(network.activations) - 1
-        self._hidden_layout = ParameterLayout(network.layer_sizes[:-1])
-        self.layout = self._hidden_layout if projected else ParameterLayout(network.layer_sizes)
+        self.layout = ParameterLayout(network.layer_sizes[:-1] if projected else network.layer_sizes, network.tied)
 
-    def prepare(self, X, sample_weight=None):
+    def prepare(self, X, sample_weight=None, noisy=None):
         """The rows X as a `Block` with its sums."""
         w = np.ones(X.shape[0]) if sample_weight is None else sample_weight
         if issparse(X):
             x_sum, x_squares = X.T @ w, X.power(2) @ np.ones(X.shape[1])
         else:
             x_sum, x_squares = sum_over_rows(X, sample_weight), np.einsum("ij,ij->i", X, X, dtype=np.float64)
-        return Block(X, sample_weight, x_sum, float(w @ x_squares))
+        return Block(X, sample_weight, noisy, x_sum, float(w @ x_squares))
 
     def forward(self, theta, block):
         """Outputs of the layers below the output layer, in the precision of the block, as theta is."""
-        return propagate(block.X, *self._hidden(theta), self.network.activations[:-1])
+        return propagate(block.inputs, *self._hidden(theta), self.network.activations[:-1])
 
     def statistics(self, theta, block, outputs):
         """The `LinearDecoderStatistics` of a block, given its `forward`."""
@@ -190,7 +189,7 @@ class LinearDecoderObjective:
             n_rows,
             share,
             rho_hat,
-            self.penalty.output_gradients(rho_hat, theta.dtype),
+            self.penalty.output_gradients(rho_hat, n_rows, theta.dtype),
             W_transposed.astype(theta.dtype, copy=False),
             b.astype(theta.dtype, copy=False),
             signal_coef.astype(theta.dtype, copy=False),
@@ -199,47 +198,43 @@ class LinearDecoderObjective:
             *gradients,
         )
 
-    def gradient_sums(self, theta, block, outputs, shared, out=None):
-        """The `GradientSums` of a block for the layers below the output layer; their loss is in `LinearDecoder`."""
+    def error_signals(self, theta, block, outputs, shared):
+        """The `ErrorSignals` of a block for the layers below the output layer; their loss is in `LinearDecoder`."""
         coefs, _ = self._hidden(theta)
         delta = outputs[-1] @ shared.signal_coef
         delta -= block.X @ shared.coef_transposed
         delta += shared.signal_offset
         weigh_rows(delta, block.sample_weight)
+        delta *= 1 / shared.n_rows
         output_gradients = of_rows(shared.output_gradients, block.sample_weight)
         delta += output_gradients.get(self._n_hidden - 1, 0)
-        gradient = np.empty_like(theta) if out is None else out
-        gradient = gradient[: self._hidden_layout.size]
-        backpropagate(
-            block.X,
-            outputs,
-            delta,
-            coefs,
-            self.network.activations[:-1],
-            output_gradients,
-            self._hidden_layout.unpack(gradient),
-        )
-        return GradientSums(0.0, gradient)
+        deltas = backpropagate(outputs, delta, coefs, self.network.activations[:-1], output_gradients)
+        return ErrorSignals(0.0, [block.inputs, *outputs[:-1]], deltas)
+
+    def gradient_sums(self, theta, block, outputs, shared):
+        """The `GradientSums` of a block, zero for the output layer."""
+        return gradient_sums(self.layout, self.error_signals(theta, block, outputs, shared))
 
     def finish(self, theta, shared, sums):
-        """J and its gradient, an ndarray of shape (layout.size,), from the sums over all blocks; overwrites them."""
-        gradient = np.divide(sums.gradient, shared.n_rows, out=sums.gradient).astype(theta.dtype, copy=False)
-        value = shared.error + shared.share * self.penalty.value(shared.rho_hat)
-        if self.projected:
-            value += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
-        else:
-            coef_gradients, intercept_gradients = self._hidden_layout.unpack(gradient)
-            gradient = self.layout.pack(
-                [*coef_gradients, shared.coef_gradient_transposed.T.astype(theta.dtype, copy=False)],
-                [*intercept_gradients, shared.intercept_gradient.astype(theta.dtype, copy=False)],
-            )
+        """The terms of J and its gradient, of shape (layout.size,), from the sums over all blocks; overwrites them."""
+        gradient = sums.gradient.astype(theta.dtype, copy=False)
         coefs = self.layout.flat_coefs(theta)
-        self.layout.flat_coefs(gradient)[...] += self.lam * coefs
-        return float(value + weight_decay(coefs, self.lam)), gradient
+        decay = weight_decay(coefs, self.lam * self.layout.n_uses)
+        if self.projected:
+            decay += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
+        else:
+            coef_gradients, intercept_gradients = self.layout.unpack(gradient)
+            # Tied, this is a view of the gradient of W_1.
+            coef_gradients[-1][...] += shared.coef_gradient_transposed.T
+            intercept_gradients[-1][...] = shared.intercept_gradient
+        self.layout.flat_coefs(gradient)[...] += self.lam * self.layout.n_uses * coefs
+        return np.array([shared.error, decay, shared.share * self.penalty.value(shared.rho_hat)]), gradient
 
-    def finish_in_slices(self, theta, shared, parts):
-        """As `finish`, from the `GradientSums` of every block."""
-        return self.finish(theta, shared, total(parts))
+    def finish_in_pieces(self, theta, shared, signals_of_blocks):
+        """As `finish`, from the `ErrorSignals` of every block; the one piece of the gradient is all of it."""
+        sums = total(gradient_sums(self.layout, signals) for signals in signals_of_blocks)
+        terms, gradient = self.finish(theta, shared, sums)
+        return terms, known_pieces(gradient)
 
     def parameters(self, theta, shared):
         """All weights and biases, (coefs, intercepts), the output layer's from `combine`."""

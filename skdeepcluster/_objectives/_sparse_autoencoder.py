@@ -8,6 +8,7 @@ from scipy.sparse import issparse
 from .._network import backpropagate, propagate
 from .._parameters import ParameterLayout
 from ._block import Block
+from ._gradients import ErrorSignals, gradient_pieces, gradient_sums
 from ._sparsity import SparsityPenalty, of_rows
 from ._terms import half_squared_error, weight_decay
 
@@ -49,21 +50,6 @@ class SharedByRows(NamedTuple):
     output_gradients: dict
 
 
-class GradientSums(NamedTuple):
-    """Loss and gradient of the reconstruction and of the KL term through rho_hat; additive over blocks of rows.
-
-    Attributes
-    ----------
-    loss : float
-        Sum over rows of w_i / 2 ||h(x_i) - x_i||^2.
-    gradient : ndarray of shape (theta.size,)
-        Sum over rows, not yet divided by n, without weight decay.
-    """
-
-    loss: float
-    gradient: np.ndarray
-
-
 class SparseAutoencoderObjective:
     """The objective of the sparse autoencoder, in parts that add up over blocks of rows::
 
@@ -81,13 +67,17 @@ class SparseAutoencoderObjective:
         outputs = forward(theta, block)                             for every block; may be kept or computed again
         statistics(theta, block, outputs)                           additive over blocks
         shared = combine(theta, statistics)                         once
-        gradient_sums(theta, block, outputs, shared)                additive over blocks
-        finish(theta, shared, sums)                                 once: J and its gradient
+        error_signals(theta, block, outputs, shared)                for every block: the gradient in factors
+        gradient_sums(theta, block, outputs, shared)                additive over blocks: these, multiplied
+        finish(theta, shared, sums)                                 once: the terms of J, and its gradient
+
+    J comes as the array of its three terms in the order above: reconstruction, weight decay, sparsity. If a block has
+    noisy rows, the network sees these, and reconstructs the clean ones (a denoising autoencoder).
 
     Parameters
     ----------
     network : Network
-        The last layer has as many units as the input.
+        The last layer has as many units as the input. With tied weights, every W_l counts in the weight decay.
     rho : float in (0, 1)
         Target mean activation.
     beta, lam : float >= 0
@@ -107,17 +97,17 @@ class SparseAutoencoderObjective:
         self.network = network
         self.lam = lam
         self.penalty = SparsityPenalty(network, rho, beta)
-        self.layout = ParameterLayout(network.layer_sizes)
+        self.layout = ParameterLayout(network.layer_sizes, network.tied)
 
-    def prepare(self, X, sample_weight=None):
+    def prepare(self, X, sample_weight=None, noisy=None):
         """The rows X as a `Block`."""
-        return Block(X, sample_weight)
+        return Block(X, sample_weight, noisy)
 
     def forward(self, theta, block):
         """Outputs of the encoder's layers, in the precision of the block, as theta is."""
         encoder = slice(self.network.n_encoder_layers)
         coefs, intercepts = self.layout.unpack(theta)
-        return propagate(block.X, coefs[encoder], intercepts[encoder], self.network.activations[encoder])
+        return propagate(block.inputs, coefs[encoder], intercepts[encoder], self.network.activations[encoder])
 
     def statistics(self, theta, block, outputs):
         """The `Statistics` of a block, given its `forward`."""
@@ -127,13 +117,12 @@ class SparseAutoencoderObjective:
         """What is `SharedByRows`, from the `Statistics` of all rows."""
         n_rows, weight, activations = statistics
         rho_hat = activations / weight
-        return SharedByRows(n_rows, weight / n_rows, rho_hat, self.penalty.output_gradients(rho_hat, theta.dtype))
+        return SharedByRows(
+            n_rows, weight / n_rows, rho_hat, self.penalty.output_gradients(rho_hat, n_rows, theta.dtype)
+        )
 
-    def gradient_sums(self, theta, block, outputs, shared, out=None):
-        """The `GradientSums` of a block, given its `forward` and what `combine` returned for all rows.
-
-        Its gradient is written to `out` if that is given, an array like theta.
-        """
+    def error_signals(self, theta, block, outputs, shared):
+        """The `ErrorSignals` of a block, given its `forward` and what `combine` returned for all rows."""
         decoder = slice(self.network.n_encoder_layers, None)
         coefs, intercepts = self.layout.unpack(theta)
         activations = self.network.activations
@@ -142,52 +131,30 @@ class SparseAutoencoderObjective:
         # Only the derivative of a nonlinear output needs the output itself.
         linear = activations[-1] == "identity"
         loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, out=outputs[-1] if linear else None)
-        gradient = np.empty_like(theta) if out is None else out
-        backpropagate(
-            block.X,
-            outputs,
-            delta,
-            coefs,
-            activations,
-            of_rows(shared.output_gradients, block.sample_weight),
-            self.layout.unpack(gradient),
-        )
-        return GradientSums(loss, gradient)
+        delta *= 1 / shared.n_rows
+        output_gradients = of_rows(shared.output_gradients, block.sample_weight)
+        deltas = backpropagate(outputs, delta, coefs, activations, output_gradients)
+        return ErrorSignals(loss, [block.inputs, *outputs[:-1]], deltas)
+
+    def gradient_sums(self, theta, block, outputs, shared):
+        """The `GradientSums` of a block, given its `forward` and what `combine` returned for all rows."""
+        return gradient_sums(self.layout, self.error_signals(theta, block, outputs, shared))
 
     def finish(self, theta, shared, sums):
-        """J and its gradient, an ndarray of shape (layout.size,), from the sums over all blocks; overwrites them."""
-        value, gradient = self.finish_in_slices(theta, shared, [sums])
-        return value, gradient[:]
+        """The terms of J and its gradient, of shape (layout.size,), from the sums over all blocks; overwrites them."""
+        gradient = sums.gradient.astype(theta.dtype, copy=False)
+        self.layout.flat_coefs(gradient)[...] += self.lam * self.layout.n_uses * self.layout.flat_coefs(theta)
+        return self._terms(theta, shared, sums.loss), gradient
 
-    def finish_in_slices(self, theta, shared, parts):
-        """J and its gradient as a `SlicedGradient`, from the `GradientSums` of every block; overwrites them."""
-        value = sum(sums.loss for sums in parts) / shared.n_rows + shared.share * self.penalty.value(shared.rho_hat)
-        coefs = self.layout.flat_coefs(theta)
-        value += weight_decay(coefs, self.lam)
-        gradient = SlicedGradient([sums.gradient for sums in parts], shared.n_rows, theta, self.lam, coefs.size)
-        return float(value), gradient
+    def finish_in_pieces(self, theta, shared, signals_of_blocks):
+        """The terms of J, and the pieces of its gradient that `gradient_pieces` gives, from all `ErrorSignals`."""
+        pieces = gradient_pieces(self.layout, signals_of_blocks, theta, self.lam)
+        return self._terms(theta, shared, sum(signals.loss for signals in signals_of_blocks)), pieces
+
+    def _terms(self, theta, shared, loss):
+        decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
+        return np.array([loss / shared.n_rows, decay, shared.share * self.penalty.value(shared.rho_hat)])
 
     def parameters(self, theta, shared):
         """All weights and biases, (coefs, intercepts)."""
         return self.layout.unpack(theta)
-
-
-class SlicedGradient:
-    """The gradient of J, computed when and where it is asked for: ``gradient[part]`` for a slice of theta, once."""
-
-    def __init__(self, sums, n_rows, theta, lam, n_coefs):
-        self._sums = sums
-        self._n_rows = n_rows
-        self._theta = theta
-        self._lam = lam
-        self._n_coefs = n_coefs
-
-    def __getitem__(self, part):
-        gradient = self._sums[0][part]
-        for other in self._sums[1:]:
-            gradient += other[part]
-        gradient *= 1 / self._n_rows
-        gradient = gradient.astype(self._theta.dtype, copy=False)
-        start, stop, _ = part.indices(self._n_coefs)
-        gradient[: max(0, stop - start)] += self._lam * self._theta[start:stop]
-        return gradient

@@ -31,9 +31,9 @@ class SparsityPenalty:
         """The penalty for the mean activations rho_hat, shape (n_units,)."""
         return self.beta * kl_divergence(self.rho, rho_hat)[0]
 
-    def output_gradients(self, rho_hat, dtype):
-        """Derivative of n times the penalty with respect to the outputs of a row of weight 1, layer -> (n_units,)."""
-        derivative = (self.beta * kl_divergence(self.rho, rho_hat)[1]).astype(dtype, copy=False)
+    def output_gradients(self, rho_hat, n_rows, dtype):
+        """Derivative of the penalty with respect to the outputs of a row of weight 1, layer -> (n_units,)."""
+        derivative = (self.beta / n_rows * kl_divergence(self.rho, rho_hat)[1]).astype(dtype, copy=False)
         return dict(zip(self._layers, np.split(derivative, self._ends[:-1])))
 
 

@@ -1,6 +1,11 @@
-"""Solvers: they see arrays and a function that returns value and gradient, and import nothing of the package."""
+"""Solvers: they see arrays and a function that returns value and gradient, and import nothing of the package.
 
-from ._adam import AdamState, adam_epoch, minimize_adam
-from ._lbfgs import minimize_lbfgs
+A solver is a generator of iterations. It yields its state, from which it could go on, and the terms whose sum is the
+value of the function; `minimize` runs it until it should stop.
+"""
 
-__all__ = ["AdamState", "adam_epoch", "minimize_adam", "minimize_lbfgs"]
+from ._adam import AdamState, adam
+from ._lbfgs import LBFGSState, lbfgs
+from ._minimize import minimize
+
+__all__ = ["AdamState", "LBFGSState", "adam", "lbfgs", "minimize"]

@@ -1,0 +1,102 @@
+"""The file format of checkpoints: a NumPy archive of arrays and one line of JSON. Reading one runs no code from it."""
+
+import json
+import os
+import zipfile
+import zlib
+
+import numpy as np
+from scipy.sparse import issparse
+
+from ._rows import iterate_blocks
+from ._run import RunState
+from ._solvers import AdamState, LBFGSState
+
+_FORMAT = 1
+_SOLVER_STATES = {"adam": AdamState, "lbfgs": LBFGSState}
+
+
+def write_checkpoint(path, state, identity):
+    """Write a `RunState`, and what the fit was of, in one step: whoever reads path sees all of it or the file before.
+
+    Parameters
+    ----------
+    path : Path
+    state : RunState
+    identity : dict
+        Of what JSON knows; see `fit_identity`.
+    """
+    _, keys, position, has_gauss, cached = state.random_state.get_state()
+    meta = {
+        "format": _FORMAT,
+        "identity": identity,
+        "stage": state.stage,
+        "n_stages": len(state.terms),
+        "random_state": [position, has_gauss, cached],
+    }
+    arrays = {"theta": state.theta, "keys": keys, "held_out_errors": np.array(state.held_out_errors)}
+    arrays |= {f"terms {i}": np.reshape(terms, (-1, 3)) for i, terms in enumerate(state.terms)}
+    if state.best_theta is not None:
+        arrays["best_theta"] = state.best_theta
+    if state.solver_state is not None:
+        meta["solver"] = next(name for name, kind in _SOLVER_STATES.items() if isinstance(state.solver_state, kind))
+        arrays |= {f"solver {name}": np.asarray(value) for name, value in state.solver_state._asdict().items()}
+    unfinished = path.with_name(path.name + ".tmp")
+    with open(unfinished, "wb") as file:
+        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, path)
+
+
+def read_checkpoint(path):
+    """The (RunState, identity) of a file; raises a ValueError if it is no checkpoint."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+            meta = json.loads(str(arrays.pop("meta")))
+            if meta["format"] == _FORMAT:
+                return _run_state(meta, arrays), meta["identity"]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} is not a checkpoint of skdeepcluster, or it is damaged ({error}). Delete it to start afresh."
+        ) from error
+    raise ValueError(
+        f"{path} is a checkpoint of format {meta['format']}, and this version of skdeepcluster reads format {_FORMAT}. "
+        "Use the version that wrote it, or delete it to start afresh."
+    )
+
+
+def fit_identity(estimator, X, sample_weight):
+    """What must be the same for a fit to go on: the parameters, but for verbose, and the data."""
+    parameters = {name: _described(value) for name, value in estimator.get_params().items() if name != "verbose"}
+    checksum = 0 if sample_weight is None else zlib.crc32(np.ascontiguousarray(sample_weight))
+    for _, block in iterate_blocks(X):
+        for array in (block.data, block.indices, block.indptr) if issparse(block) else (block,):
+            checksum = zlib.crc32(np.ascontiguousarray(array), checksum)
+    data = f"{X.shape[0]} x {X.shape[1]}, {X.dtype}, checksum {checksum:08x}"
+    return {"estimator": type(estimator).__name__, "data to train on": data, **parameters}
+
+
+def _described(value):
+    # The address of an object says nothing in another process.
+    return type(value).__name__ if isinstance(value, np.random.RandomState) else repr(value)
+
+
+def _run_state(meta, arrays):
+    random_state = np.random.RandomState()
+    random_state.set_state(("MT19937", arrays["keys"], *meta["random_state"]))
+    solver_state = None
+    if "solver" in meta:
+        kind = _SOLVER_STATES[meta["solver"]]
+        fields = {name: arrays[f"solver {name}"] for name in kind._fields}
+        solver_state = kind(**{name: value if value.ndim else value.item() for name, value in fields.items()})
+    return RunState(
+        theta=arrays["theta"],
+        random_state=random_state,
+        stage=meta["stage"],
+        solver_state=solver_state,
+        terms=[list(arrays[f"terms {i}"]) for i in range(meta["n_stages"])],
+        held_out_errors=arrays["held_out_errors"].tolist(),
+        best_theta=arrays.get("best_theta"),
+    )

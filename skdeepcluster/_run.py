@@ -1,0 +1,213 @@
+"""A fit from its first iteration to its last: its stages, its record, and what may end it before its time."""
+
+import time
+from dataclasses import dataclass, field
+from functools import cache, partial
+
+import numpy as np
+
+from ._evaluation import mean_squared_error
+from ._parameters import ParameterLayout
+from ._pretraining import copy_parameters, outputs_of, subnetwork
+from ._training import Trainer
+
+# What is kept of an iteration: J and its terms.
+RECORD = np.dtype([(name, np.float64) for name in ("loss", "reconstruction", "weight_decay", "sparsity")])
+
+# Least seconds between lines of verbose=1.
+_SECONDS_BETWEEN_LINES = 1.0
+
+
+@dataclass
+class RunState:
+    """Everything that a fit needs to go on as if nothing had happened.
+
+    Attributes
+    ----------
+    theta : ndarray
+        Parameters of the whole network at the start of the current stage.
+    random_state : numpy.random.RandomState
+    stage : int
+        Number of stages that are over.
+    solver_state : AdamState, LBFGSState or None
+        After the last iteration of the current stage.
+    terms : list of lists of ndarray
+        The terms of J after every iteration, stage by stage.
+    held_out_errors : list of float
+        Mean squared error on the held-out rows after every iteration that trains all layers.
+    best_theta : ndarray or None
+        Parameters at the least of them.
+    """
+
+    theta: np.ndarray
+    random_state: np.random.RandomState
+    stage: int = 0
+    solver_state: tuple | None = None
+    terms: list = field(default_factory=list)
+    held_out_errors: list = field(default_factory=list)
+    best_theta: np.ndarray | None = None
+
+
+class Run:
+    """Trains a network, one `Stage` after the other.
+
+    Parameters
+    ----------
+    network : Network
+    X, sample_weight, workers, options
+        As in `Trainer`.
+    stages : list of Stage
+    state : RunState
+        Start. It is brought up to date after every iteration.
+    held_out : pair of X and sample_weight, or None
+        Rows for early stopping.
+
+    Attributes
+    ----------
+    data : pair of X and sample_weight
+    state : RunState
+    status, message : str
+        How the last stage ended; see `minimize`.
+    """
+
+    def __init__(self, network, X, sample_weight, workers, options, *, stages, state, held_out):
+        self.state = state
+        self.status = self.message = ""
+        self._network = network
+        self.data = X, sample_weight
+        self._workers = workers
+        self._options = options
+        self._stages = stages
+        self._held_out = held_out
+        self._layout = ParameterLayout(network.layer_sizes, network.tied)
+
+    def run(self, tasks, log):
+        """Go through the stages; returns the parameters.
+
+        Parameters
+        ----------
+        tasks : FitTasks
+        log : callable
+            ``log(stage, n_iter, terms)`` is called after every iteration.
+        """
+        state = self.state
+        trainers = cache(self._trainer)
+        for stage in self._stages[state.stage :]:
+            if len(state.terms) == state.stage:
+                state.terms.append([])
+            trainer, start, whole_theta = trainers(stage.layer)
+            result = trainer.run(
+                stage,
+                start(),
+                watch=tasks.watch,
+                callback=partial(self._after_iteration, stage, whole_theta, tasks, log),
+                state=state.solver_state,
+                past_values=[float(np.sum(terms)) for terms in state.terms[-1]],
+            )
+            state.theta, state.solver_state, state.stage = whole_theta(result.x), None, state.stage + 1
+            self.status, self.message = result.status, result.message
+            if self.status in ("interrupted", "callback", "early stopping"):
+                break
+        return state.theta if state.best_theta is None else state.best_theta
+
+    def attributes(self, theta):
+        """Fitted attributes of the estimator for parameters theta."""
+        curves = {None: []}
+        for stage, terms in zip(self._stages, self.state.terms):
+            curves.setdefault(stage.layer, []).extend(terms)
+        attributes = fitted_attributes(self._network, theta, records(curves.pop(None)))
+        attributes["pretraining_loss_curves_"] = [records(terms) for terms in curves.values()]
+        if self._held_out:
+            attributes["validation_scores_"] = [-error for error in self.state.held_out_errors]
+        return attributes
+
+    def _trainer(self, layer):
+        """(trainer, its start, and what makes its parameters those of the whole network) for a layer or for all."""
+        state, layout = self.state, self._layout
+        arguments = self._workers, self._options, state.random_state
+        if layer is None:
+            return Trainer(self._network, *self.data, *arguments), lambda: state.theta, lambda theta: theta
+        network = subnetwork(self._network, layer)
+        coefs, intercepts = layout.unpack(state.theta)
+        X, sample_weight = self.data
+        X = outputs_of(X, coefs[:layer], intercepts[:layer], self._network.activations[:layer])
+        own_layout = ParameterLayout(network.layer_sizes, network.tied)
+
+        def start():
+            theta = np.empty(own_layout.size, dtype=state.theta.dtype)
+            copy_parameters(self._network, layer, layout.unpack(state.theta), own_layout.unpack(theta))
+            return theta
+
+        def whole_theta(own_theta):
+            theta = state.theta.copy()
+            copy_parameters(self._network, layer, own_layout.unpack(own_theta), layout.unpack(theta))
+            return theta
+
+        return Trainer(network, X, sample_weight, *arguments), start, whole_theta
+
+    def _after_iteration(self, stage, whole_theta, tasks, log, solver_state, terms, own_theta):
+        state = self.state
+        state.solver_state = solver_state
+        state.terms[-1].append(terms)
+        theta = cache(lambda: whole_theta(own_theta()))
+        is_last = self._held_out and stage.layer is None and self._is_over_on_held_out_rows(theta())
+        log(stage, len(state.terms[-1]), terms)
+        if tasks.end_iteration(lambda: self.attributes(theta())):
+            return "callback"
+        return "early stopping" if is_last else None
+
+    def _is_over_on_held_out_rows(self, theta):
+        """Keep the best parameters, and tell whether they have been the best, nearly, for long enough."""
+        errors, n_iter = self.state.held_out_errors, self._options.n_iter_no_change
+        coefs, intercepts = self._layout.unpack(theta)
+        error = mean_squared_error(*self._held_out, coefs, intercepts, self._network.activations, self._workers.map)
+        if not errors or error < min(errors):
+            self.state.best_theta = theta.copy()
+        errors.append(error)
+        if len(errors) <= n_iter:
+            return False
+        best_before = min(errors[:-n_iter])
+        return best_before - min(errors[-n_iter:]) <= self._options.tol * best_before
+
+
+class Log:
+    """Prints J and its terms: about once a second with verbose=1, after every iteration with 2."""
+
+    def __init__(self, name, verbose):
+        self._name = name
+        self._seconds_between = {0: np.inf, 1: _SECONDS_BETWEEN_LINES}.get(int(verbose), 0.0)
+        self._last = -np.inf if verbose else np.inf
+
+    def __call__(self, stage, n_iter, terms):
+        now = time.monotonic()
+        if now < self._last + self._seconds_between:
+            return
+        self._last = now
+        layer = "" if stage.layer is None else f"layer {stage.layer + 1}, "
+        unit = "epoch" if stage.solver == "adam" else "iteration"
+        reconstruction, weight_decay, sparsity = terms
+        print(
+            f"[{self._name}] {layer}{unit} {n_iter}: J = {np.sum(terms):.6g} = {reconstruction:.6g} (reconstruction) + "
+            f"{weight_decay:.6g} (weight decay) + {sparsity:.6g} (sparsity)"
+        )
+
+
+def fitted_attributes(network, theta, loss_curve):
+    """Fitted attributes of the estimator for parameters theta."""
+    coefs, intercepts = ParameterLayout(network.layer_sizes, network.tied).unpack(theta)
+    return {
+        "_network": network,
+        "coefs_": coefs,
+        "intercepts_": intercepts,
+        "loss_curve_": loss_curve,
+        "n_iter_": len(loss_curve),
+    }
+
+
+def records(terms):
+    """Structured array of type `RECORD` from a list of the terms of J."""
+    terms = np.reshape(terms, (-1, 3))
+    curve = np.empty(len(terms), dtype=RECORD)
+    for name, values in zip(RECORD.names, [terms.sum(axis=1), *terms.T]):
+        curve[name] = values
+    return curve
