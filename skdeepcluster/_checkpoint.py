@@ -52,7 +52,7 @@ def write_checkpoint(path, state, identity):
 def read_checkpoint(path):
     """The (RunState, identity) of a file; raises a ValueError if it is no checkpoint."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
             meta = json.loads(str(arrays.pop("meta")))
             if meta["format"] == _FORMAT:

@@ -184,7 +184,7 @@ def test_warm_start_needs_the_same_network(X):
 
 @pytest.mark.parametrize("sizes", [(0,), (5, -1), (2.5,), ("a",), (True,), ((3, 4), (5, 6))])
 def test_bad_hidden_layer_sizes(X, sizes):
-    with pytest.raises(ValueError, match="hidden_layer_sizes.*positive integers"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes.*positive integers"):
         make(hidden_layer_sizes=sizes).fit(X)
 
 
@@ -199,7 +199,7 @@ def test_the_kl_term_needs_a_logistic_layer(X):
 
 
 def test_noise_needs_adam_which_auto_is(X):
-    with pytest.raises(ValueError, match="corruption=0.2 .*solver='lbfgs'.*Set solver='adam'"):
+    with pytest.raises(ValueError, match=r"corruption=0.2 .*solver='lbfgs'.*Set solver='adam'"):
         make(corruption=0.2, solver="lbfgs").fit(X)
     auto, adam = (make(corruption=0.2, solver=solver).fit(X) for solver in ("auto", "adam"))
     assert_array_equal(auto.coefs_[0], adam.coefs_[0])
@@ -307,7 +307,7 @@ def test_early_stopping_takes_the_last_rows_of_a_mapped_file(X, tmp_path):
 
 
 def test_early_stopping_needs_rows_to_train_on():
-    with pytest.raises(ValueError, match="validation_fraction=0.9 .* none of the 3 "):
+    with pytest.raises(ValueError, match=r"validation_fraction=0.9 .* none of the 3 "):
         make(early_stopping=True, validation_fraction=0.9).fit(np.eye(3))
 
 

@@ -1,7 +1,6 @@
 """Seconds until J of the MNIST problem is reached, solver by solver."""
 
 import time
-from contextlib import suppress
 
 import numpy as np
 from _datasets import mnist_pixels
@@ -12,7 +11,6 @@ from sklearn.neural_network import MLPRegressor
 
 from skdeepcluster._evaluation import FullBatch
 from skdeepcluster._threads import workers
-from skdeepcluster._training import Trainer
 
 try:
     import _torch
@@ -39,31 +37,14 @@ def time_to_j(arguments):
 
     def exact_value(theta):
         with workers() as crew:
-            return FullBatch(exact, problem.X, None, crew)(theta)[0]
+            return FullBatch(exact, problem.X, None, crew)(theta)[0].sum()
 
     def by_lbfgs(theta, clock=0.0):
         """Our L-BFGS from theta."""
-        trace, start = [], time.perf_counter()
-
-        def after_iteration(n_iter, value):
-            trace.append((clock + time.perf_counter() - start, value))
-            if trace[-1][0] > arguments.seconds:
-                raise TimeoutError
-
-        with workers() as crew:
-            trainer = Trainer(problem.network, problem.X, None, crew, **problem.hyperparameters)
-            try:
-                trainer.minimize(
-                    theta,
-                    solver="lbfgs",
-                    warm=False,
-                    max_iter=10**6,
-                    tol=0,
-                    n_iter_no_change=10,
-                    callback=after_iteration,
-                )
-            except TimeoutError:
-                return trace
+        trace, _ = problem.trace(
+            "lbfgs", theta, max_iter=10**6, until=lambda seconds, value: clock + seconds > arguments.seconds
+        )
+        return [(clock + seconds, value) for seconds, value in trace]
 
     def by_adam(n_epochs, step_size):
         run = AdamRun(problem, step_size=step_size, n_epochs=n_epochs)
@@ -75,7 +56,8 @@ def time_to_j(arguments):
             full_batch = FullBatch(exact, problem.X, None, crew)
 
             def timed(theta):
-                value, gradient = full_batch(theta.astype(np.float32))
+                terms, gradient = full_batch(theta.astype(np.float32))
+                value = terms.sum()
                 trace.append((time.perf_counter() - start, value))
                 if trace[-1][0] > arguments.seconds:
                     raise TimeoutError
@@ -97,18 +79,20 @@ def time_to_j(arguments):
             rows.append(row_of(f"auto, {name}, then L-BFGS", trace + by_lbfgs(theta, trace[-1][0])))
         if torch:
             X, parameters = problem.torch_arguments()
-            run = _torch.Adam(X, parameters, MNIST_PROBLEM, batch_size=256, step_size=step_size, n_epochs=n_epochs)
+            options = {"batch_size": 256, "step_size": step_size, "n_epochs": n_epochs}
+            run = _torch.Adam(problem.torch_objective, X, parameters, MNIST_PROBLEM, **options)
 
             def torch_value(X=X, parameters=parameters):
                 with torch.no_grad():
-                    return _torch.objective(X, parameters, *MNIST_PROBLEM).item()
+                    return problem.torch_objective(X, parameters, *MNIST_PROBLEM).item()
 
             rows.append(row_of(f"PyTorch Adam, {name}", epoch_trace(run, torch_value, n_epochs)))
     rows.append(row_of("lbfgs (variable projection)", by_lbfgs(problem.theta)))
     rows.append(row_of("SciPy's L-BFGS on our J, all parameters", by_scipy()))
     if torch:
         X, parameters = problem.torch_arguments()
-        rows.append(row_of("PyTorch L-BFGS", _torch.lbfgs_trace(X, parameters, MNIST_PROBLEM, arguments.seconds)))
+        trace = _torch.lbfgs_trace(problem.torch_objective, X, parameters, MNIST_PROBLEM, arguments.seconds)
+        rows.append(row_of("PyTorch L-BFGS", trace))
     print_table(rows)
     beside_mlp(problem, arguments)
 
@@ -137,27 +121,10 @@ def beside_mlp(problem, arguments):
         without_kl = Problem(problem.X, MNIST_UNITS, (0.1, 0.0, MNIST_PROBLEM[2]))
         with workers() as crew:
             theta = without_kl.layout.pack(mlp.coefs_, mlp.intercepts_).astype(np.float32)
-            reached = FullBatch(without_kl.linear(projected=False), problem.X, None, crew)(theta)[0]
-            trainer = Trainer(without_kl.network, problem.X, None, crew, **without_kl.hyperparameters)
-            start, ours = time.perf_counter(), []
-
-            def stop(n_iter, value, reached=reached, ours=ours, start=start):
-                if value <= reached:
-                    ours.append(time.perf_counter() - start)
-                    raise TimeoutError
-
-            with suppress(TimeoutError):
-                trainer.minimize(
-                    without_kl.theta,
-                    solver="lbfgs",
-                    warm=False,
-                    max_iter=1000,
-                    tol=0,
-                    n_iter_no_change=10,
-                    callback=stop,
-                )
+            reached = FullBatch(without_kl.linear(projected=False), problem.X, None, crew)(theta)[0].sum()
+        ours, _ = without_kl.trace("lbfgs", max_iter=1000, until=lambda seconds, value, to=reached: value <= to)
         rows.append(
             {"MLPRegressor": f"{solver}, {mlp.n_iter_} iterations", "J, beta = 0": float(reached), "its s": seconds,
-             "our s (lbfgs)": ours[0], "ratio": seconds / ours[0]}
+             "our s (lbfgs)": ours[-1][0], "ratio": seconds / ours[-1][0]}
         )  # fmt: skip
     print_table(rows)

@@ -1,32 +1,47 @@
 """The problems of the benchmarks, and our side of them."""
 
+import time
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 
 from skdeepcluster._evaluation import FullBatch, MiniBatch
-from skdeepcluster._network import Network
+from skdeepcluster._network import mirrored_network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from skdeepcluster._parameters import ParameterLayout, initial_parameters
 from skdeepcluster._rows import shuffled_batches
-from skdeepcluster._solvers import AdamState, adam_epoch
+from skdeepcluster._solvers import AdamState, adam
 from skdeepcluster._threads import workers
+from skdeepcluster._training import Stage, Trainer, TrainingOptions
 
 # rho, beta, lam of the MNIST problem, and its hidden units.
 MNIST_PROBLEM = (0.1, 3.0, 3e-3)
 MNIST_UNITS = 196
 
 
-class Problem:
-    """A network with one hidden layer, random start included, on data X."""
+# The deep network of the literature on MNIST, and its rho, beta and lam.
+DEEP_LAYERS, DEEP_UNITS = (500, 500, 2000), 10
+DEEP_PROBLEM = (0.5, 0.0, 1e-5)
 
-    def __init__(self, X, n_components, hyperparameters):
+
+class Problem:
+    """A network, random start included, on data X: one logistic layer, or layers of relu and a linear code."""
+
+    def __init__(self, X, n_components, hyperparameters, hidden_layer_sizes=()):
         self.X = X
         self.hyperparameters = dict(zip(("rho", "beta", "lam"), hyperparameters))
-        d = X.shape[1]
-        self.network = Network((d, n_components, d), ("logistic", "identity"), 1)
+        self.network = mirrored_network(
+            X.shape[1],
+            hidden_layer_sizes,
+            n_components,
+            activation="relu",
+            code_activation="identity" if hidden_layer_sizes else "logistic",
+            output_activation="identity",
+            tied=False,
+        )
         self.layout = ParameterLayout(self.network.layer_sizes)
-        self.theta = initial_parameters(self.layout, np.random.RandomState(0), X.dtype)
+        self.theta = initial_parameters(self.layout, self.network.activations, np.random.RandomState(0), X.dtype)
 
     def residual(self):
         return SparseAutoencoderObjective(self.network, **self.hyperparameters)
@@ -57,6 +72,28 @@ class Problem:
 
         return _torch.tensors(self.X, *self.layout.unpack(self.theta))
 
+    def torch_objective(self, X, parameters, *hyperparameters):
+        """J in PyTorch."""
+        import _torch
+
+        return _torch.objective(X, parameters, self.network.activations, *hyperparameters)
+
+    def trace(self, solver, theta=None, *, max_iter, step_size=0.01, until=lambda seconds, value: False):
+        """[(seconds, J), ...] after every iteration, as `Trainer` runs it until ``until(*trace[-1])``, and theta."""
+        trace = []
+        options = TrainingOptions(**self.hyperparameters, tol=0, learning_rate_init=step_size)
+        with workers() as crew:
+            trainer = Trainer(self.network, self.X, None, crew, options, np.random.RandomState(0))
+            start = time.perf_counter()
+
+            def callback(state, terms, theta):
+                trace.append((time.perf_counter() - start, terms.sum()))
+                return "enough" if until(*trace[-1]) else None
+
+            stage = Stage(solver, max_iter, tol=0)
+            result = trainer.run(stage, self.theta if theta is None else theta, watch=iter, callback=callback)
+        return trace, result.x
+
 
 class AdamRun:
     """Our Adam, an epoch at a time, as `Trainer` runs it."""
@@ -69,7 +106,8 @@ class AdamRun:
         self.schedule = lambda step: step_size * (1 - step / n_steps)
 
     def epoch(self):
-        batches = shuffled_batches(self.problem.X, None, self.batch_size, self.random_state)
+        batches = partial(shuffled_batches, self.problem.X, None, self.batch_size, self.random_state)
         with workers() as crew:
             function = MiniBatch(self.problem.residual(), crew)
-            self.state, _ = adam_epoch(function, self.state, batches, self.schedule, crew.map)
+            iterations = adam(function, self.state, batches=batches, step_size=self.schedule, map_=crew.map)
+            self.state, _ = next(iterations)

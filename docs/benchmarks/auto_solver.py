@@ -10,7 +10,6 @@ problem of performance.py. float32.
 """
 
 import argparse
-import time
 
 import numpy as np
 from _datasets import mnist_pixels, pendigits
@@ -20,8 +19,6 @@ from _timing import print_table
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._threads import workers
-from skdeepcluster._training import Trainer
 
 # Epochs and first step.
 SCHEDULES = [(5, 0.01), (8, 0.01), (5, 0.02), (8, 0.02)]
@@ -29,25 +26,12 @@ SCHEDULES = [(5, 0.01), (8, 0.01), (5, 0.02), (8, 0.02)]
 
 def run(problem, n_epochs, step_size, n_iter):
     """Seconds and J after every iteration of L-BFGS, as two arrays; Adam's time counts."""
-    trace = []
-    with workers() as crew:
-        trainer = Trainer(problem.network, problem.X, None, crew, **problem.hyperparameters)
-        theta, start = problem.theta, time.perf_counter()
-        options = {"tol": 0, "n_iter_no_change": 10}
-        if n_epochs:
-            batches = {"batch_size": 256, "step_size": step_size, "random_state": np.random.RandomState(0)}
-            theta = trainer.minimize(
-                theta, solver="adam", warm=False, max_iter=n_epochs, callback=lambda *_: None, **options, **batches
-            ).x
-        trainer.minimize(
-            theta,
-            solver="lbfgs",
-            warm=False,
-            max_iter=n_iter,
-            callback=lambda _, value: trace.append((time.perf_counter() - start, value)),
-            **options,
-        )
-    return np.array(trace).T
+    theta, seconds = problem.theta, 0.0
+    if n_epochs:
+        by_adam, theta = problem.trace("adam", max_iter=n_epochs, step_size=step_size)
+        seconds = by_adam[-1][0]
+    trace, _ = problem.trace("lbfgs", theta, max_iter=n_iter)
+    return np.add(np.array(trace), [seconds, 0]).T
 
 
 def time_to(target, seconds, values):

@@ -1,0 +1,115 @@
+"""Ctrl-C, wherever it comes, and scikit-learn without callbacks."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.datasets import make_blobs
+from sklearn.preprocessing import StandardScaler
+
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster.exceptions import InterruptedFitWarning
+
+pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+
+
+@pytest.fixture(scope="module")
+def X():
+    X, _ = make_blobs(2000, 30, centers=4, random_state=0)
+    return StandardScaler().fit_transform(X)
+
+
+def make(**parameters):
+    return SparseAutoencoderTransformer(**{"n_components": 20, "tol": 0, "random_state": 0, **parameters})
+
+
+def interrupt_after(seconds):
+    def press():
+        time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=press)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.31, 0.4])
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"solver": "lbfgs"},
+        {"solver": "adam"},
+        {"solver": "adam", "hidden_layer_sizes": (40,), "early_stopping": True, "n_iter_no_change": 100_000},
+        {"solver": "adam", "hidden_layer_sizes": (40, 30), "pretrain": "layerwise"},
+    ],
+)
+def test_ctrl_c_leaves_a_usable_estimator(X, parameters, seconds):
+    thread = interrupt_after(seconds)
+    with pytest.warns(InterruptedFitWarning, match=r"warm_start=True.*Checkpoint"):
+        model = make(max_iter=1_000_000, **parameters).fit(X)
+    thread.join()
+    code = model.transform(X)
+    assert np.isfinite(code).all()
+    assert np.isfinite(model.loss_)
+    curves = [*model.pretraining_loss_curves_, model.loss_curve_]
+    assert curves[0]["loss"][-1] < curves[0]["loss"][0]
+    if parameters == {"solver": "lbfgs"}:
+        assert model.loss_ == pytest.approx(min(model.loss_curve_["loss"]), rel=1e-9)
+    if "early_stopping" in parameters:
+        assert model.loss_ < model.loss_curve_["loss"][0]
+    # It can go on.
+    model.set_params(warm_start=True, max_iter=3, early_stopping=False).fit(X)
+
+
+def test_an_interrupt_in_the_first_iteration_leaves_the_start(X, monkeypatch):
+    from skdeepcluster import _training
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(_training, "lbfgs", interrupt)
+    with pytest.warns(InterruptedFitWarning):
+        model = make(solver="lbfgs").fit(X)
+    assert model.n_iter_ == 0
+    assert len(model.loss_curve_) == 0
+    expected = np.random.RandomState(0).uniform(-1, 1, size=model.coefs_[0].shape) * np.sqrt(6 / 51)
+    assert np.allclose(model.coefs_[0], expected)
+
+
+def test_without_callbacks_the_estimator_works_and_says_what_is_missing(X, tmp_path):
+    # As with scikit-learn before 1.9.
+    script = """
+        import sys
+        import numpy as np
+        import skdeepcluster
+
+        # Import it again, when scikit-learn itself is there and its callbacks are not.
+        for name in [name for name in sys.modules if name.startswith("skdeepcluster")]:
+            del sys.modules[name]
+        vars(sys.modules.get("sklearn.callback", sys)).pop("CallbackSupportMixin", None)
+        from skdeepcluster import SparseAutoencoderTransformer
+        from skdeepcluster.callbacks import Checkpoint
+
+        X = np.load(sys.argv[1])
+        model = SparseAutoencoderTransformer(20, tol=0, random_state=0, solver="lbfgs", max_iter=5)
+        np.save(sys.argv[2], model.fit(X).transform(X))
+        try:
+            model.set_callbacks(Checkpoint("never written"))
+        except ImportError as error:
+            print(error)
+        """
+    (tmp_path / "script.py").write_text(textwrap.dedent(script))
+    np.save(tmp_path / "X.npy", X)
+    command = [sys.executable, "-W", "ignore", "script.py", "X.npy", "code.npy"]
+    output = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "scikit-learn 1.9 or newer: pip install --upgrade scikit-learn" in output
+    model = make(solver="lbfgs", max_iter=5).fit(X)
+    assert_array_equal(np.load(tmp_path / "code.npy"), model.transform(X))
