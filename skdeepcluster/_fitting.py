@@ -54,7 +54,7 @@ class FittingMixin:
         if self.pretrain == "layerwise" and network.n_encoder_layers > 1 and not warm:
             for layer in range(network.n_encoder_layers):
                 stages += plan_stages(subnetwork(network, layer), X, options, warm=False, layer=layer)
-            # The steps of Adam are short enough to keep what was learnt.
+            # Nothing random is left.
             warm = True
         return stages + plan_stages(network, X, options, warm=warm)
 

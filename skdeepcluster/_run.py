@@ -152,7 +152,8 @@ class Run:
         theta = cache(lambda: whole_theta(own_theta()))
         is_last = self._held_out and stage.layer is None and self._is_over_on_held_out_rows(theta())
         log(stage, len(state.terms[-1]), terms)
-        if tasks.end_iteration(lambda: self.attributes(theta())):
+        # A copy for callbacks has nothing of the fit that is going on.
+        if tasks.end_iteration(lambda: self.attributes(theta()) | {"_run": None}):
             return "callback"
         return "early stopping" if is_last else None
 
@@ -201,6 +202,7 @@ def fitted_attributes(network, theta, loss_curve):
         "intercepts_": intercepts,
         "loss_curve_": loss_curve,
         "n_iter_": len(loss_curve),
+        "_adam": None,
     }
 
 

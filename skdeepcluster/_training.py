@@ -16,7 +16,7 @@ from ._solvers import AdamState, LBFGSState, adam, lbfgs, minimize
 # What max_iter=None means.
 _LBFGS_ITERATIONS, _ADAM_EPOCHS = 300, 20
 
-# solver="auto" starts with Adam from so many rows and code units on, for so many epochs.
+# solver="auto" starts with Adam from so many rows and code units on, for so many epochs; deep stacks stay with it.
 _AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
 
 
@@ -76,10 +76,12 @@ def plan_stages(network, X, options, *, warm, layer=None):
     lbfgs = Stage("lbfgs", options.max_iter or _LBFGS_ITERATIONS, options.tol, layer)
     if options.solver == "adam" or (options.solver == "auto" and options.corruption > 0):
         return [adam]
-    # Where Adam gets ahead of L-BFGS at first: docs/performance.md has the study.
-    is_large = X.shape[0] >= _AUTO_ROWS and min(network.layer_sizes) >= _AUTO_UNITS and not issparse(X)
-    if options.solver == "auto" and is_large and not warm:
-        return [Stage("adam", _AUTO_EPOCHS, 0, layer), lbfgs]
+    # Where Adam gets ahead of L-BFGS, for good or at first: docs/performance.md has the study.
+    if options.solver == "auto" and X.shape[0] >= _AUTO_ROWS and not issparse(X):
+        if network.n_encoder_layers > 1:
+            return [adam]
+        if min(network.layer_sizes) >= _AUTO_UNITS and not warm:
+            return [Stage("adam", _AUTO_EPOCHS, 0, layer), lbfgs]
     return [lbfgs]
 
 

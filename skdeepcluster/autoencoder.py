@@ -68,8 +68,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
     solver : {"auto", "lbfgs", "adam"}, default="auto"
         "lbfgs" works on all rows at once, with the identity output layer solved for exactly at every step unless its
         weights are tied; "adam" on batches of rows, with a step that falls linearly to zero over `max_iter` epochs;
-        "auto" is "lbfgs", after a few epochs of "adam" if X is dense, with 25,000 rows or more, and no layer has fewer
-        than 100 units. For data larger than memory, "adam".
+        "auto" is "lbfgs" but for dense X of 25,000 rows or more: then it is "adam" with hidden layers, and without them
+        "lbfgs" after a few epochs of "adam" if there are 100 code units or more. For data larger than memory, "adam".
     max_iter : int, default=None
         Largest number of iterations of L-BFGS, or of epochs with ``solver="adam"``; None means 300 and 20. The 8 epochs
         with which "auto" may begin come on top. Each pretrained layer has as many.
@@ -301,7 +301,6 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
             warn_about_end(self._run.status, self._run.message, options)
             tasks.end(dict)
         del self._run
-        self._adam = None
         return self
 
     @available_if(_learns_from_batches)

@@ -1,6 +1,7 @@
 """scikit-learn's callbacks: collected only where scikit-learn has them (1.9 and newer), see conftest.py."""
 
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -92,6 +93,7 @@ def test_every_iteration_is_a_task_with_a_fitted_estimator(X, name):
     assert_allclose(last.transform(X).shape, (300, 5))
     if not model.early_stopping:
         assert_array_equal(last.coefs_[0], model.coefs_[0])
+    pickle.dumps(recorder.estimators[0])
     # They are copies.
     assert recorder.estimators[0].score(X) < last.score(X)
 

@@ -9,7 +9,7 @@ from sklearn.datasets import make_blobs
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster import SparseAutoencoderTransformer, _training
 from skdeepcluster._network import mirrored_network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from skdeepcluster._parameters import ParameterLayout
@@ -193,6 +193,16 @@ def test_the_kl_term_needs_a_logistic_layer(X):
         make(code_activation="identity").fit(X)
     make(code_activation="identity", beta=0).fit(X)
     make(code_activation="identity", activation="logistic").fit(X)
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
+def test_auto_is_lbfgs_on_few_rows_and_adam_on_many_dense_ones(X, monkeypatch, container):
+    few = make().fit(container(X))
+    assert_array_equal(few.coefs_[0], make(solver="lbfgs").fit(container(X)).coefs_[0])
+    monkeypatch.setattr(_training, "_AUTO_ROWS", 600)
+    many = make().fit(container(X))
+    solver = "adam" if container is np.asarray else "lbfgs"
+    assert_array_equal(many.coefs_[0], make(solver=solver).fit(container(X)).coefs_[0])
 
 
 # Noise

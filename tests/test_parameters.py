@@ -54,11 +54,12 @@ def test_initial_weights_fill_their_range_and_biases_are_zero():
 
 
 @pytest.mark.parametrize("tied", [False, True])
-def test_initial_weights_keep_the_variance_through_layers_of_relu(tied):
+def test_layers_of_relu_start_small(tied):
     layout = ParameterLayout((800, 400, 800), tied)
     theta = initial_parameters(layout, ("relu", "identity"), np.random.RandomState(0), np.float64)
     W = layout.unpack(theta)[0][0]
-    assert W.var() == pytest.approx(2 / 800, rel=0.02)
+    assert W.var() == pytest.approx(1 / 800 / 3, rel=0.02)
+    assert np.abs(W).max() < np.sqrt(1 / 800)
 
 
 @pytest.mark.parametrize("tied", [False, True])

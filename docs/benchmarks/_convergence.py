@@ -3,7 +3,7 @@
 import time
 
 import numpy as np
-from _datasets import mnist_pixels
+from _datasets import mnist
 from _problem import MNIST_PROBLEM, MNIST_UNITS, AdamRun, Problem
 from _timing import print_table
 from scipy.optimize import minimize
@@ -32,7 +32,7 @@ def epoch_trace(run, value, n_epochs):
 
 def time_to_j(arguments):
     """Seconds until J of the MNIST problem is reached, by every solver, and J after a minute."""
-    problem = Problem(mnist_pixels(arguments.data_dir)[:60_000], MNIST_UNITS, MNIST_PROBLEM)
+    problem = Problem(mnist(arguments.data_dir)[0][:60_000], MNIST_UNITS, MNIST_PROBLEM)
     exact = problem.linear(projected=False)
 
     def exact_value(theta):

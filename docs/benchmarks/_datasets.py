@@ -31,14 +31,16 @@ def load(name, data_dir=None):
     return X[rows].astype(np.float64), np.unique(y[rows], return_inverse=True)[1]
 
 
-def mnist_pixels(data_dir=None):
-    """All of MNIST in float32, pixels in [0, 1], shape (70000, 784)."""
-    return _read_all("mnist", data_dir)[0].astype(np.float32) / 255
+def mnist(data_dir=None):
+    """All of MNIST as (X, y): X in float32, pixels in [0, 1], shape (70000, 784)."""
+    X, y = _read_all("mnist", data_dir)
+    return X.astype(np.float32) / 255, y
 
 
 def pendigits(data_dir=None):
-    """All of pendigits in float32, shape (10992, 16)."""
-    return _read_all("pendigits", data_dir)[0].astype(np.float32)
+    """All of pendigits as (X, y): X in float32, shape (10992, 16)."""
+    X, y = _read_all("pendigits", data_dir)
+    return X.astype(np.float32), y
 
 
 def newsgroups_tfidf(data_dir=None):

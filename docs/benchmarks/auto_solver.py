@@ -12,7 +12,7 @@ problem of performance.py. float32.
 import argparse
 
 import numpy as np
-from _datasets import mnist_pixels, pendigits
+from _datasets import mnist, pendigits
 from _machine import describe_machine
 from _problem import MNIST_PROBLEM, MNIST_UNITS, Problem
 from _timing import print_table
@@ -64,9 +64,9 @@ if __name__ == "__main__":
     parser.add_argument("--data-dir", help="folder with mnist.npz and pendigits.npz")
     arguments = parser.parse_args()
     print(describe_machine() + "\n")
-    pixels = mnist_pixels(arguments.data_dir)
+    pixels, _ = mnist(arguments.data_dir)
     scaled_pixels, scaled_pens = (
-        StandardScaler().fit_transform(X).astype(np.float32) for X in (pixels, pendigits(arguments.data_dir))
+        StandardScaler().fit_transform(X).astype(np.float32) for X in (pixels, pendigits(arguments.data_dir)[0])
     )
     model = SparseAutoencoderTransformer()
     defaults = model.n_components, (model.rho, model.beta, model.lam)

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from _datasets import mnist_pixels, newsgroups_tfidf
+from _datasets import mnist, newsgroups_tfidf
 from _machine import describe_machine
 from _memory import peak
 from _problem import DEEP_LAYERS, DEEP_PROBLEM, DEEP_UNITS, MNIST_PROBLEM, MNIST_UNITS, AdamRun, Problem
@@ -127,7 +127,7 @@ def digits(arguments):
 
 def epoch(arguments):
     """One epoch of Adam on MNIST, batches of 256: 196 units, and the deep network 784-500-500-2000-10."""
-    X = mnist_pixels(arguments.data_dir)[:60_000]
+    X = mnist(arguments.data_dir)[0][:60_000]
     problems = {
         "784-196": Problem(X, MNIST_UNITS, MNIST_PROBLEM),
         "784-500-500-2000-10": Problem(X, DEEP_UNITS, DEEP_PROBLEM, DEEP_LAYERS),
