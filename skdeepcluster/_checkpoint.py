@@ -57,7 +57,7 @@ def read_checkpoint(path):
             meta = json.loads(str(arrays.pop("meta")))
             if meta["format"] == _FORMAT:
                 return _run_state(meta, arrays), meta["identity"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(
             f"{path} is not a checkpoint of skdeepcluster, or it is damaged ({error}). Delete it to start afresh."
         ) from error
@@ -67,20 +67,41 @@ def read_checkpoint(path):
     )
 
 
-def fit_identity(estimator, X, sample_weight):
-    """What must be the same for a fit to go on: the parameters, but for verbose, and the data."""
-    parameters = {name: _described(value) for name, value in estimator.get_params().items() if name != "verbose"}
-    checksum = 0 if sample_weight is None else zlib.crc32(np.ascontiguousarray(sample_weight))
-    for _, block in iterate_blocks(X):
-        for array in (block.data, block.indices, block.indptr) if issparse(block) else (block,):
-            checksum = zlib.crc32(np.ascontiguousarray(array), checksum)
-    data = f"{X.shape[0]} x {X.shape[1]}, {X.dtype}, checksum {checksum:08x}"
-    return {"estimator": type(estimator).__name__, "data to train on": data, **parameters}
+def fit_identity(estimator, run):
+    """What must be the same for a fit to go on: its name -> what it is, as text.
+
+    That is the parameters, but for those that change nothing or show in the others; the stages that they come to; the
+    data, those held out included; and the start.
+    """
+    left_out = ("verbose", "warm_start", "hidden_layer_sizes", "random_state")
+    identity = {name: repr(value) for name, value in estimator.get_params().items() if name not in left_out}
+    X, _ = run.data
+    checksum = 0
+    for arrays in (run.data, run.held_out or ()):
+        checksum = _checksum(arrays, checksum)
+    identity |= {
+        "estimator": type(estimator).__name__,
+        "hidden_layer_sizes": repr(run.network.layer_sizes[1 : run.network.n_encoder_layers]),
+        "stages of training": repr([tuple(stage) for stage in run.stages]),
+        "data to train on": f"{X.shape[0]} x {X.shape[1]}, {X.dtype}, checksum {checksum:08x}",
+        "random_state": repr(estimator.random_state),
+    }
+    if isinstance(estimator.random_state, np.random.RandomState):
+        _, keys, position, *_ = run.state.random_state.get_state()
+        identity["random_state"] = f"RandomState, checksum {zlib.crc32(keys, position):08x}"
+    warm = estimator._is_warm()
+    identity["start"] = f"an earlier fit, checksum {zlib.crc32(run.state.theta):08x}" if warm else "random"
+    return identity
 
 
-def _described(value):
-    # The address of an object says nothing in another process.
-    return type(value).__name__ if isinstance(value, np.random.RandomState) else repr(value)
+def _checksum(arrays, checksum):
+    for array in arrays:
+        if array is None:
+            continue
+        for _, block in iterate_blocks(array if array.ndim == 2 else array.reshape(-1, 1)):
+            for part in (block.data, block.indices, block.indptr) if issparse(block) else (block,):
+                checksum = zlib.crc32(np.ascontiguousarray(part), checksum)
+    return checksum
 
 
 def _run_state(meta, arrays):

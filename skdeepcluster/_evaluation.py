@@ -10,6 +10,9 @@ from ._rows import PageRelease, ThreadedCSR, block_slices, equal_slices
 # Activations are kept between the two phases of an evaluation up to this many bytes, and computed twice beyond.
 _MAX_KEPT_BYTES = 2**30
 
+# Blocks of a sparse X for networks with several hidden layers.
+_MAX_SPARSE_BLOCKS = 16
+
 # Rows of a batch that one thread works on, unless that makes more blocks: each has a gradient of its own.
 _BATCH_BLOCK_ROWS, _MAX_BATCH_BLOCKS = 128, 8
 
@@ -30,12 +33,16 @@ class FullBatch:
         self._workers = workers
         self._pages = PageRelease(X)
         n_units = sum(objective.network.layer_sizes[1:-1])
-        if issparse(X) and isinstance(objective, LinearDecoderObjective):
+        linear = isinstance(objective, LinearDecoderObjective)
+        if issparse(X) and linear and len(objective.network.activations) == 2:
             # The sums over rows have the size of the dense parameters, whatever the block: one block has them once.
             block = objective.prepare(X, sample_weight)
             self._blocks = [block._replace(X=ThreadedCSR(X, workers))]
         else:
             slices = block_slices(*X.shape, n_units)
+            if issparse(X) and linear:
+                # Fewer of them for the same reason, but dense products between hidden layers want more than one.
+                slices = equal_slices(X.shape[0], min(_MAX_SPARSE_BLOCKS, len(slices)))
             self._blocks = without_sums(workers.map(lambda rows: self._prepare(X, sample_weight, rows), slices))
         # Where the last evaluation was, and what it had in common for all rows.
         self._last = None, None

@@ -10,10 +10,9 @@ from sklearn.utils.validation import validate_data
 
 from ._network import mirrored_network
 from ._parameters import ParameterLayout, initial_parameters
-from ._pretraining import subnetwork
 from ._run import records
-from ._solvers import AdamState
-from ._training import TrainingOptions, plan_stages
+from ._solvers import AdamState, NotFiniteError
+from ._training import TrainingOptions
 from ._validation import check_values, code_moments, effective_rows, hidden_sizes, loss_not_finite, warn_if_collapsed
 
 # What learning_rate_init=None means, without hidden layers and with.
@@ -47,16 +46,6 @@ class FittingMixin:
     def _make_options(self):
         default_step = _DEEP_STEP if hidden_sizes(self.hidden_layer_sizes) else _SHALLOW_STEP
         return TrainingOptions.of(self, learning_rate_init=self.learning_rate_init or default_step)
-
-    def _plan(self, network, X, options):
-        """The stages of a fit."""
-        stages, warm = [], self._is_warm()
-        if self.pretrain == "layerwise" and network.n_encoder_layers > 1 and not warm:
-            for layer in range(network.n_encoder_layers):
-                stages += plan_stages(subnetwork(network, layer), X, options, warm=False, layer=layer)
-            # Nothing random is left.
-            warm = True
-        return stages + plan_stages(network, X, options, warm=warm)
 
     def _initial_theta(self, network, dtype, random_state):
         """The start of the solver: the last fit's parameters with warm_start, random ones otherwise."""
@@ -101,15 +90,21 @@ class FittingMixin:
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 yield
-        except FloatingPointError as error:
+        except NotFiniteError as error:
             raise loss_not_finite(X, error, options) from error
 
     def _store(self, trainer, theta, attributes, X, sample_weight):
-        """Set the fitted attributes."""
+        """Set the fitted attributes; whether all of them could be computed before the user interrupted."""
+        vars(self).pop("validation_scores_", None)
         vars(self).update(attributes)
-        self.loss_ = trainer.loss(theta)
-        self.mean_activation_, variance = code_moments(X, sample_weight, self._encode)
+        self.loss_, self.mean_activation_ = np.nan, np.full(self.n_components, np.nan)
+        try:
+            self.loss_ = trainer.loss(theta)
+            self.mean_activation_, variance = code_moments(X, sample_weight, self._encode)
+        except KeyboardInterrupt:
+            return False
         warn_if_collapsed(X, variance, rho=self.rho, beta=self.beta, lam=self.lam)
+        return True
 
 
 def _describe(network):

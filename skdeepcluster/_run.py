@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
@@ -64,21 +64,23 @@ class Run:
 
     Attributes
     ----------
-    data : pair of X and sample_weight
+    network : Network
+    stages : list of Stage
     state : RunState
+    data, held_out : pairs of X and sample_weight
     status, message : str
-        How the last stage ended; see `minimize`.
+        How the last stage ended; see `minimize`. Empty while it runs.
     """
 
-    def __init__(self, network, X, sample_weight, workers, options, *, stages, state, held_out):
+    def __init__(self, network, X, sample_weight, workers, options, *, stages, state, held_out=None):
+        self.stages = stages
         self.state = state
         self.status = self.message = ""
-        self._network = network
+        self.network = network
         self.data = X, sample_weight
         self._workers = workers
         self._options = options
-        self._stages = stages
-        self._held_out = held_out
+        self.held_out = held_out
         self._layout = ParameterLayout(network.layer_sizes, network.tied)
 
     def run(self, tasks, log):
@@ -91,33 +93,44 @@ class Run:
             ``log(stage, n_iter, terms)`` is called after every iteration.
         """
         state = self.state
-        trainers = cache(self._trainer)
-        for stage in self._stages[state.stage :]:
-            if len(state.terms) == state.stage:
-                state.terms.append([])
-            trainer, start, whole_theta = trainers(stage.layer)
-            result = trainer.run(
-                stage,
-                start(),
-                watch=tasks.watch,
-                callback=partial(self._after_iteration, stage, whole_theta, tasks, log),
-                state=state.solver_state,
-                past_values=[float(np.sum(terms)) for terms in state.terms[-1]],
-            )
-            state.theta, state.solver_state, state.stage = whole_theta(result.x), None, state.stage + 1
-            self.status, self.message = result.status, result.message
-            if self.status in ("interrupted", "callback", "early stopping"):
-                break
+        # Only the last: those of single layers hold the outputs of the layers below.
+        trainer_of = lru_cache(maxsize=1)(self._trainer)
+        try:
+            for stage in self.stages[state.stage :]:
+                self.status = ""
+                self._run_stage(stage, *trainer_of(stage.layer), tasks, log)
+                if self.status in ("interrupted", "callback", "early stopping"):
+                    break
+        except KeyboardInterrupt:
+            self.status = "interrupted"
         return state.theta if state.best_theta is None else state.best_theta
+
+    def _run_stage(self, stage, trainer, start, whole_theta, tasks, log):
+        state = self.state
+        if len(state.terms) == state.stage:
+            state.terms.append([])
+        if self._is_over_on_held_out_rows(stage):
+            self.status = "early stopping"
+            return
+        result = trainer.run(
+            stage,
+            start(),
+            watch=tasks.watch,
+            callback=partial(self._after_iteration, stage, whole_theta, tasks, log),
+            state=state.solver_state,
+            past_values=[float(np.sum(terms)) for terms in state.terms[-1]],
+        )
+        self.status, self.message = result.status, result.message
+        state.theta, state.solver_state, state.stage = whole_theta(result.x), None, state.stage + 1
 
     def attributes(self, theta):
         """Fitted attributes of the estimator for parameters theta."""
         curves = {None: []}
-        for stage, terms in zip(self._stages, self.state.terms):
+        for stage, terms in zip(self.stages, self.state.terms):
             curves.setdefault(stage.layer, []).extend(terms)
-        attributes = fitted_attributes(self._network, theta, records(curves.pop(None)))
+        attributes = fitted_attributes(self.network, theta, records(curves.pop(None)))
         attributes["pretraining_loss_curves_"] = [records(terms) for terms in curves.values()]
-        if self._held_out:
+        if self.held_out:
             attributes["validation_scores_"] = [-error for error in self.state.held_out_errors]
         return attributes
 
@@ -126,21 +139,21 @@ class Run:
         state, layout = self.state, self._layout
         arguments = self._workers, self._options, state.random_state
         if layer is None:
-            return Trainer(self._network, *self.data, *arguments), lambda: state.theta, lambda theta: theta
-        network = subnetwork(self._network, layer)
+            return Trainer(self.network, *self.data, *arguments), lambda: state.theta, lambda theta: theta
+        network = subnetwork(self.network, layer)
         coefs, intercepts = layout.unpack(state.theta)
         X, sample_weight = self.data
-        X = outputs_of(X, coefs[:layer], intercepts[:layer], self._network.activations[:layer])
+        X = outputs_of(X, coefs[:layer], intercepts[:layer], self.network.activations[:layer])
         own_layout = ParameterLayout(network.layer_sizes, network.tied)
 
         def start():
             theta = np.empty(own_layout.size, dtype=state.theta.dtype)
-            copy_parameters(self._network, layer, layout.unpack(state.theta), own_layout.unpack(theta))
+            copy_parameters(self.network, layer, layout.unpack(state.theta), own_layout.unpack(theta))
             return theta
 
         def whole_theta(own_theta):
             theta = state.theta.copy()
-            copy_parameters(self._network, layer, own_layout.unpack(own_theta), layout.unpack(theta))
+            copy_parameters(self.network, layer, own_layout.unpack(own_theta), layout.unpack(theta))
             return theta
 
         return Trainer(network, X, sample_weight, *arguments), start, whole_theta
@@ -150,22 +163,32 @@ class Run:
         state.solver_state = solver_state
         state.terms[-1].append(terms)
         theta = cache(lambda: whole_theta(own_theta()))
-        is_last = self._held_out and stage.layer is None and self._is_over_on_held_out_rows(theta())
+        if self.held_out and stage.layer is None:
+            self._evaluate_on_held_out_rows(theta())
         log(stage, len(state.terms[-1]), terms)
-        # A copy for callbacks has nothing of the fit that is going on.
-        if tasks.end_iteration(lambda: self.attributes(theta()) | {"_run": None}):
+        if tasks.end_iteration(lambda: self._attributes_of_a_copy(theta())):
             return "callback"
-        return "early stopping" if is_last else None
+        return "early stopping" if self._is_over_on_held_out_rows(stage) else None
 
-    def _is_over_on_held_out_rows(self, theta):
-        """Keep the best parameters, and tell whether they have been the best, nearly, for long enough."""
-        errors, n_iter = self.state.held_out_errors, self._options.n_iter_no_change
+    def _attributes_of_a_copy(self, theta):
+        """Attributes of an estimator for callbacks, which has nothing of the fit that is going on."""
+        attributes = self.attributes(theta)
+        unknown = {"loss_": np.nan, "mean_activation_": np.full(self.network.n_components, np.nan)}
+        return attributes | unknown | {"_run": None}
+
+    def _evaluate_on_held_out_rows(self, theta):
+        errors = self.state.held_out_errors
         coefs, intercepts = self._layout.unpack(theta)
-        error = mean_squared_error(*self._held_out, coefs, intercepts, self._network.activations, self._workers.map)
+        error = mean_squared_error(*self.held_out, coefs, intercepts, self.network.activations, self._workers.map)
         if not errors or error < min(errors):
             self.state.best_theta = theta.copy()
         errors.append(error)
-        if len(errors) <= n_iter:
+
+    def _is_over_on_held_out_rows(self, stage):
+        """Whether the error has not fallen, or hardly, below its best for long enough in this stage."""
+        n_iter = self._options.n_iter_no_change
+        errors = self.state.held_out_errors[-len(self.state.terms[-1]) :] if self.state.terms[-1] else []
+        if stage.layer is not None or stage.is_prelude or len(errors) <= n_iter:
             return False
         best_before = min(errors[:-n_iter])
         return best_before - min(errors[-n_iter:]) <= self._options.tol * best_before
@@ -202,6 +225,7 @@ def fitted_attributes(network, theta, loss_curve):
         "intercepts_": intercepts,
         "loss_curve_": loss_curve,
         "n_iter_": len(loss_curve),
+        "pretraining_loss_curves_": [],
         "_adam": None,
     }
 

@@ -7,7 +7,7 @@ threads of our own, and their results come back in the order of the blocks.
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from threading import Lock
 
@@ -51,15 +51,17 @@ class Workers:
             yield from map(compute, items)
             return
         # Whoever is free, a thread or the caller that waits for a result, takes the next item.
-        waiting, open_items = deque(), deque()
+        waiting, open_items, helpers = deque(), deque(), deque()
 
         def compute_next():
-            with suppress(IndexError):
+            try:
                 future, item = open_items.popleft()
-                try:
-                    future.set_result(compute(item))
-                except Exception as error:
-                    future.set_exception(error)
+            except IndexError:
+                return
+            try:
+                future.set_result(compute(item))
+            except Exception as error:
+                future.set_exception(error)
 
         def collect():
             first = waiting.popleft()
@@ -69,19 +71,19 @@ class Workers:
 
         try:
             for item in items:
-                future = Future()
-                waiting.append(future)
-                open_items.append((future, item))
-                self._executor.submit(compute_next)
+                waiting.append(Future())
+                open_items.append((waiting[-1], item))
+                helpers.append(self._executor.submit(compute_next))
+                while helpers and helpers[0].done():
+                    helpers.popleft()
                 if len(waiting) > _N_WAITING * self.n_threads:
                     yield collect()
             while waiting:
                 yield collect()
         finally:
             # After an error or an interrupt no thread may go on behind the caller's back.
-            unclaimed = {id(future) for future, _ in open_items}
             open_items.clear()
-            wait([future for future in waiting if id(future) not in unclaimed])
+            wait(helpers)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ._rows import shuffled_batches
 from ._solvers import AdamState, LBFGSState, adam, lbfgs, minimize
 
 # What max_iter=None means.
-_LBFGS_ITERATIONS, _ADAM_EPOCHS = 300, 20
+_MAX_ITER = {"lbfgs": 300, "adam": 20}
 
 # solver="auto" starts with Adam from so many rows and code units on, for so many epochs; deep stacks stay with it.
 _AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
@@ -59,30 +59,45 @@ class Stage(NamedTuple):
     layer : int or None
         Encoder layer that is trained with the decoder layer that mirrors it, on the outputs of the layers below; None
         means all layers at once.
+    is_prelude : bool
+        Whether it goes through all of its iterations, for another stage to go on from.
     """
 
     solver: str
     max_iter: int
     tol: float
     layer: int | None = None
+    is_prelude: bool = False
 
 
-def plan_stages(network, X, options, *, warm, layer=None):
-    """The `Stage` list that trains a network on X, warm saying whether its start is better than random.
+def plan_stages(network, X, options, *, pretrain, warm):
+    """The `Stage` list of a fit.
 
-    Then "auto" is "lbfgs", as the first steps of Adam would lose it.
+    Parameters
+    ----------
+    network : Network
+    X : ndarray or CSR of shape (n_rows, n_features)
+    options : TrainingOptions
+    pretrain : bool
+        Whether every layer is trained by itself first, if there is more than one.
+    warm : bool
+        Whether the start is better than random. Then nothing comes before the training of all layers: the first steps
+        of Adam would lose it.
     """
-    adam = Stage("adam", options.max_iter or _ADAM_EPOCHS, options.tol, layer)
-    lbfgs = Stage("lbfgs", options.max_iter or _LBFGS_ITERATIONS, options.tol, layer)
-    if options.solver == "adam" or (options.solver == "auto" and options.corruption > 0):
-        return [adam]
+    deep = network.n_encoder_layers > 1
     # Where Adam gets ahead of L-BFGS, for good or at first: docs/performance.md has the study.
-    if options.solver == "auto" and X.shape[0] >= _AUTO_ROWS and not issparse(X):
-        if network.n_encoder_layers > 1:
-            return [adam]
-        if min(network.layer_sizes) >= _AUTO_UNITS and not warm:
-            return [Stage("adam", _AUTO_EPOCHS, 0, layer), lbfgs]
-    return [lbfgs]
+    many_rows = X.shape[0] >= _AUTO_ROWS and not issparse(X)
+    solver = options.solver
+    if solver == "auto":
+        solver = "adam" if options.corruption > 0 or (deep and many_rows) else "lbfgs"
+    whole = Stage(solver, options.max_iter or _MAX_ITER[solver], options.tol)
+    if warm:
+        return [whole]
+    if deep:
+        return [whole._replace(layer=layer) for layer in range(network.n_encoder_layers) if pretrain] + [whole]
+    if options.solver == "auto" and solver == "lbfgs" and many_rows and min(network.layer_sizes) >= _AUTO_UNITS:
+        return [Stage("adam", _AUTO_EPOCHS, 0, is_prelude=True), whole]
+    return [whole]
 
 
 class Trainer:
@@ -148,7 +163,7 @@ class Trainer:
             watch(iterations),
             state,
             max_iter=stage.max_iter,
-            tol=0 if self._options.early_stopping else stage.tol,
+            tol=0 if self._options.early_stopping and stage.layer is None else stage.tol,
             n_iter_no_change=self._options.n_iter_no_change,
             callback=lambda state, terms: callback(state, terms, partial(whole_theta, state)),
             past_values=past_values,

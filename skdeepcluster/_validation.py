@@ -126,15 +126,18 @@ def warn_about_end(status, message, options):
     """Warn if training ended otherwise than planned."""
     if status == "interrupted":
         warnings.warn(
-            "Training was interrupted: the estimator has the best parameters up to then. To go on from them, set "
-            "warm_start=True; to go on exactly, as if nothing had happened, use skdeepcluster.callbacks.Checkpoint.",
+            "Training was interrupted: the estimator has the parameters up to then, those best on held-out rows with "
+            "early_stopping. To go on from them, fit with warm_start=True. A fit with a "
+            "skdeepcluster.callbacks.Checkpoint goes on from its file when it is started again as it was.",
             InterruptedFitWarning,
         )
     elif message:
+        rule = "iterations lowered the loss by no more than tol={} of itself each, on average over n_iter_no_change={}"
+        if options.early_stopping:
+            rule = "the error on held-out rows fell by no more than tol={} of itself in n_iter_no_change={} iterations"
         warnings.warn(
-            f"L-BFGS stopped before iterations lowered the loss by no more than tol={options.tol} of itself each, on "
-            f"average over n_iter_no_change={options.n_iter_no_change}: {message}. Raise max_iter or tol, and "
-            "standardise X if it is not.",
+            f"L-BFGS stopped before {rule.format(options.tol, options.n_iter_no_change)}: {message}. Raise max_iter or "
+            "tol, and standardise X if it is not.",
             ConvergenceWarning,
         )
 

@@ -10,12 +10,12 @@ from sklearn.utils.metaestimators import available_if
 
 from ._activations import ACTIVATIONS
 from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
-from ._callbacks import CallbackSupportMixin, FitTasks
+from ._callback_support import CallbackSupportMixin, FitTasks
 from ._fitting import FittingMixin
 from ._rows import hold_out
 from ._run import Log, Run, RunState, fitted_attributes, records
 from ._threads import workers
-from ._training import Trainer
+from ._training import Stage, Trainer, plan_stages
 from ._validation import check_options, warn_about_end
 
 __all__ = ["SparseAutoencoderTransformer"]
@@ -64,7 +64,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         denoising autoencoder). New noise for every batch: needs Adam, which "auto" then is.
     pretrain : {"layerwise"} or None, default=None
         Whether `fit` first trains every encoder layer, with the decoder layer that mirrors it, as an autoencoder of its
-        own on the outputs of the layers below, which it holds in memory. Nothing to do without hidden layers.
+        own on the outputs of the layers below, which it holds in memory, by the same solver. Nothing to do without
+        hidden layers.
     solver : {"auto", "lbfgs", "adam"}, default="auto"
         "lbfgs" works on all rows at once, with the identity output layer solved for exactly at every step unless its
         weights are tied; "adam" on batches of rows, with a step that falls linearly to zero over `max_iter` epochs;
@@ -76,7 +77,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
     tol : float, default=1e-3
         Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last
         `n_iter_no_change` (so after one more at the soonest); 0 goes on to `max_iter`. With ``solver="adam"`` the same
-        holds for epochs.
+        holds for epochs. It holds for each pretrained layer, too.
     n_iter_no_change : int, default=10
         Number of iterations, or epochs, over which the decrease of J is averaged.
     early_stopping : bool, default=False
@@ -135,7 +136,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         If the input is far from standardised, with the identity output: the mean square of the features is outside
         [0.1, 10] on average, or above 100 for one of them.
     skdeepcluster.exceptions.InterruptedFitWarning
-        If `fit` was interrupted by Ctrl-C while training; it then ends with the best parameters up to then.
+        If `fit` was interrupted by Ctrl-C while training: it then ends with the parameters of that moment, or the best
+        on the held-out rows. `loss_` and `mean_activation_` are NaN if it was interrupted while these were computed.
 
     Notes
     -----
@@ -151,7 +153,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
     value for all rows, the more the smaller the batch. `loss_` has no such bias. Rows of weight zero take no part.
 
     With scikit-learn 1.9 or newer, `fit` calls the callbacks that ``set_callbacks`` was given after every iteration or
-    epoch. One of them may end training, which keeps the parameters of that moment.
+    epoch. One of them may end training, which keeps the parameters of that moment, or those that were best on the
+    held-out rows with `early_stopping`. ``docs/training.md`` has examples.
 
     References
     ----------
@@ -287,19 +290,18 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         train, held_out = (X, sample_weight), None
         if self.early_stopping:
             train, held_out = hold_out(*train, self.validation_fraction, random_state)
+        stages = plan_stages(network, X, options, pretrain=self.pretrain is not None, warm=self._is_warm())
         with workers() as crew:
-            stages = self._plan(network, X, options)
-            self._run = Run(
-                network, *train, crew, options, stages=stages, state=RunState(theta, random_state), held_out=held_out
-            )
-            tasks = FitTasks(self, *train, max_iter=sum(stage.max_iter + 1 for stage in stages))
+            state = RunState(theta, random_state)
+            run = self._run = Run(network, *train, crew, options, stages=stages, state=state, held_out=held_out)
+            tasks = FitTasks(self, *train, max_iter=sum(stage.max_iter for stage in stages))
             with self._explained_overflow(X, options):
-                theta = self._run.run(tasks, Log(type(self).__name__, self.verbose))
-            self._store(
-                Trainer(network, *train, crew, options, random_state), theta, self._run.attributes(theta), *train
-            )
-            warn_about_end(self._run.status, self._run.message, options)
-            tasks.end(dict)
+                theta = run.run(tasks, Log(type(self).__name__, self.verbose))
+            trainer = Trainer(network, *train, crew, options, random_state)
+            if not self._store(trainer, theta, run.attributes(theta), *train):
+                run.status = "interrupted"
+            warn_about_end(run.status, run.message, options)
+            tasks.end(lambda: {"_run": None})
         del self._run
         return self
 
@@ -335,6 +337,11 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         AttributeError
             If ``solver="lbfgs"``.
         """
+        if self.early_stopping:
+            raise ValueError(
+                "early_stopping=True holds out rows of all the data, which partial_fit does not see at once. Set "
+                "early_stopping=False, and hold out rows yourself."
+            )
         first = not hasattr(self, "coefs_")
         dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
         X, sample_weight = self._validate_training_data(X, sample_weight, dtype, reset=first)
@@ -346,8 +353,10 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
             with self._explained_overflow(X, options):
                 adam_state, terms = trainer.adam_pass(adam_state)
             loss_curve = np.concatenate([loss_curve, records([terms])])
+            Log(type(self).__name__, self.verbose)(Stage("adam", 1, 0), len(loss_curve), terms)
             attributes = fitted_attributes(network, adam_state.x, loss_curve)
-            self._store(trainer, adam_state.x, attributes, X, sample_weight)
+            if not self._store(trainer, adam_state.x, attributes, X, sample_weight):
+                raise KeyboardInterrupt
         self._adam = adam_state, random_state
         return self
 

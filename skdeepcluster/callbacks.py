@@ -1,7 +1,9 @@
 """Callbacks for `fit`, in the manner of scikit-learn 1.9 and newer."""
 
+import os
 import time
-from numbers import Integral
+import warnings
+from numbers import Integral, Real
 from pathlib import Path
 
 from ._checkpoint import fit_identity, read_checkpoint, write_checkpoint
@@ -14,7 +16,8 @@ class Checkpoint:
 
     If the file exists when `fit` begins, `fit` goes on from it, to the same result, to the last bit, as if it had never
     been cut off: moments of Adam, steps and gradient changes of L-BFGS, the state of the random numbers and the curves
-    are all there. The file is removed when the fit has come to its end. An interrupt by Ctrl-C is no end.
+    are all there. The file is removed when the fit has come to its end. Ctrl-C is no end: the file stays as it was last
+    written.
 
     It needs scikit-learn 1.9 or newer, whose callbacks it is one of. One path serves one fit at a time: not the fits of
     a search.
@@ -30,10 +33,16 @@ class Checkpoint:
     Raises
     ------
     ValueError
-        In `fit`, if the file is damaged, or was written by a fit with other parameters or other data; or with
-        ``early_stopping=True`` and no integer as random_state, as the held-out rows would be others.
+        In `fit`, if the file is damaged, or was written by a fit with other parameters, other data or another start; if
+        the folder does not exist; or with ``early_stopping=True`` and no integer as random_state, as the held-out rows
+        would be others.
     TypeError
         In `fit`, if the estimator is not one of skdeepcluster's.
+
+    Warns
+    -----
+    RuntimeWarning
+        In `fit`, if the file cannot be written. Training goes on.
 
     Examples
     --------
@@ -55,7 +64,7 @@ class Checkpoint:
     """
 
     def __init__(self, path, *, interval=60.0):
-        self.path = path
+        self.path = os.fspath(path)
         self.interval = interval
 
     def setup(self, estimator, context):
@@ -66,40 +75,57 @@ class Checkpoint:
                 f"Checkpoint is a callback for the estimators of skdeepcluster, not for {type(estimator).__name__}. "
                 "In a pipeline, set it on the step."
             )
-        if estimator.early_stopping and not isinstance(estimator.random_state, Integral):
+        if run.held_out and not isinstance(estimator.random_state, Integral):
             raise ValueError(
                 f"With early_stopping=True, Checkpoint needs an int as random_state, not {estimator.random_state!r}: "
                 "a fit that goes on must hold out the same rows."
             )
-        self._identity = fit_identity(estimator, *run.data)
+        path = self._checked_path()
+        self._identity = fit_identity(estimator, run)
         self._last_write = time.monotonic()
-        path = Path(self.path)
         if path.exists():
-            state, identity = read_checkpoint(path)
-            different = [
-                f"{name}: {identity.get(name)} there, {value} here"
-                for name, value in self._identity.items()
-                if identity.get(name) != value
-            ]
-            if different:
-                raise ValueError(
-                    f"{path} was written by a fit of something else ({'; '.join(different)}). Fit that, or delete the "
-                    "file to start afresh."
-                )
-            run.state = state
+            run.state = self._state_to_go_on_with(path)
 
     def on_fit_task_begin(self, estimator, context):
         """Do nothing."""
 
     def on_fit_task_end(self, estimator, context):
         """Write the state after an iteration, remove it after the fit."""
-        path = Path(self.path)
-        if context.task_name == "iteration":
-            if time.monotonic() - self._last_write >= self.interval:
-                write_checkpoint(path, estimator._run.state, self._identity)
-                self._last_write = time.monotonic()
-        elif estimator._run.status != "interrupted":
-            path.unlink(missing_ok=True)
+        run, path = estimator._run, Path(self.path)
+        if context.task_name == "fit":
+            if run.status != "interrupted":
+                path.unlink(missing_ok=True)
+        # Not in an iteration that came to nothing.
+        elif run.status == "" and time.monotonic() - self._last_write >= self.interval:
+            self._last_write = time.monotonic()
+            try:
+                write_checkpoint(path, run.state, self._identity)
+            except OSError as error:
+                warnings.warn(f"Checkpoint could not write {path} ({error}). The fit goes on.", RuntimeWarning)
 
     def teardown(self, estimator, context):
-        """Do nothing."""
+        """Forget the fit."""
+        for name in ("_identity", "_last_write"):
+            vars(self).pop(name, None)
+
+    def _checked_path(self):
+        if not isinstance(self.interval, Real) or not self.interval >= 0:
+            raise ValueError(f"interval={self.interval!r} of Checkpoint must be a number of seconds, 0 or more.")
+        path = Path(self.path)
+        if path.is_dir() or not path.parent.is_dir():
+            raise ValueError(f"path={self.path!r} of Checkpoint must be a file in a folder that exists.")
+        return path
+
+    def _state_to_go_on_with(self, path):
+        state, identity = read_checkpoint(path)
+        different = [
+            f"{name}: {identity.get(name)} there, {self._identity.get(name)} here"
+            for name in sorted({*identity, *self._identity})
+            if identity.get(name) != self._identity.get(name)
+        ]
+        if different:
+            raise ValueError(
+                f"{path} was written by a fit of something else ({'; '.join(different)}). Fit that, or delete the file "
+                "to start afresh."
+            )
+        return state

@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.preprocessing import StandardScaler
 
-# scikit-learn has callbacks from 1.9 on; test_without_callbacks.py is for both.
+# scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
 collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py"]
 
 

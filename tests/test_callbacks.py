@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import skops.io
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
@@ -61,6 +62,8 @@ class Recorder:
 
     def on_fit_task_end(self, estimator, context, *, X=None, y=None, metadata=None, fitted_estimator=None):
         self.events.append(f"end {context.task_name}")
+        if fitted_estimator is not None:
+            pickle.dumps(fitted_estimator.set_callbacks())
         if context.task_name == "iteration" and fitted_estimator is not None:
             self.estimators.append(fitted_estimator)
             self.arguments.append((X, y, metadata))
@@ -93,7 +96,6 @@ def test_every_iteration_is_a_task_with_a_fitted_estimator(X, name):
     assert_allclose(last.transform(X).shape, (300, 5))
     if not model.early_stopping:
         assert_array_equal(last.coefs_[0], model.coefs_[0])
-    pickle.dumps(recorder.estimators[0])
     # They are copies.
     assert recorder.estimators[0].score(X) < last.score(X)
 
@@ -338,3 +340,119 @@ def test_clones_keep_their_callbacks(X):
     recorder = Recorder()
     clone(make().set_callbacks(recorder)).fit(X)
     assert recorder.events[-1] == "teardown"
+
+
+def test_tasks_begin_and_end_once(X):
+    # L-BFGS ends by itself, in an iteration that comes to nothing.
+    recorder = Recorder()
+    w = np.where(np.arange(300) < 2, 1.0, 1e-12)
+    with pytest.warns(match="The code has collapsed|far from standardised"):
+        make(tol=0, beta=0, max_iter=500).set_callbacks(recorder).fit(np.zeros_like(X) + X[0], sample_weight=w)
+    assert recorder.events.count("begin iteration") == recorder.events.count("end iteration")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, FloatingPointError, StopIteration])
+@pytest.mark.parametrize("name", ["adam", "lbfgs"])
+def test_errors_of_callbacks_are_not_taken_for_those_of_training(X, name, error):
+    with pytest.raises(error):
+        make(**FITS[name]).set_callbacks(Recorder(raise_at=3, error=error)).fit(X)
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_a_fit_cut_off_in_its_last_iteration_is_over_when_it_goes_on(X, tmp_path, name):
+    whole = make(**FITS[name]).fit(X)
+    n_all = whole.n_iter_ + sum(len(curve) for curve in whole.pretraining_loss_curves_)
+    killed_fit(tmp_path / "fit.checkpoint", X, n_all, FITS[name])
+    recorder = Recorder()
+    resumed = make(**FITS[name]).set_callbacks(Checkpoint(tmp_path / "fit.checkpoint"), recorder).fit(X)
+    assert recorder.estimators == []
+    assert resumed.n_iter_ == whole.n_iter_
+    for W, V in zip(resumed.coefs_, whole.coefs_):
+        assert_array_equal(W, V)
+
+
+@pytest.mark.parametrize("n_iter", [3, 8, 14])
+def test_both_solvers_of_auto_go_on(X, tmp_path, monkeypatch, n_iter):
+    from skdeepcluster import _training
+
+    monkeypatch.setattr(_training, "_AUTO_ROWS", 100)
+    monkeypatch.setattr(_training, "_AUTO_UNITS", 5)
+    whole = make(tol=0).fit(X)
+    assert whole.n_iter_ == 28
+    killed_fit(tmp_path / "fit.checkpoint", X, n_iter, {"tol": 0})
+    resumed = make(tol=0).set_callbacks(Checkpoint(tmp_path / "fit.checkpoint")).fit(X)
+    assert_array_equal(resumed.coefs_[0], whole.coefs_[0])
+    assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
+
+
+def test_a_checkpoint_is_of_one_start(X, tmp_path):
+    path = tmp_path / "fit.checkpoint"
+    models = [make(warm_start=True, random_state=seed).fit(X) for seed in (0, 1)]
+    models[0].set_callbacks(Checkpoint(path, interval=0), Recorder(raise_at=3))
+    with pytest.raises(RuntimeError):
+        models[0].fit(X)
+    models[1].set_params(random_state=0).set_callbacks(Checkpoint(path))
+    with pytest.raises(ValueError, match=r"start: an earlier fit, checksum .* there, an earlier fit, checksum"):
+        models[1].fit(X)
+    cold = make(warm_start=True, pretrain="layerwise", hidden_layer_sizes=(8,), solver="adam", tol=0)
+    path.unlink()
+    cold.set_callbacks(Checkpoint(path, interval=0), Recorder(raise_at=25, error=KeyboardInterrupt))
+    with pytest.warns(match="interrupted"):
+        cold.fit(X)
+    with pytest.raises(ValueError, match=r"stages of training: .* there, .*start: random there|start: random there"):
+        cold.set_callbacks(Checkpoint(path)).fit(X)
+
+
+def test_a_checkpoint_is_of_one_random_state_and_one_set_of_held_out_rows(X, tmp_path):
+    path = tmp_path / "fit.checkpoint"
+    killed_fit(path, X, 3, {"random_state": np.random.RandomState(0), "hidden_layer_sizes": (8,)})
+    with pytest.raises(ValueError, match="random_state: RandomState, checksum"):
+        make(random_state=np.random.RandomState(1), hidden_layer_sizes=(8,)).set_callbacks(Checkpoint(path)).fit(X)
+    make(random_state=np.random.RandomState(0), hidden_layer_sizes=[8]).set_callbacks(Checkpoint(path)).fit(X)
+    parameters = FITS["early stopping"]
+    killed_fit(path, X, 3, parameters)
+    held_out = np.random.RandomState(0)
+    model = make(**parameters)
+    model._initial_theta(model._make_network(X), X.dtype, held_out)
+    changed = X.copy()
+    changed[held_out.permutation(300)[0]] += 1
+    with pytest.raises(ValueError, match="data to train on"):
+        make(**parameters).set_callbacks(Checkpoint(path)).fit(changed)
+
+
+@pytest.mark.parametrize(
+    "name, interval, message",
+    [
+        ("missing/fit", 60, r"path='.*missing/fit'.* folder that exists"),
+        ("", 60, "must be a file"),
+        ("fit", "60", "interval='60'"),
+        ("fit", -1, "interval=-1"),
+        ("fit", np.nan, "interval=nan"),
+    ],
+)
+def test_bad_arguments_of_checkpoint(X, tmp_path, name, interval, message):
+    with pytest.raises(ValueError, match=message):
+        make().set_callbacks(Checkpoint(tmp_path / name, interval=interval)).fit(X)
+
+
+def test_a_file_that_cannot_be_written_does_not_end_the_fit(X, tmp_path, monkeypatch):
+    from skdeepcluster import callbacks
+
+    def full(*arguments):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(callbacks, "write_checkpoint", full)
+    model = make().set_callbacks(Checkpoint(tmp_path / "fit.checkpoint", interval=0))
+    with pytest.warns(RuntimeWarning, match=r"could not write .*No space left.* The fit goes on"):
+        model.fit(X)
+    assert_array_equal(model.coefs_[0], make().fit(X).coefs_[0])
+
+
+def test_a_fitted_estimator_keeps_its_checkpoint_when_it_is_saved(X, tmp_path):
+    model = make().set_callbacks(Checkpoint(tmp_path / "fit.checkpoint")).fit(X)
+    skops.io.dump(model, tmp_path / "model.skops")
+    types = skops.io.get_untrusted_types(file=tmp_path / "model.skops")
+    assert all(name.startswith("skdeepcluster.") for name in types)
+    loaded = skops.io.load(tmp_path / "model.skops", trusted=types)
+    assert_array_equal(loaded.fit(X).coefs_[0], model.coefs_[0])
+    assert_array_equal(pickle.loads(pickle.dumps(model)).transform(X), model.transform(X))

@@ -6,13 +6,16 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 from sklearn.datasets import make_blobs
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skdeepcluster import SparseAutoencoderTransformer, _training
+from skdeepcluster._evaluation import FullBatch
 from skdeepcluster._network import mirrored_network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from skdeepcluster._parameters import ParameterLayout
+from skdeepcluster._threads import Workers
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
 
@@ -323,3 +326,72 @@ def test_early_stopping_needs_rows_to_train_on():
 
 def test_without_early_stopping_there_are_no_validation_scores(X):
     assert not hasattr(make().fit(X), "validation_scores_")
+
+
+def test_pretraining_with_early_stopping_stops_by_tol(X):
+    options = {"pretrain": "layerwise", "solver": "lbfgs", "max_iter": 200, "tol": 0.01}
+    stopping, plain = (make(early_stopping=how, **options).fit(X) for how in (True, False))
+    for curve in (*stopping.pretraining_loss_curves_, *plain.pretraining_loss_curves_):
+        assert len(curve) < 200
+
+
+def test_early_stopping_does_not_end_the_first_epochs_of_auto(X, monkeypatch):
+    monkeypatch.setattr(_training, "_AUTO_ROWS", 500)
+    monkeypatch.setattr(_training, "_AUTO_UNITS", 4)
+    options = {"hidden_layer_sizes": (), "n_iter_no_change": 2, "tol": 0.2, "early_stopping": True}
+    model = make(**options).fit(X)
+    assert model.n_iter_ >= 8 + 3
+    assert len(model.validation_scores_) == model.n_iter_
+
+
+def test_a_refit_leaves_nothing_of_the_last_fit(X):
+    model = make(early_stopping=True).fit(X).set_params(early_stopping=False).fit(X)
+    assert not hasattr(model, "validation_scores_")
+    assert make().partial_fit(X).pretraining_loss_curves_ == []
+
+
+def test_partial_fit_knows_no_held_out_rows(X):
+    with pytest.raises(ValueError, match=r"early_stopping=True .*hold out rows yourself"):
+        make(early_stopping=True).partial_fit(X)
+
+
+def test_the_warning_of_early_stopping_names_its_rule(X):
+    with pytest.warns(ConvergenceWarning, match="before the error on held-out rows fell by no more than tol=1e-09"):
+        make(early_stopping=True, tol=1e-9, max_iter=12).fit(X)
+
+
+@pytest.mark.parametrize("corruption", [0.0, 0.1])
+@pytest.mark.parametrize("solver", ["auto", "adam", "lbfgs"])
+@pytest.mark.parametrize("sizes", [(), (12,)])
+def test_plans(X, monkeypatch, solver, sizes, corruption):
+    monkeypatch.setattr(_training, "_AUTO_UNITS", 4)
+    for n_rows in (600, 601):
+        monkeypatch.setattr(_training, "_AUTO_ROWS", n_rows)
+        model = make(solver=solver, hidden_layer_sizes=sizes, corruption=corruption, max_iter=None)
+        for warm in (False, True):
+            network, options = model._make_network(X), model._make_options()
+            stages = _training.plan_stages(network, X, options, pretrain=True, warm=warm)
+            adam = solver == "adam" or (solver == "auto" and (corruption > 0 or (sizes != () and n_rows == 600)))
+            assert (stages[-1].solver, stages[-1].max_iter) == (("adam", 20) if adam else ("lbfgs", 300))
+            before = [(stage.solver, stage.max_iter, stage.layer) for stage in stages[:-1]]
+            if warm:
+                assert before == []
+            elif sizes:
+                assert before == [(stages[-1].solver, stages[-1].max_iter, layer) for layer in (0, 1)]
+            else:
+                assert before == ([("adam", 8, None)] if solver == "auto" and not adam and n_rows == 600 else [])
+
+
+def test_sparse_rows_of_deep_stacks_are_worked_in_blocks(X):
+    network = make()._make_network(X)
+    objective = LinearDecoderObjective(network, rho=0.5, beta=1.0, lam=0.001, projected=True)
+    sparse = sp.csr_matrix(np.tile(np.where(X > 0, X, 0), (10, 1)))
+    theta = np.random.RandomState(0).normal(scale=0.3, size=objective.layout.size)
+    calls, forward = [], objective.forward
+    objective.forward = lambda *arguments: calls.append(arguments) or forward(*arguments)
+    terms, gradient = FullBatch(objective, sparse, None, Workers(1))(theta)
+    assert 2 <= len(calls) <= 16
+    objective.forward = forward
+    expected_terms, expected = FullBatch(objective, sparse.toarray(), None, Workers(1))(theta)
+    assert_allclose(terms, expected_terms, rtol=1e-10)
+    assert_allclose(gradient, expected, rtol=1e-8, atol=1e-12)

@@ -30,8 +30,12 @@ def make(**parameters):
     return SparseAutoencoderTransformer(**{"n_components": 20, "tol": 0, "random_state": 0, **parameters})
 
 
-def interrupt_after(seconds):
+def interrupt(model, seconds):
+    """Press Ctrl-C some time after the third iteration of a fit that is about to begin."""
+
     def press():
+        while not (hasattr(model, "_run") and model._run.state.terms and len(model._run.state.terms[0]) > 2):
+            time.sleep(0.001)
         time.sleep(seconds)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -40,7 +44,7 @@ def interrupt_after(seconds):
     return thread
 
 
-@pytest.mark.parametrize("seconds", [0.2, 0.31, 0.4])
+@pytest.mark.parametrize("seconds", [0, 0.031, 0.2])
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -51,9 +55,10 @@ def interrupt_after(seconds):
     ],
 )
 def test_ctrl_c_leaves_a_usable_estimator(X, parameters, seconds):
-    thread = interrupt_after(seconds)
+    model = make(max_iter=1_000_000, **parameters)
+    thread = interrupt(model, seconds)
     with pytest.warns(InterruptedFitWarning, match=r"warm_start=True.*Checkpoint"):
-        model = make(max_iter=1_000_000, **parameters).fit(X)
+        model.fit(X)
     thread.join()
     code = model.transform(X)
     assert np.isfinite(code).all()
@@ -71,11 +76,11 @@ def test_ctrl_c_leaves_a_usable_estimator(X, parameters, seconds):
 def test_an_interrupt_in_the_first_iteration_leaves_the_start(X, monkeypatch):
     from skdeepcluster import _training
 
-    def interrupt(*args, **kwargs):
+    def press(*args, **kwargs):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(_training, "lbfgs", interrupt)
+    monkeypatch.setattr(_training, "lbfgs", press)
     with pytest.warns(InterruptedFitWarning):
         model = make(solver="lbfgs").fit(X)
     assert model.n_iter_ == 0
@@ -113,3 +118,38 @@ def test_without_callbacks_the_estimator_works_and_says_what_is_missing(X, tmp_p
     assert "scikit-learn 1.9 or newer: pip install --upgrade scikit-learn" in output
     model = make(solver="lbfgs", max_iter=5).fit(X)
     assert_array_equal(np.load(tmp_path / "code.npy"), model.transform(X))
+
+
+@pytest.mark.parametrize("where", ["_run.outputs_of", "_fitting.code_moments"])
+def test_an_interrupt_between_and_after_the_stages(X, monkeypatch, where):
+    import skdeepcluster._fitting
+    import skdeepcluster._run
+
+    module, name = where.split(".")
+    original = getattr(getattr(skdeepcluster, module), name)
+    calls = []
+
+    def press(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2 or name == "code_moments":
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(f"skdeepcluster.{where}", press)
+    model = make(hidden_layer_sizes=(10,), pretrain="layerwise", max_iter=3)
+    with pytest.warns(InterruptedFitWarning):
+        model.fit(X)
+    assert np.isfinite(model.transform(X)).all()
+    assert len(model.pretraining_loss_curves_[0]) == 3
+    assert np.isnan(model.mean_activation_).all() == (name == "code_moments")
+
+
+def test_interrupted_again_and_again_fits_end(rng):
+    # Work for two threads, in which the interrupt may hit either the caller's own share or its waiting.
+    X = rng.normal(size=(8000, 200)).astype(np.float32)
+    for i in range(8):
+        model = make(n_components=64, solver="lbfgs", max_iter=1_000_000)
+        thread = interrupt(model, 0.013 * i)
+        with pytest.warns(InterruptedFitWarning):
+            model.fit(X)
+        thread.join()

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "skdeepcluster"
 
 # Lowest first. A module imports only from layers below its own.
 LAYERS = [
-    {"_activations", "_parameters", "_solvers", "_threads", "_rows", "_callbacks", "exceptions"},
+    {"_activations", "_parameters", "_solvers", "_threads", "_rows", "_callback_support", "exceptions"},
     {"_network", "_validation"},
     {"_objectives", "_pretraining"},
     {"_evaluation"},

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -91,3 +92,41 @@ def test_the_last_of_several_at_a_time_gives_the_threads_back():
 
 def test_one_thread_needs_no_executor():
     assert list(Workers(1).map(str, [1, 2])) == ["1", "2"]
+
+
+def test_an_interrupt_of_the_caller_ends_when_the_threads_have(monkeypatch):
+    finished = []
+
+    def compute(item):
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        time.sleep(0.05)
+        finished.append(item)
+
+    for _ in range(10):
+        with threadpool_limits(limits=3, user_api="blas"), workers() as crew:
+            finished.clear()
+            with pytest.raises(KeyboardInterrupt):
+                list(crew.map(compute, list(range(50))))
+            n_finished = len(finished)
+            time.sleep(0.1)
+            assert len(finished) == n_finished < 50
+
+
+def test_after_an_error_no_thread_goes_on():
+    running, lock = set(), threading.Lock()
+
+    def compute(item):
+        with lock:
+            running.add(item)
+        time.sleep(0.001)
+        with lock:
+            running.remove(item)
+        if item == 3:
+            raise ZeroDivisionError
+
+    with threadpool_limits(limits=8, user_api="blas"), workers() as crew:
+        for _ in range(50):
+            with pytest.raises(ZeroDivisionError):
+                list(crew.map(compute, list(range(40))))
+            assert not running

@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 from _datasets import mnist, pendigits
 from _machine import describe_machine
-from _problem import MNIST_PROBLEM, MNIST_UNITS, Problem
+from _problem import DEEP_LAYERS, DEEP_UNITS, MNIST_PROBLEM, MNIST_UNITS, Problem
 from _timing import print_table
 from sklearn.preprocessing import StandardScaler
 
@@ -59,6 +59,24 @@ def study(name, X, n_components, hyperparameters, n_rows, n_iter):
     return row
 
 
+def deep_study(name, X, hidden_layer_sizes, n_rows, n_epochs):
+    """J that Adam reaches in so many epochs, and that L-BFGS reaches in the same time, for a stack of relu layers."""
+    rows = np.random.RandomState(0).permutation(len(X))[:n_rows]
+    problem = Problem(np.ascontiguousarray(X[rows]), DEEP_UNITS, (0.5, 0.0, 1e-3), hidden_layer_sizes)
+    by_adam, _ = problem.trace("adam", max_iter=n_epochs, step_size=0.001)
+    end = by_adam[-1][0]
+    by_lbfgs, _ = problem.trace("lbfgs", max_iter=10**6, until=lambda seconds, value: seconds > end)
+    return {
+        "data": name,
+        "n": n_rows,
+        "layers": "-".join(map(str, (*hidden_layer_sizes, DEEP_UNITS))),
+        "epochs of Adam": n_epochs,
+        "s": end,
+        "J by Adam": by_adam[-1][1],
+        "J by L-BFGS": min(value for _, value in by_lbfgs),
+    }
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="folder with mnist.npz and pendigits.npz")
@@ -84,5 +102,18 @@ if __name__ == "__main__":
             study("MNIST problem", pixels, *problem, 10_000, 60),
             study("MNIST problem", pixels, *problem, 30_000, 40),
             study("MNIST problem", pixels, *problem, 60_000, 40),
+        ]
+    )
+    print_table(
+        [
+            deep_study("pendigits, scaled", scaled_pens, (64, 64), 3_000, 100),
+            deep_study("pendigits, scaled", scaled_pens, (64, 64), 10_992, 30),
+            deep_study("pendigits, scaled", scaled_pens, (64, 64), 10_992, 100),
+            deep_study("MNIST, pixels", pixels, (200, 100), 3_000, 60),
+            deep_study("MNIST, pixels", pixels, (200, 100), 10_000, 20),
+            deep_study("MNIST, pixels", pixels, (200, 100), 10_000, 60),
+            deep_study("MNIST, pixels", pixels, (200, 100), 30_000, 20),
+            deep_study("MNIST, pixels", pixels, (200, 100), 60_000, 20),
+            deep_study("MNIST, pixels", pixels, DEEP_LAYERS, 60_000, 5),
         ]
     )

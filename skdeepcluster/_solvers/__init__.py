@@ -5,7 +5,8 @@ value of the function; `minimize` runs it until it should stop.
 """
 
 from ._adam import AdamState, adam
+from ._errors import NotFiniteError
 from ._lbfgs import LBFGSState, lbfgs
 from ._minimize import minimize
 
-__all__ = ["AdamState", "LBFGSState", "adam", "lbfgs", "minimize"]
+__all__ = ["AdamState", "LBFGSState", "NotFiniteError", "adam", "lbfgs", "minimize"]

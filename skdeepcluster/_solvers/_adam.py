@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._errors import NotFiniteError
+
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -50,7 +52,7 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
 
     Raises
     ------
-    FloatingPointError
+    NotFiniteError
         If a value is not finite.
 
     References
@@ -62,7 +64,7 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
         for batch in batches():
             terms, pieces = terms_and_gradient(state.x, batch)
             if not np.isfinite(np.sum(terms)):
-                raise FloatingPointError(f"value not finite at step {state.n_steps + 1} of Adam")
+                raise NotFiniteError(f"value not finite at step {state.n_steps + 1} of Adam")
             terms_of_batches.append(terms)
             state = state._replace(n_steps=state.n_steps + 1)
             _step(state, pieces, step_size(state.n_steps - 1), map_)

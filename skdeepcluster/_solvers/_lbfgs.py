@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._errors import NoLowerValueError, NotFiniteError
+
 # Pairs of steps and gradient changes that the approximation of the Hessian is made of.
 _MEMORY = 10
 
@@ -86,9 +88,9 @@ def lbfgs(terms_and_gradient, state):
 
     Raises
     ------
-    FloatingPointError
+    NotFiniteError
         If the value or gradient at the start is not finite.
-    ArithmeticError
+    NoLowerValueError
         If no lower value can be found in working precision.
 
     References
@@ -98,12 +100,12 @@ def lbfgs(terms_and_gradient, state):
     """
     terms, grad = terms_and_gradient(state.x)
     if not (np.isfinite(np.sum(terms)) and np.isfinite(grad).all()):
-        raise FloatingPointError("value or gradient not finite at the start")
+        raise NotFiniteError("value or gradient not finite at the start")
     while np.abs(grad).max() > _VANISHED_GRADIENT:
         found = _line_search(terms_and_gradient, state.x, terms, grad, state.direction(grad))
         if found is None:
             if len(state.order) == 0:
-                raise ArithmeticError("it found no lower value in working precision")
+                raise NoLowerValueError("it found no lower value in working precision")
             # The curvature of the past may mislead: try the gradient alone.
             state = state._replace(order=state.order[:0])
             continue

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from ._errors import NoLowerValueError
 from ._stopping import MeanDecrease
 
 
@@ -49,9 +50,7 @@ def minimize(iterations, state, *, max_iter, tol, n_iter_no_change, callback, pa
             if reason := callback(state, terms):
                 status = reason
                 break
-    except FloatingPointError:
-        raise
-    except ArithmeticError as error:
+    except NoLowerValueError as error:
         status, message = "stuck", f"{error} after {n_iter} iterations"
     except KeyboardInterrupt:
         status = "interrupted"

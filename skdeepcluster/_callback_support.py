@@ -49,10 +49,15 @@ class FitTasks:
         self._iteration = None
 
     def watch(self, iterations):
-        """The iterations, each begun as a task; the one that finds nothing more to do is not counted as one."""
+        """The iterations, each begun as a task.
+
+        That a solver is at its end shows in the next iteration, which has begun by then: it is the first of the next
+        solver, or is ended as an empty task.
+        """
         while True:
-            self._iteration = self._iteration or self._fit.subcontext(task_name="iteration")
-            self._iteration.call_on_fit_task_begin(**self._arguments)
+            if self._iteration is None:
+                self._iteration = self._fit.subcontext(task_name="iteration")
+                self._iteration.call_on_fit_task_begin(**self._arguments)
             try:
                 yield next(iterations)
             except StopIteration:
@@ -65,4 +70,6 @@ class FitTasks:
 
     def end(self, fitted_attributes):
         """End the fit."""
+        if self._iteration is not None:
+            self._iteration.call_on_fit_task_end(estimator=self._arguments["estimator"])
         self._fit.call_on_fit_task_end(**self._arguments, reconstruction_attributes=fitted_attributes)
