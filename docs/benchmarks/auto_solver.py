@@ -1,12 +1,14 @@
-"""When is L-BFGS faster with a few epochs of Adam before it? The study behind solver="auto".
+"""When is L-BFGS faster, when Adam, when one after the other? The study behind solver="auto".
 
-    python docs/benchmarks/auto_solver.py [--data-dir DIR]
+    python docs/benchmarks/auto_solver.py [one_layer] [deep] [--data-dir DIR]
 
-For every data set and number of rows: L-BFGS alone gives three values of J, those after a quarter, a half and all of
-its iterations. The table has the seconds in which it reached them, and how many times as fast L-BFGS is with Adam
-before it, by epochs and first step of Adam ("-": not reached in as many iterations as L-BFGS alone had). Columns are
-scaled to variance 1 for the default parameters of the autoencoder ("scaled"), or are pixels in [0, 1] for the MNIST
+one_layer, for every data set and number of rows: L-BFGS alone gives three values of J, those after a quarter, a half
+and all of its iterations. The table has the seconds in which it reached them, and how many times as fast L-BFGS is with
+Adam before it, by epochs and first step of Adam ("-": not reached in as many iterations as L-BFGS alone had). Columns
+are scaled to variance 1 for the default parameters of the autoencoder ("scaled"), or are pixels in [0, 1] for the MNIST
 problem of performance.py. float32.
+
+deep: J that Adam has after a number of epochs, as it trains on batches, and that L-BFGS has after the same time.
 """
 
 import argparse
@@ -77,15 +79,8 @@ def deep_study(name, X, hidden_layer_sizes, n_rows, n_epochs):
     }
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", help="folder with mnist.npz and pendigits.npz")
-    arguments = parser.parse_args()
-    print(describe_machine() + "\n")
-    pixels, _ = mnist(arguments.data_dir)
-    scaled_pixels, scaled_pens = (
-        StandardScaler().fit_transform(X).astype(np.float32) for X in (pixels, pendigits(arguments.data_dir)[0])
-    )
+def one_layer(pixels, scaled_pixels, scaled_pens):
+    """One hidden layer: how many times as fast L-BFGS gets to a value of J with Adam before it."""
     model = SparseAutoencoderTransformer()
     defaults = model.n_components, (model.rho, model.beta, model.lam)
     problem = MNIST_UNITS, MNIST_PROBLEM
@@ -104,6 +99,10 @@ if __name__ == "__main__":
             study("MNIST problem", pixels, *problem, 60_000, 40),
         ]
     )
+
+
+def deep(pixels, scaled_pixels, scaled_pens):
+    """Deep stacks: J that Adam and L-BFGS reach in the same time."""
     print_table(
         [
             deep_study("pendigits, scaled", scaled_pens, (64, 64), 3_000, 100),
@@ -117,3 +116,19 @@ if __name__ == "__main__":
             deep_study("MNIST, pixels", pixels, DEEP_LAYERS, 60_000, 5),
         ]
     )
+
+
+STUDIES = {"one_layer": one_layer, "deep": deep}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("studies", nargs="*", default=list(STUDIES), metavar="STUDY", help=", ".join(STUDIES))
+    parser.add_argument("--data-dir", help="folder with mnist.npz and pendigits.npz")
+    arguments = parser.parse_args()
+    print(describe_machine() + "\n")
+    pixels, _ = mnist(arguments.data_dir)
+    scaled_pixels, scaled_pens = (
+        StandardScaler().fit_transform(X).astype(np.float32) for X in (pixels, pendigits(arguments.data_dir)[0])
+    )
+    for name in arguments.studies:
+        STUDIES[name](pixels, scaled_pixels, scaled_pens)
