@@ -33,7 +33,11 @@ RECOMMENDED = {
         {"hidden_layer_sizes": (500, 500, 2000), "n_components": 10, "lam": 3e-4, "corruption": 0.2},
         [30, 90],
     ),
-    "pendigits": (StandardScaler(), {"hidden_layer_sizes": (128, 64), "n_components": 8, "lam": 3e-4}, [50]),
+    "pendigits": (
+        StandardScaler(),
+        {"hidden_layer_sizes": (256, 256), "n_components": 8, "lam": 3e-4, "corruption": 0.1},
+        [40],
+    ),
 }
 ALL_DEEP = {"code_activation": "identity", "beta": 0.0, "solver": "adam", "tol": 0}
 
