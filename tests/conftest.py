@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_blobs
 from sklearn.preprocessing import StandardScaler
 
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
@@ -26,3 +26,12 @@ def digits():
     X = StandardScaler().fit_transform(X[:400])
     X.flags.writeable = False
     return X, y[:400]
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """600 rows of 15 features in six clusters, standardised."""
+    X, _ = make_blobs(600, 15, centers=6, random_state=0)
+    X = StandardScaler().fit_transform(X)
+    X.flags.writeable = False
+    return X

@@ -5,9 +5,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
-from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from skdeepcluster import SparseAutoencoderTransformer, _training
@@ -35,12 +33,9 @@ def make(**parameters):
     )
 
 
-@pytest.fixture(scope="module")
-def X():
-    X, _ = make_blobs(600, 15, centers=6, random_state=0)
-    X = StandardScaler().fit_transform(X)
-    X.flags.writeable = False
-    return X
+@pytest.fixture
+def X(blobs):
+    return blobs
 
 
 # The objective

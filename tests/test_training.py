@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import minimize
 from sklearn.cluster import KMeans
-from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -34,12 +33,9 @@ def make(**parameters):
     )
 
 
-@pytest.fixture(scope="module")
-def X():
-    X, _ = make_blobs(600, 15, centers=6, random_state=0)
-    X = StandardScaler().fit_transform(X)
-    X.flags.writeable = False
-    return X
+@pytest.fixture
+def X(blobs):
+    return blobs
 
 
 @pytest.fixture
