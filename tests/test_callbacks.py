@@ -15,7 +15,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.cluster import KMeans
-from sklearn.datasets import make_blobs
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -40,11 +39,8 @@ def make(**parameters):
 
 
 @pytest.fixture(scope="module")
-def X():
-    X, _ = make_blobs(300, 10, centers=4, random_state=0)
-    X = StandardScaler().fit_transform(X)
-    X.flags.writeable = False
-    return X
+def X(blobs):
+    return blobs[:300]
 
 
 class Recorder:
@@ -270,7 +266,7 @@ def test_the_interval_is_kept(X, tmp_path, monkeypatch):
     "parameters, change, message",
     [
         ({"rho": 0.3}, 0, r"rho: 0.5 there, 0.3 here"),
-        ({}, 1e-9, r"data to train on: 300 x 10, float64, checksum .* there, 300 x 10, float64, checksum"),
+        ({}, 1e-9, r"data to train on: 300 x 15, float64, checksum .* there, 300 x 15, float64, checksum"),
     ],
 )
 def test_a_checkpoint_of_another_fit_is_refused(X, tmp_path, parameters, change, message):
