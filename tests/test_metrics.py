@@ -4,12 +4,13 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from _reference import FUNCTIONS
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.metrics import calinski_harabasz_score, davies_bouldin_score, silhouette_score
+from sklearn.metrics import davies_bouldin_score, silhouette_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -22,6 +23,7 @@ from skdeepcluster.metrics import (
     clustering_report,
     davies_bouldin_scorer,
     make_clustering_scorer,
+    neighbor_information_scorer,
     silhouette_scorer,
 )
 
@@ -30,6 +32,8 @@ PAIRS = [0, 0, 1, 1]
 SILHOUETTE = (1 - 1 / 10.5 + 1 - 1 / 9.5) / 2  # a = 1 for every row, b = 10.5 for the outer, 9.5 for the inner rows
 CALINSKI_HARABASZ = (4 * 5**2) / (4 * 0.5**2 / 2)  # between 100 / (2 - 1), within 1 / (4 - 2)
 DAVIES_BOULDIN = (0.5 + 0.5) / 10
+# Every other row is a neighbour, so 1/6 of the pairs are in each of (0, 0), (1, 1), and 1/3 in each of (0, 1), (1, 0).
+NEIGHBOR_INFORMATION = 2 / 6 * np.log((1 / 6) / (1 / 4)) + 2 / 3 * np.log((1 / 3) / (1 / 4))
 
 
 # The report
@@ -40,6 +44,7 @@ def test_report_by_hand():
     assert_allclose(report["silhouette"], SILHOUETTE)
     assert_allclose(report["calinski_harabasz"], CALINSKI_HARABASZ)
     assert_allclose(report["davies_bouldin"], DAVIES_BOULDIN)
+    assert_allclose(report["neighbor_information"], NEIGHBOR_INFORMATION)
     assert report["n_clusters"] == 2
     assert report["n_noise"] == 0
     assert report["accuracy"] == 0.75
@@ -56,12 +61,8 @@ def test_noise_dropped_or_counted_as_a_cluster():
     assert dropped["n_clusters"] == counted["n_clusters"] == 2
     assert dropped["n_noise"] == counted["n_noise"] == 1
     assert_allclose(dropped["silhouette"], SILHOUETTE)
-    for name, function in (
-        ("silhouette", silhouette_score),
-        ("calinski_harabasz", calinski_harabasz_score),
-        ("davies_bouldin", davies_bouldin_score),
-    ):
-        assert_allclose(counted[name], function(X, labels))
+    for name, function in FUNCTIONS.items():
+        assert_allclose(abs(counted[name]), abs(function(X, labels)))
         assert counted[name] != pytest.approx(dropped[name])
 
 
@@ -73,6 +74,7 @@ def test_report_prints_as_a_table():
         ["silhouette", f"{SILHOUETTE:.4f}"],
         ["calinski_harabasz", "200.0000"],
         ["davies_bouldin", "0.1000"],
+        ["neighbor_information", f"{NEIGHBOR_INFORMATION:.4f}"],
     ]
     assert len({len(line) for line in lines}) == 1
 
@@ -108,7 +110,7 @@ def test_degenerate_partitions_give_nan_and_one_warning(X, labels, n_clusters, n
     assert len(record) == 1
     assert report["n_clusters"] == n_clusters
     assert report["n_noise"] == n_noise
-    assert np.isnan([report["silhouette"], report["calinski_harabasz"], report["davies_bouldin"]]).all()
+    assert np.isnan([report[name] for name in FUNCTIONS]).all()
     assert report["accuracy"] == report["nmi"] == report["ari"] == 1
 
 
@@ -148,13 +150,15 @@ def test_all_noise_as_a_cluster_is_one_cluster():
         assert np.isnan(clustering_report(X4, [-1] * 4, noise="cluster")["silhouette"])
 
 
-def test_sample_is_for_the_silhouette_alone(digits):
+def test_sample_is_for_scores_of_quadratic_cost(digits):
     X, y = digits
     whole = clustering_report(X, y)
     sampled = clustering_report(X, y, sample_size=100, random_state=3)
     assert_allclose(sampled["silhouette"], silhouette_score(X, y, sample_size=100, random_state=3), rtol=1e-10)
     assert sampled["silhouette"] != pytest.approx(whole["silhouette"])
+    assert sampled["neighbor_information"] != pytest.approx(whole["neighbor_information"])
     assert sampled["calinski_harabasz"] == whole["calinski_harabasz"]
+    assert sampled["davies_bouldin"] == whole["davies_bouldin"]
     assert clustering_report(X, y, sample_size=400)["silhouette"] == whole["silhouette"]
 
 
@@ -162,7 +166,7 @@ def test_a_sample_that_is_degenerate_warns():
     labels = np.zeros(100, dtype=int)
     labels[0] = 1
     X = np.arange(100.0)[:, np.newaxis]
-    with pytest.warns(DegenerateClusteringWarning, match="silhouette not defined .* sample of 5"):
+    with pytest.warns(DegenerateClusteringWarning, match="silhouette, neighbor_information not defined .* sample of 5"):
         report = clustering_report(X, labels, sample_size=5, random_state=0)
     assert np.isnan(report["silhouette"])
     assert report["calinski_harabasz"] > 0
@@ -221,13 +225,6 @@ def make_model(clusterer, *extra):
     return make_pipeline(StandardScaler(), make_autoencoder(), *extra, clusterer)
 
 
-FUNCTIONS = {
-    "silhouette": silhouette_score,
-    "calinski_harabasz": calinski_harabasz_score,
-    "davies_bouldin": lambda X, labels: -davies_bouldin_score(X, labels),
-}
-
-
 @pytest.mark.parametrize("metric", FUNCTIONS)
 @pytest.mark.parametrize("space", ["input", "code", "standardscaler", "pca"])
 def test_scorer_with_predict_in_every_space(digits, metric, space):
@@ -256,7 +253,8 @@ def test_scorer_without_predict_fits_a_clone_to_the_code(digits, clusterer):
 def test_default_scorers_score_in_the_input_space(digits):
     X, _ = digits
     model = make_model(KMeans(4, n_init=1, random_state=0)).fit(X)
-    for metric, scorer in zip(FUNCTIONS, (silhouette_scorer, calinski_harabasz_scorer, davies_bouldin_scorer)):
+    scorers = silhouette_scorer, calinski_harabasz_scorer, davies_bouldin_scorer, neighbor_information_scorer
+    for metric, scorer in zip(FUNCTIONS, scorers):
         assert scorer(model, X) == make_clustering_scorer(metric, space="input")(model, X)
         assert scorer(model, X) != make_clustering_scorer(metric, space="code")(model, X)
 

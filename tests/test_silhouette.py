@@ -8,7 +8,7 @@ from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skdeepcluster.metrics import _silhouette
-from skdeepcluster.metrics._silhouette import silhouette_score
+from skdeepcluster.metrics._silhouette import silhouette_score, silhouette_scores
 
 LABELS = np.array([-1, 5, 100, 7, 8, 9])
 SHARES = [0.5, 0.2, 0.1, 0.1, 0.05, 0.05]
@@ -52,6 +52,19 @@ def test_equals_scikit_learns(monkeypatch, small_blocks, rng, n, n_clusters):
     monkeypatch.setattr(_silhouette, "_N_CLUSTERS", n_clusters)
     Z, labels = make_clusters(rng, n)
     assert_allclose(silhouette_score(Z, labels), sklearn.metrics.silhouette_score(Z, labels), rtol=1e-10)
+
+
+@pytest.mark.parametrize("n", [9, 16, 17, 75])
+def test_several_partitions_equal_one_by_one(small_blocks, rng, n):
+    Z, labels = make_clusters(rng, n)
+    labelings = [labels, rng.permutation(labels), np.arange(n) // 4, np.r_[np.zeros(n - 1), 1]]
+    assert_allclose(silhouette_scores(Z, labelings), [silhouette_score(Z, one) for one in labelings], rtol=1e-10)
+
+
+def test_several_partitions_of_rows_that_coincide(rng):
+    Z = np.repeat(rng.normal(size=(3, 5)), 20, axis=0) + 1e6
+    labelings = [np.repeat([0, 1, 2], 20), np.tile([0, 1], 30)]
+    assert_allclose(silhouette_scores(Z, labelings), [silhouette_score(Z, one) for one in labelings], rtol=1e-10)
 
 
 @pytest.mark.parametrize("n, d", [(511, 64), (1024, 1), (1300, 64)])

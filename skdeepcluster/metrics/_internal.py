@@ -1,14 +1,18 @@
 """Internal scores of a partition: what reports and scorers share."""
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 from sklearn.metrics import calinski_harabasz_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._silhouette import silhouette_score
+from ._neighbors import nearest_neighbors, neighbor_information
+from ._silhouette import silhouette_score, silhouette_scores
 
 NOISE = -1
 
@@ -32,9 +36,10 @@ def _davies_bouldin_score(Z, labels):
     scikit-learn's takes distances below 1e-8 for zero and returns 0, the best value, if all s or all d are: a collapsed
     code, or clusters around one centre, would win.
     """
-    clusters = [Z[labels == label] for label in np.unique(labels)]
-    centroids = np.array([cluster.mean(axis=0, dtype=np.float64) for cluster in clusters])
-    s = np.array([np.linalg.norm(cluster - centroid, axis=1).mean() for cluster, centroid in zip(clusters, centroids)])
+    _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    indicators = csr_array((np.ones(len(Z)), codes, np.arange(len(Z) + 1)))
+    centroids = (indicators.T @ Z) / sizes[:, np.newaxis]
+    s = np.bincount(codes, np.linalg.norm(Z - centroids[codes], axis=1)) / sizes
     d = cdist(centroids, centroids)
     np.fill_diagonal(d, np.inf)
     if not d.all():
@@ -42,13 +47,52 @@ def _davies_bouldin_score(Z, labels):
     return np.mean(np.max((s[:, np.newaxis] + s) / d, axis=1))
 
 
-# name -> (function of data and labels, sign that makes higher better, worst value after the sign). The Davies-Bouldin
-# index has no worst value; this one is out of reach, and finite, so that means over folds stay finite.
+def _neighbor_information_score(Z, labels):
+    return neighbor_information(nearest_neighbors(Z), np.unique(labels, return_inverse=True)[1])
+
+
+def _neighbor_information_scores(Z, labelings):
+    neighbors = nearest_neighbors(Z)
+    return np.array([neighbor_information(neighbors, codes) for codes in labelings])
+
+
+def _one_by_one(score):
+    """The function of (Z, labelings) from one of (Z, labels); NaN where that is not defined."""
+
+    def score_or_nan(Z, labels):
+        try:
+            return score(Z, labels)
+        except DegeneratePartition:
+            return np.nan
+
+    return lambda Z, labelings: np.array([score_or_nan(Z, labels) for labels in labelings])
+
+
+class InternalMetric(NamedTuple):
+    """A score of partitions in a space."""
+
+    score: Callable  # of (Z, labels)
+    scores: Callable  # of (Z, labelings): an array, for partitions of the same rows, clusters numbered from 0
+    sign: int  # makes higher better
+    worst: float  # after the sign
+    is_sampled: bool  # whether its time grows with the square of the number of rows
+
+
+# The Davies-Bouldin index has no worst value; this one is out of reach, and finite, so that means over folds stay so.
 INTERNAL_METRICS = {
-    "silhouette": (silhouette_score, 1, -1.0),
-    "calinski_harabasz": (calinski_harabasz_score, 1, 0.0),
-    "davies_bouldin": (_davies_bouldin_score, -1, -1e30),
+    "silhouette": InternalMetric(silhouette_score, silhouette_scores, 1, -1.0, True),
+    "calinski_harabasz": InternalMetric(calinski_harabasz_score, _one_by_one(calinski_harabasz_score), 1, 0.0, False),
+    "davies_bouldin": InternalMetric(_davies_bouldin_score, _one_by_one(_davies_bouldin_score), -1, -1e30, False),
+    "neighbor_information": InternalMetric(_neighbor_information_score, _neighbor_information_scores, 1, 0.0, True),
 }
+
+
+def internal_scores(metric, Z, labelings):
+    """An internal metric of partitions of the same rows, higher is better; NaN where it is not defined.
+
+    In each the clusters, of which noise is one, are numbered from 0; at least 2, and fewer than rows. Z varies.
+    """
+    return INTERNAL_METRICS[metric].sign * INTERNAL_METRICS[metric].scores(Z, labelings)
 
 
 def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
@@ -59,8 +103,7 @@ def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
             raise DegeneratePartition("every row is noise; raise eps or lower min_samples")
         Z, labels = Z[kept], labels[kept]
     of_sample = ""
-    # Only the silhouette costs a time quadratic in the number of rows.
-    if metric == "silhouette" and sample_size is not None and sample_size < len(labels):
+    if INTERNAL_METRICS[metric].is_sampled and sample_size is not None and sample_size < len(labels):
         chosen = check_random_state(random_state).permutation(len(labels))[:sample_size]
         Z, labels = Z[chosen], labels[chosen]
         of_sample = f" of the sample of {sample_size}"
@@ -73,4 +116,4 @@ def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
         )
     if not np.ptp(Z, axis=0).any():
         raise DegeneratePartition("all rows are the same point; look at the data")
-    return float(INTERNAL_METRICS[metric][0](Z, labels))
+    return float(INTERNAL_METRICS[metric].score(Z, labels))

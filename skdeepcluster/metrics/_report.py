@@ -54,7 +54,8 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
     y_true : array-like of shape (n_samples,), default=None
         Known classes.
     sample_size : int, default=None
-        Number of rows drawn for the silhouette, whose cost grows with the square of it; None takes all rows.
+        Number of rows drawn for the silhouette and for the neighbours, whose cost grows with the square of it; None
+        takes all rows.
     random_state : int, RandomState instance or None, default=None
         Draws the sample.
     noise : {"drop", "cluster"}, default="drop"
@@ -67,9 +68,10 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
     -------
     report : ClusteringReport
         A dict with ``n_clusters``, ``n_noise``, ``silhouette`` (in [-1, 1], higher is better), ``calinski_harabasz``
-        (>= 0, higher is better), ``davies_bouldin`` (>= 0, lower is better) and, with `y_true`, ``accuracy`` (best
-        one-to-one matching), ``nmi`` (normalised mutual information) and ``ari`` (adjusted Rand index). An internal
-        score that is not defined is NaN.
+        (>= 0, higher is better), ``davies_bouldin`` (>= 0, lower is better), ``neighbor_information`` (mutual
+        information of the cluster of a row and that of one of its 3 nearest neighbours, in nats, >= 0, higher is
+        better) and, with `y_true`, ``accuracy`` (best one-to-one matching), ``nmi`` (normalised mutual information)
+        and ``ari`` (adjusted Rand index). An internal score that is not defined is NaN.
 
     Raises
     ------
@@ -87,14 +89,15 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
     >>> from skdeepcluster.metrics import clustering_report
     >>> X = [[0.0], [1.0], [10.0], [11.0], [5.0]]
     >>> print(clustering_report(X, [0, 0, 1, 1, -1], y_true=[0, 0, 1, 1, 1]))
-    n_clusters                  2
-    n_noise                     1
-    silhouette             0.8997
-    calinski_harabasz    200.0000
-    davies_bouldin         0.1000
-    accuracy               0.8000
-    nmi                    0.7790
-    ari                    0.5455
+    n_clusters                     2
+    n_noise                        1
+    silhouette                0.8997
+    calinski_harabasz       200.0000
+    davies_bouldin            0.1000
+    neighbor_information      0.0566
+    accuracy                  0.8000
+    nmi                       0.7790
+    ari                       0.5455
     """
     X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
     labels = _check_labels(labels, X, "labels")

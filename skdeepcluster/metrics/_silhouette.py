@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 from sklearn.utils import gen_batches
 
@@ -60,8 +61,7 @@ def silhouette_score(Z, labels):
     P. J. Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", 1987.
     """
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    # Products cancel less near the origin. The median of some rows will do for it, and outliers do not move it.
-    centre = np.median(Z[:: -(-len(Z) // _BLOCK)], axis=0)
+    centre = _centre(Z)
     groups = _groups(codes, sizes)
     a, b = np.zeros(len(Z)), np.full(len(Z), np.inf)
     with workers() as crew:
@@ -74,9 +74,52 @@ def silhouette_score(Z, labels):
                     g_to_h[own] = np.inf
                 b[g.rows] = np.minimum(b[g.rows], (g_to_h / h.sizes[:, np.newaxis]).min(axis=0))
                 b[h.rows] = np.minimum(b[h.rows], (h_to_g / g.sizes[:, np.newaxis]).min(axis=0))
+    return float(np.mean(_silhouettes(a, b, sizes[codes])))
+
+
+def silhouette_scores(Z, labelings):
+    """`silhouette_score` of several partitions of the same rows, which share the distances.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_samples, n_features), float64 or float32
+        Finite.
+    labelings : sequence of ndarray of shape (n_samples,)
+        At least 2 different labels in each.
+
+    Returns
+    -------
+    scores : ndarray of shape (len(labelings),)
+        In [-1, 1], higher is better.
+    """
+    centre = _centre(Z)
+    partitions = [np.unique(labels, return_inverse=True, return_counts=True)[1:] for labels in labelings]
+    stops = np.cumsum([len(sizes) for _, sizes in partitions])
+    # One column for every cluster of every partition
+    columns = np.stack([stop - len(sizes) + codes for stop, (codes, sizes) in zip(stops, partitions)], axis=1)
+    first_of_row = np.arange(0, columns.size + 1, len(partitions))
+    indicators = csr_array((np.ones(columns.size), columns.ravel(), first_of_row), shape=(len(Z), stops[-1]))
+    totals = np.zeros(len(partitions))
+    for rows in gen_batches(len(Z), _BLOCK):
+        sums = _distances(Z[rows], Z, centre, diagonal=rows.start) @ indicators
+        for i, (stop, (codes, sizes)) in enumerate(zip(stops, partitions)):
+            means, own = sums[:, stop - len(sizes) : stop], (np.arange(len(sums)), codes[rows])
+            a = means[own] / np.maximum(sizes[codes[rows]] - 1, 1)
+            means /= sizes
+            means[own] = np.inf
+            totals[i] += _silhouettes(a, means.min(axis=1), sizes[codes[rows]]).sum()
+    return totals / len(Z)
+
+
+def _centre(Z):
+    # Products cancel less near the origin. The median of some rows will do for it, and outliers do not move it.
+    return np.median(Z[:: -(-len(Z) // _BLOCK)], axis=0)
+
+
+def _silhouettes(a, b, own_sizes):
+    """(b - a) / max(a, b), but 0 for a row that is alone in its cluster and for one with a = b = 0."""
     larger = np.maximum(a, b)
-    is_nonzero = (sizes[codes] > 1) & (larger > 0)
-    return float(np.mean(np.divide(b - a, larger, out=np.zeros(len(Z)), where=is_nonzero)))
+    return np.divide(b - a, larger, out=np.zeros(len(a)), where=(own_sizes > 1) & (larger > 0))
 
 
 def _groups(codes, sizes):
@@ -100,7 +143,7 @@ def _distance_sums(Z, centre, g, h, crew):
         g_rows, h_rows = block
         x = Z[g.rows[g_rows]]
         if h is g and h_rows == g_rows:
-            return _sums_by_cluster(_distances(x, x, centre), g.codes[g_rows]), None
+            return _sums_by_cluster(_distances(x, x, centre, diagonal=0), g.codes[g_rows]), None
         D = _distances(x, Z[h.rows[h_rows]], centre)
         return _sums_by_cluster(D, h.codes[h_rows]), _sums_by_cluster(D.T, g.codes[g_rows])
 
@@ -121,20 +164,20 @@ def _distance_sums(Z, centre, g, h, crew):
     return g_to_h, h_to_g
 
 
-def _distances(x, y, centre):
-    """Euclidean distances between the rows of x and those of y; pass one array twice for the distances within it."""
+def _distances(x, y, centre, diagonal=None):
+    """Euclidean distances between the rows of x and those of y; `diagonal` says from which row of y on y has x."""
     u, v = (np.subtract(points, centre, dtype=np.float64) for points in (x, y))
     uu, vv = (np.einsum("ij,ij->i", points, points)[:, np.newaxis] for points in (u, v))
     # |u|^2 + |v|^2 - 2 u'v as a single product
     D = np.hstack([-2 * u, uu, np.ones_like(uu)]) @ np.hstack([v, np.ones_like(vv), vv]).T
-    if y is x:
-        np.fill_diagonal(D, np.inf)
+    if diagonal is not None:
+        np.fill_diagonal(D[:, diagonal:], np.inf)
     if D.min() < _CANCELLED * (uu.max() + vv.max()):
         # Differences of coordinates do not cancel. The condition above is a bound, and fast.
         cancelled = (_CANCELLED * (uu + vv.T) > D).any(axis=1)
         D[cancelled] = cdist(x[cancelled], y, "sqeuclidean")
-    if y is x:
-        np.fill_diagonal(D, 0)
+    if diagonal is not None:
+        np.fill_diagonal(D[:, diagonal:], 0)
     return np.sqrt(D, out=D)
 
 
