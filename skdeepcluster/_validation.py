@@ -66,10 +66,14 @@ def code_moments(X, sample_weight, encode):
     return shift + sums / n, np.maximum(squares / n - np.square(sums / n), 0)
 
 
+def has_collapsed(code_variance):
+    """Whether no unit of the code varies over rows, given their variances."""
+    return bool(np.sqrt(code_variance.max()) < _COLLAPSED_STD)
+
+
 def warn_if_collapsed(X, code_variance, *, rho, beta, lam):
     """Warn if no unit of the code varies over rows; one row alone cannot vary."""
-    largest_std = np.sqrt(code_variance.max())
-    if X.shape[0] == 1 or largest_std >= _COLLAPSED_STD:
+    if X.shape[0] == 1 or not has_collapsed(code_variance):
         return
     ranges = X.max(axis=0) - X.min(axis=0)
     if not (ranges.nnz if issparse(X) else ranges.any()):
@@ -84,7 +88,7 @@ def warn_if_collapsed(X, code_variance, *, rho, beta, lam):
         cause = f"In this order: {'; '.join(remedies)}."
     warnings.warn(
         "The code has collapsed, it hardly differs between rows: the unit that varies most has a standard "
-        f"deviation of {largest_std:.1e}. {cause}",
+        f"deviation of {np.sqrt(code_variance.max()):.1e}. {cause}",
         CollapsedCodeWarning,
     )
 

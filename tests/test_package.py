@@ -23,9 +23,16 @@ LAYERS = [
     {"_run"},
     {"_checkpoint", "_fitting"},
     {"autoencoder", "callbacks", "metrics"},
+    {"model_selection"},
     {"__init__"},
 ]
-PUBLIC_MODULES = ["skdeepcluster", "skdeepcluster.callbacks", "skdeepcluster.exceptions", "skdeepcluster.metrics"]
+PUBLIC_MODULES = [
+    "skdeepcluster",
+    "skdeepcluster.callbacks",
+    "skdeepcluster.exceptions",
+    "skdeepcluster.metrics",
+    "skdeepcluster.model_selection",
+]
 
 
 def module_of(path):
@@ -63,7 +70,13 @@ def test_solvers_import_nothing_of_the_package():
 def test_the_import_test_sees_imports():
     assert imported_modules(PACKAGE / "autoencoder.py") >= {"_base", "_rows", "_run", "_training"}
     assert imported_modules(PACKAGE / "_objectives" / "_sparse_autoencoder.py") == {"_network", "_parameters"}
-    assert imported_modules(PACKAGE / "__init__.py") == {"autoencoder", "callbacks", "exceptions", "metrics"}
+    assert imported_modules(PACKAGE / "__init__.py") == {
+        "autoencoder",
+        "callbacks",
+        "exceptions",
+        "metrics",
+        "model_selection",
+    }
 
 
 def public_names():
@@ -82,7 +95,7 @@ def test_every_public_name_has_an_example(module, name):
     if inspect.isclass(public) or inspect.isfunction(public):
         assert ">>> " in public.__doc__
     elif not inspect.ismodule(public):
-        assert re.search(rf">>> .*\b{name}\b", import_module(module).__doc__)
+        assert re.search(rf"(>>>|\.\.\.) .*\b{name}\b", import_module(module).__doc__)
 
 
 def test_the_version_is_the_installed_one():
@@ -100,4 +113,4 @@ def test_readme_code_runs_in_order(capsys):
     exec(quick_start, namespace)
     assert re.search(r"^nmi +0\.[7-9]", capsys.readouterr().out, flags=re.MULTILINE)
     exec(search, namespace)
-    assert "rho" in capsys.readouterr().out
+    assert "n_components" in capsys.readouterr().out

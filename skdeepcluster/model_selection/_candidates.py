@@ -1,0 +1,299 @@
+"""Fitting the candidates of a search, with every step that several of them share fitted once."""
+
+import copy
+import time
+import traceback
+import warnings
+from typing import NamedTuple
+
+import joblib
+import numpy as np
+from scipy.sparse import issparse
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils.metadata_routing import process_routing
+from sklearn.utils.parallel import delayed
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import _num_samples, check_array
+
+from .._base import FLOAT_TYPES, AutoencoderMixin, flat_steps
+from .._validation import has_collapsed
+from ..exceptions import CollapsedCodeWarning
+from ..metrics._internal import NOISE
+
+
+class Failure(NamedTuple):
+    """An error in a fit."""
+
+    error: str  # its type and message
+    traceback: str
+
+
+class Features(NamedTuple):
+    """What the steps up to some step made of the data."""
+
+    Z: object  # of shape (n_samples, n_features)
+    seconds: float = 0.0  # of fitting these steps
+    reconstruction_error: float = np.nan  # of the last autoencoder, as a share of its input's variance
+    collapsed: bool = False  # whether rows hardly differ in the code of an autoencoder, or in Z
+    failure: Failure | None = None
+
+
+class Partition(NamedTuple):
+    """What a clusterer made of features."""
+
+    labels: object = None  # of the sampled rows; -1 for noise
+    n_clusters: int = 0
+    n_noise: int = 0
+    seconds: float = 0.0
+    failure: Failure | None = None
+
+
+class Step(NamedTuple):
+    """A step of a candidate."""
+
+    name: str
+    estimator: object
+    params: dict  # metadata by method
+
+
+class _Context(NamedTuple):
+    """What every fit needs beside its step and its input."""
+
+    y: object
+    rows: np.ndarray  # the sampled rows
+    reraise: bool  # whether an error in a fit ends the search
+
+
+def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
+    """Fit clones of every candidate to all of X; a step that several candidates have in common is fitted once.
+
+    Steps are common if they, and all steps before them, have the same parameters. Of the last feature step's output,
+    the space that the clusterer receives, and of the labels, only the sampled rows are kept: memory holds the output
+    of the steps before it, one for each distinct setting of them, and up to ``n_jobs`` spaces. No step can write to
+    data that others share: it gets a read-only view.
+
+    Parameters
+    ----------
+    candidates : list of estimator
+        Clusterers, or pipelines that end in one; their random states are fixed.
+    X, y
+        Data, as the candidates take it.
+    params : dict
+        Metadata for ``fit_predict``.
+    rows : ndarray of int
+        The rows to keep.
+    parallel : joblib.Parallel
+        Runs the fits.
+    reraise : bool
+        Whether an error in a fit ends the search; if not, it becomes the ``failure`` of the candidate.
+
+    Returns
+    -------
+    spaces : list of Features
+        The distinct spaces, at the sampled rows.
+    space_of : ndarray of int of shape (n_candidates,)
+        The space of each candidate.
+    partitions : list of Partition
+        One for each candidate.
+    """
+    chains = [_steps(candidate, params) for candidate in candidates]
+    context = _Context(y, rows, reraise)
+    # keys[i][depth] stands for the first `depth` steps of candidate i.
+    keys = [_prefix_keys(chain[:-1], i) for i, chain in enumerate(chains)]
+    space_keys = list(dict.fromkeys(key[-1] for key in keys))
+    # The last feature step is fitted in one task with its clusterers, unless that would leave workers idle.
+    is_joint = len(space_keys) >= joblib.effective_n_jobs(parallel.n_jobs)
+    n_kept = [max(len(key) - 1 - is_joint, 0) for key in keys]
+    with warnings.catch_warnings():
+        # The search has one warning for all its candidates.
+        warnings.simplefilter("ignore", CollapsedCodeWarning)
+        outputs = _fit_prefixes(Features(X), chains, keys, n_kept, parallel, context)
+        tasks = {}
+        for i, key in enumerate(keys):
+            tasks.setdefault(key[-1] if n_kept[i] < len(key) - 1 else i, []).append(i)
+        results = parallel(
+            delayed(_fit_task)(
+                outputs[keys[first][n_kept[first]]],
+                chains[first][n_kept[first] : -1],
+                [chains[i][-1] for i in (first, *others)],
+                context,
+            )
+            for first, *others in tasks.values()
+        )
+    spaces, partitions = {}, {}
+    for members, (space, found) in zip(tasks.values(), results):
+        spaces[keys[members[0]][-1]] = space
+        partitions.update(zip(members, found))
+    space_of = np.array([space_keys.index(key[-1]) for key in keys])
+    return [spaces[key] for key in space_keys], space_of, [partitions[i] for i in range(len(candidates))]
+
+
+def _steps(estimator, params, name=""):
+    """The steps of a candidate, its clusterer last; a pipeline at the end of a pipeline is opened."""
+    if not isinstance(estimator, Pipeline):
+        return [Step(name, estimator, {"fit_predict": params})]
+    by_step = _params_by_step(estimator, params)
+    *features, (last_name, last) = estimator.steps
+    chain = [
+        Step(name, step, by_step.get(name, {})) for name, step in features if step is not None and step != "passthrough"
+    ]
+    return chain + _steps(last, by_step.get(last_name, {}).get("fit_predict", {}), last_name)
+
+
+def _params_by_step(pipeline, params):
+    """Metadata as {name of the step: {method: {parameter: value}}}, as scikit-learn's Pipeline routes it."""
+    if get_config()["enable_metadata_routing"]:
+        return process_routing(pipeline, "fit_predict", **params) if params else {}
+    by_step = {name: {} for name, _ in pipeline.steps}
+    for key, value in params.items():
+        name, separator, parameter = key.partition("__")
+        if not separator or name not in by_step:
+            raise ValueError(
+                f"{key!r} goes to no step of the pipeline. Put the name of a step before it, one of {list(by_step)}, "
+                f"as in {pipeline.steps[-1][0]}__{parameter or key}."
+            )
+        by_step[name][parameter] = value
+    methods = "fit", "fit_transform", "fit_predict"
+    return {name: dict.fromkeys(methods, step_params) for name, step_params in by_step.items()}
+
+
+def _prefix_keys(chain, i):
+    """A key for every number of first steps from 0 on; equal for equal steps, unless they cannot be hashed."""
+    keys = []
+    for depth in range(len(chain) + 1):
+        try:
+            keys.append(joblib.hash([(step.name, step.estimator) for step in chain[:depth]]))
+        except Exception:
+            # What cannot be pickled, such as a lambda, is not shared.
+            keys.append((i, depth))
+    return keys
+
+
+def _fit_prefixes(start, chains, keys, n_kept, parallel, context):
+    """The outputs of the first n_kept[i] steps of every candidate i, by key."""
+    outputs = {keys[0][0]: start}
+    for depth in range(max(n_kept)):
+        deeper = [i for i, n in enumerate(n_kept) if n > depth]
+        fits = {keys[i][depth + 1]: (outputs[keys[i][depth]], chains[i][depth]) for i in deeper}
+        fitted = dict(zip(fits, parallel(delayed(_fit_features)(*fit, context) for fit in fits.values())))
+        done = {keys[i][n] for i, n in enumerate(n_kept) if n <= depth}
+        outputs = {key: output for key, output in outputs.items() if key in done} | fitted
+    return outputs
+
+
+def _fit_task(features, feature_steps, clusterers, context):
+    """Fit the feature steps that are left, and every clusterer to what comes out: (space, partitions)."""
+    for step in feature_steps:
+        features = _fit_features(features, step, context)
+    if features.failure is None:
+        space, _, failure = _attempt(_sampled_space, context, features.Z, context.rows)
+        features = features._replace(failure=failure)
+    if features.failure is not None:
+        return features._replace(Z=None), [Partition(failure=features.failure) for _ in clusterers]
+    partitions = [_fit_partition(features.Z, clusterer, context) for clusterer in clusterers]
+    return features._replace(Z=space, collapsed=features.collapsed or not np.ptp(space, axis=0).any()), partitions
+
+
+def _fit_features(features, step, context):
+    """The features after one more step."""
+    if features.failure is not None:
+        return features
+    estimator = clone(step.estimator)
+    Z, seconds, failure = _attempt(_fit_transform, context, estimator, features.Z, context.y, step.params)
+    fitted = features._replace(Z=Z, seconds=features.seconds + seconds, failure=failure)
+    if failure is not None:
+        return fitted
+    judged, _, failure = _attempt(_judge_autoencoders, context, fitted, estimator, features.Z, context.rows)
+    return fitted._replace(failure=failure) if failure is not None else judged
+
+
+def _fit_transform(step, Z, y, params):
+    Z = _read_only(Z)
+    if hasattr(step, "fit_transform"):
+        return step.fit_transform(Z, y, **params.get("fit_transform", {}))
+    return step.fit(Z, y, **params.get("fit", {})).transform(Z, **params.get("transform", {}))
+
+
+def _read_only(Z):
+    """A view of Z that cannot be written to, where Z is an array or has one."""
+    if isinstance(Z, np.ndarray):
+        view = Z.view()
+        view.flags.writeable = False
+        return view
+    if issparse(Z) and isinstance(getattr(Z, "data", None), np.ndarray):
+        view = copy.copy(Z)
+        view.data = _read_only(Z.data)
+        return view
+    return Z
+
+
+def _judge_autoencoders(features, step, Z, rows):
+    """The features with the figures of the autoencoders that the fitted step is, or has as steps; Z is its input."""
+    parts = [part for _, part in flat_steps(step)]
+    places = [i for i, part in enumerate(parts) if isinstance(part, AutoencoderMixin)]
+    if not places:
+        return features
+    Z = _safe_indexing(Z, rows)
+    for part in parts[: places[-1] + 1]:
+        code = part.transform(Z)
+        if isinstance(part, AutoencoderMixin):
+            collapsed = features.collapsed or has_collapsed(_variances(code))
+            features = features._replace(reconstruction_error=_unexplained_share(part, Z), collapsed=collapsed)
+        Z = code
+    return features
+
+
+def _unexplained_share(autoencoder, Z):
+    """Mean squared error of the reconstruction of Z over the variance of Z; NaN if Z does not vary."""
+    variance = _variances(Z).mean()
+    return -autoencoder.score(Z) / variance if variance > 0 else np.nan
+
+
+def _variances(Z):
+    Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES)
+    return mean_variance_axis(Z, axis=0)[1] if issparse(Z) else np.var(Z, axis=0)
+
+
+def _sampled_space(Z, rows):
+    """The sampled rows of the features, dense."""
+    Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="the clusterer's input")[rows]
+    return Z.toarray() if issparse(Z) else Z
+
+
+def _fit_partition(Z, step, context):
+    labels, seconds, failure = _attempt(_fit_predict, context, clone(step.estimator), Z, context.y, step.params)
+    if failure is not None:
+        return Partition(seconds=seconds, failure=failure)
+    return Partition(
+        labels=labels[context.rows],
+        n_clusters=len(np.setdiff1d(labels, NOISE)),
+        n_noise=int(np.sum(labels == NOISE)),
+        seconds=seconds,
+    )
+
+
+def _fit_predict(clusterer, Z, y, params):
+    if get_tags(clusterer).input_tags.pairwise:
+        raise ValueError(
+            f"{clusterer} takes distances between rows, in which no other partition can be scored. Give it features."
+        )
+    labels = np.asarray(clusterer.fit_predict(_read_only(Z), y, **params.get("fit_predict", {})))
+    if labels.shape != (_num_samples(Z),):
+        raise ValueError(f"{clusterer} gave labels of shape {labels.shape} for {_num_samples(Z)} rows.")
+    # HDBSCAN has other negative labels, for rows with missing or infinite values.
+    return np.maximum(labels, NOISE)
+
+
+def _attempt(function, context, *arguments):
+    """(what a function returns, the seconds it took, its failure or None)."""
+    start = time.perf_counter()
+    try:
+        result, failure = function(*arguments), None
+    except Exception as error:
+        if context.reraise:
+            raise
+        result, failure = None, Failure("".join(traceback.format_exception_only(error)).strip(), traceback.format_exc())
+    return result, time.perf_counter() - start, failure

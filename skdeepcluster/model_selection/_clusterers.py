@@ -1,0 +1,219 @@
+"""Estimates of what clusterers ask for: the eps of DBSCAN, the number of clusters."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_array
+
+from .._base import FLOAT_TYPES
+from ..metrics._silhouette import silhouette_score
+
+N_INIT = 5
+
+
+@validate_params(
+    {"Z": ["array-like"], "min_samples": [Interval(Integral, 2, None, closed="left")]},
+    prefer_skip_nested_validation=True,
+)
+def estimate_eps(Z, min_samples=5):
+    """Estimate `sklearn.cluster.DBSCAN`'s ``eps`` from the knee of the k-distance curve.
+
+    The curve is the distance of every row to its ``min_samples``-th nearest row, itself included as DBSCAN counts,
+    ascending. Rows within clusters make its flat part and noise its rise; the knee between them is the point farthest
+    below the straight line from the first to the last. It is right for dense clusters in thin noise. Where clusters
+    touch, search over several heights of the curve with `ClusteringSearch`; ``docs/model_selection.md`` has both.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n_samples, n_features)
+        What DBSCAN will receive, such as the code.
+    min_samples : int, default=5
+        That of DBSCAN.
+
+    Returns
+    -------
+    estimate : sklearn.utils.Bunch
+        ``eps`` : float, distance at the knee in units of Z, a trace above it so that rounding leaves no row out.
+        ``distances`` : ndarray of shape (n_samples,), the curve. ``knee`` : int, position of the knee on it.
+
+    Raises
+    ------
+    ValueError
+        If Z is not finite and two-dimensional, `min_samples` is below 2 or above the number of rows, or eps would be 0,
+        since many rows have as many others at the same point.
+
+    References
+    ----------
+    M. Ester, H.-P. Kriegel, J. Sander, X. Xu, "A density-based algorithm for discovering clusters", 1996, section 4.2.
+    V. Satopaa, J. Albrecht, D. Irwin, B. Raghavan, "Finding a Kneedle in a haystack", 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.cluster import DBSCAN
+    >>> from skdeepcluster.model_selection import estimate_eps
+    >>> rng = np.random.RandomState(0)
+    >>> Z = np.vstack([rng.normal(size=(100, 2)), rng.normal(size=(100, 2)) + 20, rng.uniform(-30, 50, (5, 2))])
+    >>> estimate = estimate_eps(Z)
+    >>> len(set(DBSCAN(estimate.eps).fit_predict(Z)) - {-1})
+    2
+    """
+    Z = check_array(Z, dtype=FLOAT_TYPES, input_name="Z")
+    if min_samples > len(Z):
+        raise ValueError(f"min_samples={min_samples} is more than the {len(Z)} rows of Z; lower it.")
+    neighbors = NearestNeighbors(n_neighbors=min_samples - 1).fit(Z)
+    distances = np.sort(neighbors.kneighbors()[0][:, -1])
+    knee = _knee(distances)
+    if distances[knee] == 0:
+        raise ValueError(
+            f"eps would be 0: many rows of Z have min_samples={min_samples} rows at the same point. Remove duplicates, "
+            "or raise min_samples."
+        )
+    # Rows at just this distance are to be within eps, whatever the rounding.
+    eps = float(distances[knee] * (1 + np.sqrt(np.finfo(distances.dtype).eps)))
+    return Bunch(eps=eps, distances=distances, knee=knee)
+
+
+def _knee(curve):
+    """Position of the point of an ascending curve that is farthest below the line from its first to its last point."""
+    return int(np.argmax(np.linspace(curve[0], curve[-1], len(curve)) - curve))
+
+
+@validate_params(
+    {
+        "Z": ["array-like"],
+        "k_range": ["array-like", range],
+        "method": [StrOptions({"silhouette", "gap", "stability"})],
+        "n_repeats": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
+def estimate_n_clusters(Z, k_range=range(2, 11), *, method="silhouette", n_repeats=10, random_state=None):
+    """Estimate the number of clusters that `sklearn.cluster.KMeans` should look for.
+
+    No method is right on all data; ``docs/model_selection.md`` has what they found on ten real data sets. Look at the
+    curve, and try several methods.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n_samples, n_features)
+        What KMeans will receive, such as the code.
+    k_range : array-like of int, default=range(2, 11)
+        Numbers of clusters to try: from 2, with "gap" from 1; up to the number of distinct rows, with "gap" below it,
+        with "stability" up to half of it.
+    method : {"silhouette", "gap", "stability"}, default="silhouette"
+        "silhouette" takes the k with the highest mean silhouette. "gap" compares the logarithm of the sum of squared
+        distances to the centres with that of `n_repeats` uniform samples of a box along the principal axes of Z, and
+        takes the smallest k whose gap is not below that of the next minus its standard error, the last if there is
+        none. "stability" fits two KMeans to disjoint halves of the rows, `n_repeats` times, and takes the k with the
+        highest mean adjusted Rand index of their predictions for all rows, the largest of equals.
+    n_repeats : int, default=10
+        For "gap" and "stability"; more take longer and are steadier.
+    random_state : int, RandomState instance or None, default=None
+        Of KMeans, of the uniform samples and of the halves.
+
+    Returns
+    -------
+    estimate : sklearn.utils.Bunch
+        ``n_clusters`` : int. ``k_range`` : ndarray of int of shape (n_k,), ascending. ``scores`` : ndarray of shape
+        (n_k,), silhouette, gap or adjusted Rand index, the curve to plot. ``errors`` : ndarray of shape (n_k,), their
+        standard errors, NaN with "silhouette".
+
+    Raises
+    ------
+    ValueError
+        If Z is not finite and two-dimensional, or `k_range` is empty or has a number twice or out of range.
+
+    References
+    ----------
+    R. Tibshirani, G. Walther, T. Hastie, "Estimating the number of clusters in a data set via the gap statistic", 2001.
+    T. Lange, V. Roth, M. L. Braun, J. M. Buhmann, "Stability-based validation of clustering solutions", 2004.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_blobs
+    >>> from skdeepcluster.model_selection import estimate_n_clusters
+    >>> Z, _ = make_blobs(150, centers=3, random_state=0, cluster_std=0.5)
+    >>> estimate_n_clusters(Z, range(2, 7), random_state=0).n_clusters
+    3
+    """
+    Z = check_array(Z, dtype=FLOAT_TYPES, input_name="Z")
+    k_range = _check_k_range(k_range, Z, method)
+    random_state = check_random_state(random_state)
+    scores, errors = CURVES[method](Z, k_range, n_repeats, random_state)
+    best = CHOICES[method](scores, errors)
+    return Bunch(n_clusters=int(k_range[best]), k_range=k_range, scores=scores, errors=errors)
+
+
+def _check_k_range(k_range, Z, method):
+    numbers = np.asarray(k_range)
+    if numbers.ndim != 1 or len(numbers) == 0 or not np.issubdtype(numbers.dtype, np.integer):
+        raise ValueError(f"k_range={k_range!r} must hold one or more integers.")
+    numbers = np.sort(numbers)
+    n_distinct = len(np.unique(Z, axis=0))
+    highest = {"silhouette": min(n_distinct, len(Z) - 1), "gap": n_distinct - 1, "stability": n_distinct // 2}[method]
+    lowest = 1 if method == "gap" else 2
+    if numbers[0] < lowest or numbers[-1] > highest or (np.diff(numbers) == 0).any():
+        raise ValueError(
+            f"k_range={k_range!r} must hold different numbers from {lowest} to {highest}, with method={method!r} and "
+            f"{n_distinct} distinct rows."
+        )
+    return numbers
+
+
+def _kmeans(Z, k, random_state):
+    return KMeans(k, n_init=N_INIT, random_state=random_state.randint(np.iinfo(np.int32).max)).fit(Z)
+
+
+def _silhouettes(Z, k_range, n_repeats, random_state):
+    scores = [silhouette_score(Z, _kmeans(Z, k, random_state).labels_) for k in k_range]
+    return np.array(scores), np.full(len(k_range), np.nan)
+
+
+def _gaps(Z, k_range, n_repeats, random_state):
+    centre = Z.mean(axis=0)
+    axes = np.linalg.svd(Z - centre, full_matrices=False)[2]
+    turned = (Z - centre) @ axes.T
+    box = turned.min(axis=0), turned.max(axis=0)
+    references = [random_state.uniform(*box, size=turned.shape) for _ in range(n_repeats)]
+    log_W = np.array([_log_inertia(turned, k, random_state) for k in k_range])
+    of_references = np.array([[_log_inertia(R, k, random_state) for k in k_range] for R in references])
+    return of_references.mean(axis=0) - log_W, of_references.std(axis=0) * np.sqrt(1 + 1 / n_repeats)
+
+
+def _log_inertia(Z, k, random_state):
+    return np.log(_kmeans(Z, k, random_state).inertia_)
+
+
+def _stabilities(Z, k_range, n_repeats, random_state):
+    agreements = np.empty((n_repeats, len(k_range)))
+    for i in range(n_repeats):
+        rows = random_state.permutation(len(Z))
+        halves = Z[rows[::2]], Z[rows[1::2]]
+        for j, k in enumerate(k_range):
+            agreements[i, j] = adjusted_rand_score(*(_kmeans(half, k, random_state).predict(Z) for half in halves))
+    return agreements.mean(axis=0), agreements.std(axis=0, ddof=min(1, n_repeats - 1)) / np.sqrt(n_repeats)
+
+
+def _first_highest(scores, errors):
+    return int(np.argmax(scores))
+
+
+def _last_highest(scores, errors):
+    return len(scores) - 1 - int(np.argmax(scores[::-1]))
+
+
+def _first_within_error(scores, errors):
+    """The first score that is not below the next minus its error, else the last."""
+    not_below = scores[:-1] >= scores[1:] - errors[1:]
+    return int(np.argmax(not_below)) if not_below.any() else len(scores) - 1
+
+
+CHOICES = {"silhouette": _first_highest, "gap": _first_within_error, "stability": _last_highest}
+CURVES = {"silhouette": _silhouettes, "gap": _gaps, "stability": _stabilities}

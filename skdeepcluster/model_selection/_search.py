@@ -1,0 +1,394 @@
+"""A search over clusterings that judges all candidates by the same yardsticks."""
+
+from copy import deepcopy
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.model_selection import ParameterGrid, ParameterSampler
+from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.parallel import Parallel
+from sklearn.utils.validation import _num_samples, check_is_fitted
+
+from .._base import unchanged_on_error
+from ..metrics._internal import INTERNAL_METRICS
+from ._candidates import fit_candidates
+from ._pooling import RECONSTRUCTION, candidate_scores, find_yardsticks, score_matrix
+from ._results import judgeable, tabulate
+
+METRICS = [*INTERNAL_METRICS, RECONSTRUCTION]
+
+# The weights of metric="auto". docs/benchmarks/model_selection.py chose them.
+AUTO = {"neighbor_information": 1.0, "davies_bouldin": 0.3, RECONSTRUCTION: 0.4}
+
+
+def _refitted_has(name):
+    """Whether the refitted candidate, or before the fit the estimator, has a method."""
+
+    def check(search):
+        if not search.refit:
+            raise AttributeError(
+                f"{type(search).__name__} has {name} only with refit=True; the parameters found are in best_params_."
+            )
+        getattr(getattr(search, "best_estimator_", search.estimator), name)
+        return True
+
+    return check
+
+
+class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
+    """Search over the parameters of a clustering that needs no labels and no held-out rows.
+
+    Every candidate is fitted to all of X. Its *space* is what its clusterer receives, in a pipeline the output of the
+    steps before, and its *partition* the labels that the clusterer gives. All partitions are scored in the same spaces,
+    the half of them with the lowest reconstruction errors, and the score of a candidate is the mean of its ranks within
+    these. Judged each in its own space, candidates win whose code has nearly collapsed. ``docs/model_selection.md`` has
+    the measurements behind the defaults.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Clusterer with ``fit_predict``, or pipeline that ends in one.
+    param_grid : dict or list of dict
+        Values to try for each parameter, as in `sklearn.model_selection.GridSearchCV`; with `n_iter`, lists or
+        distributions to draw from, as in `sklearn.model_selection.RandomizedSearchCV`. A parameter of a step is
+        ``step__parameter``.
+    metric : str, list of str or dict, default="auto"
+        What candidates are ranked by: an internal metric of `skdeepcluster.metrics.clustering_report`
+        ("neighbor_information", "silhouette", "calinski_harabasz", "davies_bouldin") or "reconstruction", the
+        reconstruction error of the autoencoder, which counts only if every candidate has one; a list of them, which
+        weigh alike; or a dict of their weights. "auto" is ``{"neighbor_information": 1, "davies_bouldin": 0.3,
+        "reconstruction": 0.4}``, the best for a given number of clusters. It prefers many clusters: with their number
+        in the grid take ``["neighbor_information", "davies_bouldin", "silhouette"]``.
+    n_iter : int, default=None
+        Number of candidates to draw at random; None tries the whole grid.
+    refit : bool, default=True
+        Whether to fit the best candidate again, to give ``labels_``, `predict` and `transform`.
+    n_jobs : int, default=None
+        Number of fits at a time; -1 uses all cores. The results do not depend on it.
+    sample_size : int, default=2000
+        Number of rows drawn to score on, the same for all candidates; None takes all. Time of the scores grows with
+        the square of it, and memory with its product with the number of candidates.
+    max_noise : float, default=0.5
+        Largest share of rows that a clusterer may call noise, label -1. Scores count noise as a cluster.
+    error_score : "raise" or nan, default=nan
+        What becomes of an error in a fit: raised, or a warning and the last rank for the candidate.
+    verbose : int, default=0
+        Verbosity of joblib.
+    random_state : int, RandomState instance or None, default=None
+        Draws candidates and rows, and fixes each random state that `estimator` leaves as None, to the same number for
+        all candidates, so that the refitted candidate is the one that was scored.
+
+    Attributes
+    ----------
+    cv_results_ : dict of ndarray
+        One entry for each candidate, ready for a `pandas.DataFrame`: ``params``, ``param_<name>``; ``score``, in
+        (0, 1], and ``rank``, from 1; ``score_<metric>``, by each metric alone; ``n_clusters``, ``n_noise``;
+        ``reconstruction_error``, the mean squared error of the autoencoder on the sampled rows as a share of the
+        variance of its input, NaN without one; ``collapsed``, whether rows hardly differ in its space; ``fit_time`` in
+        seconds, for steps that candidates share counted for each; ``space``, the row of ``score_matrix_``. A candidate
+        that failed, collapsed, found fewer than two clusters or too much noise has score NaN and the last rank.
+    best_index_ : int
+        Number of the best candidate.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its score.
+    best_estimator_ : estimator
+        The best candidate, fitted to all of X; with ``refit=True``.
+    labels_ : ndarray of shape (n_samples,)
+        Clusters that it found; with ``refit=True``.
+    score_matrix_ : dict of ndarray of shape (n_spaces, n_candidates)
+        For each internal metric the score of every partition in every space that is a yardstick, higher is better (so
+        minus the Davies-Bouldin index); NaN where it is not defined, and for other spaces. Candidates that share all
+        steps before the clusterer share a space.
+    sample_indices_ : ndarray of shape (n_sampled,)
+        The rows scored on.
+    n_features_in_, feature_names_in_
+        Those of ``best_estimator_``.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range or names no metric, `param_grid` is empty, or no candidate found clusters.
+
+    Warns
+    -----
+    DegenerateClusteringWarning
+        Names the candidates that collapsed, found fewer than two clusters, as many as rows, or too much noise.
+    sklearn.exceptions.FitFailedWarning
+        Names the candidates whose fit failed.
+
+    See Also
+    --------
+    skdeepcluster.metrics.make_clustering_scorer : For `GridSearchCV`.
+
+    References
+    ----------
+    Z. Wang, C. Ye, "Deep clustering evaluation: how to validate internal clustering validation measures", 2024,
+    arXiv:2403.14830.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdeepcluster import SparseAutoencoderTransformer
+    >>> from skdeepcluster.model_selection import ClusteringSearch
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(8), KMeans(3))
+    >>> grid = {"sparseautoencodertransformer__rho": [0.1, 0.5], "sparseautoencodertransformer__lam": [0.001, 0.03]}
+    >>> search = ClusteringSearch(model, grid, random_state=0).fit(X)
+    >>> search.best_params_["sparseautoencodertransformer__lam"]
+    0.001
+    """
+
+    _parameter_constraints = {
+        "estimator": [HasMethods(["fit_predict"])],
+        "param_grid": [dict, list],
+        "metric": [StrOptions({"auto", *METRICS}), list, dict],
+        "n_iter": [Interval(Integral, 1, None, closed="left"), None],
+        "refit": ["boolean"],
+        "n_jobs": [Integral, None],
+        "sample_size": [Interval(Integral, 2, None, closed="left"), None],
+        "max_noise": [Interval(Real, 0, 1, closed="both")],
+        "error_score": [StrOptions({"raise"}), "nan"],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        estimator,
+        param_grid,
+        *,
+        metric="auto",
+        n_iter=None,
+        refit=True,
+        n_jobs=None,
+        sample_size=2000,
+        max_noise=0.5,
+        error_score=np.nan,
+        verbose=0,
+        random_state=None,
+    ):
+        self.estimator = estimator
+        self.param_grid = param_grid
+        self.metric = metric
+        self.n_iter = n_iter
+        self.refit = refit
+        self.n_jobs = n_jobs
+        self.sample_size = sample_size
+        self.max_noise = max_noise
+        self.error_score = error_score
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, **params):
+        """Fit every candidate, rank them, and refit the best.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data, as the estimator takes it.
+        y : None
+            Passed to the estimator, which ignores it.
+        **params : dict
+            Passed to the estimator's ``fit_predict``: ``step__parameter`` goes to a step, or, with metadata routing,
+            what the steps request.
+
+        Returns
+        -------
+        self : ClusteringSearch
+            The fitted search.
+        """
+        (X,) = indexable(X)
+        weights = self._metric_weights()
+        random_state = check_random_state(self.random_state)
+        settings = self._draw_settings(random_state)
+        candidates = self._make_candidates(settings, random_state)
+        rows = self._draw_rows(_num_samples(X), random_state)
+        params = self._route(params)
+        parallel = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)
+        spaces, space_of, partitions = fit_candidates(
+            candidates,
+            X,
+            y,
+            params=params,
+            rows=rows,
+            parallel=parallel,
+            reraise=self.error_score == "raise",
+        )
+        spaces_of_candidates = [spaces[i] for i in space_of]
+        is_judged = judgeable(settings, spaces_of_candidates, partitions, _num_samples(X), self.max_noise)
+        yardsticks = find_yardsticks(spaces)
+        metrics = [metric for metric in weights if metric != RECONSTRUCTION]
+        self.sample_indices_ = rows
+        self.score_matrix_ = score_matrix(spaces, yardsticks, partitions, is_judged, metrics, parallel)
+        errors = np.array([space.reconstruction_error for space in spaces_of_candidates])
+        scores, score = candidate_scores(self.score_matrix_, yardsticks, errors, is_judged, weights)
+        self.cv_results_ = tabulate(settings, spaces_of_candidates, space_of, partitions, scores, score)
+        self.best_index_ = int(np.nanargmax(score))
+        self.best_params_ = settings[self.best_index_]
+        self.best_score_ = float(score[self.best_index_])
+        self._refit(candidates[self.best_index_], X, y, params)
+        return self
+
+    def fit_predict(self, X, y=None, **params):
+        """Fit, and return the clusters that the best candidate found.
+
+        Parameters
+        ----------
+        X, y, **params
+            As in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            ``labels_``.
+
+        Raises
+        ------
+        ValueError
+            As `fit`, or with ``refit=False``.
+        """
+        if not self.refit:
+            raise ValueError("refit=False keeps no labels. Set refit=True, or call fit and read cv_results_.")
+        return self.fit(X, y, **params).labels_
+
+    @available_if(_refitted_has("predict"))
+    def predict(self, X):
+        """Clusters of X by the best candidate, if its clusterer has ``predict``.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data, as in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Index of the cluster of each row.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.predict(X)
+
+    @available_if(_refitted_has("transform"))
+    def transform(self, X):
+        """X transformed by the best candidate, as its own ``transform`` does; the code is ``best_estimator_[:-1]``'s.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data, as in `fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_new)
+            With KMeans last, the distances to the cluster centres.
+        """
+        check_is_fitted(self)
+        return self.best_estimator_.transform(X)
+
+    @available_if(_refitted_has("transform"))
+    def fit_transform(self, X, y=None, **params):
+        """Fit, and transform X by the best candidate.
+
+        Parameters
+        ----------
+        X, y, **params
+            As in `fit`.
+
+        Returns
+        -------
+        X_new : ndarray of shape (n_samples, n_features_new)
+            As `transform` returns it.
+        """
+        return self.fit(X, y, **params).transform(X)
+
+    @property
+    def n_features_in_(self):
+        return self._of_best_estimator("n_features_in_")
+
+    @property
+    def feature_names_in_(self):
+        return self._of_best_estimator("feature_names_in_")
+
+    def _of_best_estimator(self, name):
+        if not hasattr(self, "best_estimator_"):
+            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted with refit=True.")
+        return getattr(self.best_estimator_, name)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        estimator_tags = get_tags(self.estimator)
+        tags.input_tags = deepcopy(estimator_tags.input_tags)
+        tags.transformer_tags = deepcopy(estimator_tags.transformer_tags) if hasattr(self, "transform") else None
+        return tags
+
+    def get_metadata_routing(self):
+        """Metadata that `fit` passes on, see scikit-learn's user guide on metadata routing.
+
+        Returns
+        -------
+        routing : sklearn.utils.metadata_routing.MetadataRouter
+            What the estimator requests for ``fit_predict``.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit_predict")
+        return MetadataRouter(owner=self).add(estimator=self.estimator, method_mapping=mapping)
+
+    def _route(self, params):
+        if get_config()["enable_metadata_routing"]:
+            return process_routing(self, "fit", **params).estimator.fit_predict
+        return params
+
+    def _metric_weights(self):
+        """{metric: weight}."""
+        metric = AUTO if self.metric == "auto" else self.metric
+        names = [metric] if isinstance(metric, str) else list(metric)
+        weights = list(metric.values()) if isinstance(metric, dict) else [1.0] * len(names)
+        is_weight = [isinstance(weight, Real) and 0 < weight < np.inf for weight in weights]
+        if not names or any(name not in METRICS for name in names) or not all(is_weight):
+            raise ValueError(
+                f"metric={self.metric!r} must be 'auto', one or more of {METRICS}, or a dict of their positive weights."
+            )
+        return dict(zip(names, weights))
+
+    def _draw_settings(self, random_state):
+        if not self.param_grid:
+            raise ValueError(f"param_grid={self.param_grid!r} is empty; give at least one parameter and values for it.")
+        if self.n_iter is None:
+            return list(ParameterGrid(self.param_grid))
+        return list(ParameterSampler(self.param_grid, self.n_iter, random_state=random_state))
+
+    def _make_candidates(self, settings, random_state):
+        """The estimators to try, with a number for every random state that would be None."""
+        candidates, seeds = [], {}
+        for setting in settings:
+            candidate = clone(self.estimator).set_params(**clone(setting, safe=False))
+            for name, value in sorted(candidate.get_params().items()):
+                if value is None and name.split("__")[-1] == "random_state":
+                    seed = seeds.setdefault(name, int(random_state.randint(np.iinfo(np.int32).max)))
+                    candidate.set_params(**{name: seed})
+            candidates.append(candidate)
+        return candidates
+
+    def _draw_rows(self, n, random_state):
+        if self.sample_size is None or self.sample_size >= n:
+            return np.arange(n)
+        return np.sort(random_state.permutation(n)[: self.sample_size])
+
+    def _refit(self, candidate, X, y, params):
+        # What an earlier fit with refit=True left would not go with the new results.
+        for name in ("labels_", "best_estimator_"):
+            vars(self).pop(name, None)
+        if self.refit:
+            self.labels_ = np.asarray(candidate.fit_predict(X, y, **params))
+            self.best_estimator_ = candidate
