@@ -53,7 +53,7 @@ def grown(kind, n, d):
 
 def newsgroups(h, data_dir=None):
     """20 iterations on TF-IDF whose features have variance 1; the whole process counts."""
-    X = newsgroups_tfidf(data_dir)
+    X, _ = newsgroups_tfidf(data_dir)
     X *= np.float32(np.sqrt(X.shape[1]))
     model = SparseAutoencoderTransformer(h, solver="lbfgs", max_iter=20, tol=0, random_state=0)
     print(seconds_of(model.fit, X), peak())

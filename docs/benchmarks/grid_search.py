@@ -22,7 +22,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.metrics import calinski_harabasz_scorer, davies_bouldin_scorer, silhouette_scorer
+from skdeepcluster.metrics import (
+    calinski_harabasz_scorer,
+    davies_bouldin_scorer,
+    neighbor_information_scorer,
+    silhouette_scorer,
+)
 
 GRIDS = {
     "around the defaults": {"rho": [0.3, 0.4, 0.5], "beta": [0.3, 1.0, 3.0], "lam": [3e-4, 1e-3, 3e-3]},
@@ -32,6 +37,7 @@ SCORERS = {
     "silhouette": silhouette_scorer,
     "calinski_harabasz": calinski_harabasz_scorer,
     "davies_bouldin": davies_bouldin_scorer,
+    "neighbor_information": neighbor_information_scorer,
 }
 
 

@@ -2,7 +2,7 @@
 
     python docs/benchmarks/performance.py [SECTION ...] [--data-dir DIR]
 
-Sections: evaluation, digits, epoch, time_to_j, sparse, growth, silhouette, mapped; all of them by default. The
+Sections: evaluation, digits, epoch, time_to_j, sparse, growth, silhouette, mapped, search; all of them by default. The
 contestants of a table take turns, and the figures are medians. PyTorch takes part if it is installed
 (pip install torch==2.13.0). Of the data sets, mnist.npz and newsgroups20.npz are read from --data-dir; without it
 scikit-learn fetches them. What the tables say is in docs/performance.md.
@@ -22,15 +22,22 @@ from _machine import describe_machine
 from _memory import peak
 from _problem import DEEP_LAYERS, DEEP_PROBLEM, DEEP_UNITS, MNIST_PROBLEM, MNIST_UNITS, AdamRun, Problem
 from _timing import alternate, in_fresh_interpreter, print_table
+from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV, ParameterGrid
 from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.parallel import Parallel, delayed
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._objectives import total
 from skdeepcluster._rows import block_slices
 from skdeepcluster._threads import workers
+from skdeepcluster.metrics import silhouette_scorer
+from skdeepcluster.model_selection import ClusteringSearch
 
 # Not imported unless a section needs it: its threads would disturb the others.
 HAS_TORCH = find_spec("torch") is not None
@@ -156,7 +163,7 @@ def epoch(arguments):
 
 def sparse(arguments):
     """One evaluation on TF-IDF of 20 Newsgroups, beside the same network on blocks made dense."""
-    X = newsgroups_tfidf(arguments.data_dir)
+    X, _ = newsgroups_tfidf(arguments.data_dir)
     print(f"{X.shape[0]} x {X.shape[1]}, {X.nnz / X.shape[0]:.0f} entries a row, {X.dtype}\n")
     rows = []
     for h in (32, 64):
@@ -238,8 +245,32 @@ def time_to_j(arguments):
     _convergence.time_to_j(arguments)
 
 
+def search(arguments):
+    """48 candidates on digits, 2 processes: the candidates fitted and nothing else, and searches, refit included."""
+    X, _ = load_digits(return_X_y=True)
+    code, cluster = SparseAutoencoderTransformer(random_state=0), KMeans(10, n_init=10, random_state=0)
+    model = Pipeline([("scale", StandardScaler()), ("code", code), ("cluster", cluster)])
+    values = {"n_components": [16, 64], "rho": [0.1, 0.3, 0.5], "beta": [0.3, 3.0], "lam": [1e-4, 1e-3, 1e-2, 1e-1]}
+    grid = {f"code__{name}": tried for name, tried in values.items()}
+    candidates = [clone(model).set_params(**setting) for setting in ParameterGrid(grid)]
+    every_row = np.arange(len(X))
+    contestants = {
+        "candidates alone": lambda: Parallel(n_jobs=2)(delayed(one.fit_predict)(X) for one in candidates),
+        "ClusteringSearch": ClusteringSearch(model, grid, n_jobs=2, random_state=0),
+        "ClusteringSearch, metric='silhouette'": ClusteringSearch(model, grid, metric="silhouette", n_jobs=2),
+        "GridSearchCV, silhouette_scorer": GridSearchCV(
+            model, grid, scoring=silhouette_scorer, cv=[(every_row, every_row)], n_jobs=2
+        ),
+    }
+    calls = {name: one if callable(one) else partial(one.fit, X) for name, one in contestants.items()}
+    seconds = alternate(calls, arguments.n_runs)
+    alone = seconds["candidates alone"]
+    print_table([{"": name, "s": value, "ratio": value / alone} for name, value in seconds.items()])
+
+
 SECTIONS = {
-    section.__name__: section for section in (evaluation, digits, epoch, time_to_j, sparse, growth, silhouette, mapped)
+    section.__name__: section
+    for section in (evaluation, digits, epoch, time_to_j, sparse, growth, silhouette, mapped, search)
 }
 
 if __name__ == "__main__":

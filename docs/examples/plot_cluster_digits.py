@@ -18,12 +18,12 @@ import pandas as pd
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
-from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_report
+from skdeepcluster.model_selection import estimate_eps
 
 parser = argparse.ArgumentParser(description="Cluster the digits with and without a sparse autoencoder.")
 parser.add_argument("--output", default="cluster_digits.png", help="file of the figure")
@@ -45,33 +45,30 @@ spaces = {name: make_pipeline(*make_features(name)).fit_transform(X) for name in
 # %%
 # Choosing eps for DBSCAN
 # -----------------------
-# Sort the distances of all rows to their k-th neighbour, k = min_samples. Rows in dense regions are on the left of this
+# Sort the distances of all rows to their k-th nearest, k = min_samples. Rows in dense regions are on the left of this
 # curve, rows that will be noise on the right, and eps is a height between them. Textbooks put it at the curve's knee.
 # In as many dimensions as here distances are much alike and the clusters touch: at the knee, at about 95 % of the rows,
-# nearly all rows join one cluster. So try heights along the curve, and keep the one whose partition has the highest
-# Calinski-Harabasz index in the scaled pixels, with noise counted as a cluster, lest calling most rows noise pay.
+# nearly all rows join one cluster. So try heights along the curve, and keep the one whose partition says most about the
+# partition of neighbours in the scaled pixels, with noise counted as a cluster, lest calling most rows noise pay.
 MIN_SAMPLES = 10
-QUANTILES = np.arange(0.1, 1.0, 0.1)
+QUANTILES = np.arange(0.1, 1.0, 0.05)
+
+curves = {name: estimate_eps(Z, MIN_SAMPLES).distances for name, Z in spaces.items()}
 
 
-def k_distances(Z):
-    distances, _ = NearestNeighbors(n_neighbors=MIN_SAMPLES).fit(Z).kneighbors()
-    return np.sort(distances[:, -1])
-
-
-def choose_eps(Z):
-    candidates = np.quantile(k_distances(Z), QUANTILES)
+def choose_eps(name, Z):
+    candidates = np.quantile(curves[name], QUANTILES)
     partitions = [DBSCAN(eps=eps, min_samples=MIN_SAMPLES).fit_predict(Z) for eps in candidates]
     scores = [
-        clustering_report(spaces["scaled pixels"], labels, noise="cluster")["calinski_harabasz"]
+        clustering_report(spaces["scaled pixels"], labels, noise="cluster")["neighbor_information"]
         for labels in partitions
     ]
     return candidates[np.nanargmax(scores)]
 
 
-eps = {name: choose_eps(Z) for name, Z in spaces.items()}
+eps = {name: choose_eps(name, Z) for name, Z in spaces.items()}
 for name, value in eps.items():
-    share = np.mean(k_distances(spaces[name]) <= value)
+    share = np.mean(curves[name] <= value)
     print(f"DBSCAN on the {name}: eps = {value:.2f}, the {MIN_SAMPLES}-distance of {share:.0%} of the rows")
 
 # %%
@@ -106,7 +103,7 @@ print(f"\nThe clusters of the first ten images: {pipeline.predict(X[:10])}")
 # --------
 figure, (curve_axes, score_axes, code_axes) = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
 
-curve = k_distances(spaces["code"])
+curve = curves["code"]
 curve_axes.plot(curve)
 curve_axes.plot(QUANTILES * len(curve), np.quantile(curve, QUANTILES), "o", color="C0", label="tried")
 curve_axes.axhline(eps["code"], color="C1", linestyle="--", label=f"chosen: eps = {eps['code']:.2f}")
