@@ -255,26 +255,42 @@ def test_the_time_of_a_candidate_includes_its_shared_steps(blobs):
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
-def test_a_step_cannot_write_to_what_others_share(blobs, n_jobs):
-    X = 3 * blobs
+@pytest.mark.parametrize("container", [np.array, pd.DataFrame, csr_array])
+def test_a_step_cannot_write_to_what_others_share(blobs, n_jobs, container):
+    X = container(3 * blobs)
     before = X.copy()
-    model = Pipeline([("scale", "passthrough"), ("cluster", KMeans(6, n_init=1))])
-    grid = {"scale": [StandardScaler(copy=False), "passthrough"]}
+    scaler = StandardScaler(with_mean=container is not csr_array)
+    clusterer = KMeans(6, n_init=1, copy_x=False, random_state=0)
+    model = Pipeline([("scale", "passthrough"), ("cluster", clusterer)])
+    grid = {"scale": [clone(scaler).set_params(copy=False), "passthrough"], "cluster__tol": [1e-4, 1e-3]}
     fitted = search(X, model, grid, n_jobs=n_jobs, metric="davies_bouldin", refit=False)
-    assert_array_equal(X, before)
-    spaces = StandardScaler().fit_transform(X), X
-    labels = KMeans(6, n_init=1, random_state=0).fit_predict(X)
-    expected = [-davies_bouldin_score(Z, labels) for Z in spaces]
-    assert_allclose(fitted.score_matrix_["davies_bouldin"], np.column_stack([expected, expected]))
+    dense = [data.toarray() if container is csr_array else np.asarray(data) for data in (X, before)]
+    assert_array_equal(*dense)
+    spaces = clone(scaler).fit_transform(before), before
+    for params, scores in zip(fitted.cv_results_["params"], fitted.score_matrix_["davies_bouldin"].T):
+        Z = before if params["scale"] == "passthrough" else spaces[0]
+        labels = clone(clusterer).set_params(copy_x=True, tol=params["cluster__tol"]).fit_predict(Z)
+        expected = [-davies_bouldin_score(np.asarray(space @ np.eye(15)), labels) for space in spaces]
+        assert_allclose(scores, expected)
 
 
-def test_sparse_data_cannot_be_written_to_either(blobs):
-    X = csr_array(3 * blobs)
-    before = X.copy()
-    model = Pipeline([("scale", "passthrough"), ("cluster", KMeans(6, n_init=1))])
-    grid = {"scale": [StandardScaler(copy=False, with_mean=False), "passthrough"]}
-    search(X, model, grid, refit=False)
-    assert_array_equal(X.toarray(), before.toarray())
+def test_read_only_data_is_not_copied(blobs):
+    seen = []
+
+    class Recorder(BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            seen.append(X)
+            return X
+
+    model = Pipeline([("record", Recorder()), ("cluster", KMeans(6, n_init=1))])
+    for X, is_shared in ((blobs, True), (blobs.copy(), False)):
+        search(X, model, {"cluster__n_clusters": [5, 6]}, metric="silhouette", refit=False)
+        assert [np.shares_memory(Z, X) for Z in seen] == [is_shared] * len(seen)
+        assert not any(Z.flags.writeable for Z in seen) or not is_shared
+        seen.clear()
 
 
 @pytest.mark.parametrize(
@@ -517,8 +533,11 @@ class Labeling(ClusterMixin, BaseEstimator):
     "bad, message",
     [
         (PCA(2), "AttributeError: 'PCA' object has no attribute 'fit_predict'"),
-        (Labeling(np.zeros(3, dtype=int)), r"labels of shape \(3,\) for 600 rows"),
+        ("passthrough", "Cannot clone object"),
+        (Labeling(np.zeros(3, dtype=int)), r"labels of shape \(3,\) and dtype int64 for 600 rows"),
+        (Labeling(np.array(["a"] * 600)), "dtype <U1 for 600 rows, but one integer is needed"),
         (DBSCAN(metric="precomputed"), "takes distances between rows"),
+        (HDBSCAN(metric="precomputed", copy=True), "takes distances between rows"),
     ],
 )
 def test_what_is_no_clusterer_of_rows_fails_alone(blobs, bad, message):

@@ -12,7 +12,7 @@ from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing, get_tags
+from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.parallel import delayed
 from sklearn.utils.sparsefuncs import mean_variance_axis
@@ -64,6 +64,7 @@ class _Context(NamedTuple):
 
     y: object
     rows: np.ndarray  # the sampled rows
+    is_copied: bool  # whether every fit gets a copy of its input
     reraise: bool  # whether an error in a fit ends the search
 
 
@@ -73,7 +74,7 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
     Steps are common if they, and all steps before them, have the same parameters. Of the last feature step's output,
     the space that the clusterer receives, and of the labels, only the sampled rows are kept: memory holds the output
     of the steps before it, one for each distinct setting of them, and up to ``n_jobs`` spaces. No step can write to
-    data that others share: it gets a read-only view.
+    data that others share: it gets a copy, or, if X is read-only, as mapped files are, a read-only view.
 
     Parameters
     ----------
@@ -100,7 +101,8 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
         One for each candidate.
     """
     chains = [_steps(candidate, params) for candidate in candidates]
-    context = _Context(y, rows, reraise)
+    is_copied = not isinstance(X, np.ndarray) or X.flags.writeable
+    context = _Context(y, rows, is_copied, reraise)
     # keys[i][depth] stands for the first `depth` steps of candidate i.
     keys = [_prefix_keys(chain[:-1], i) for i, chain in enumerate(chains)]
     space_keys = list(dict.fromkeys(key[-1] for key in keys))
@@ -201,32 +203,32 @@ def _fit_features(features, step, context):
     """The features after one more step."""
     if features.failure is not None:
         return features
-    estimator = clone(step.estimator)
-    Z, seconds, failure = _attempt(_fit_transform, context, estimator, features.Z, context.y, step.params)
-    fitted = features._replace(Z=Z, seconds=features.seconds + seconds, failure=failure)
+    fitted, seconds, failure = _attempt(_fit_transform, context, step, features.Z, context)
+    features_after = features._replace(Z=None, seconds=features.seconds + seconds, failure=failure)
     if failure is not None:
-        return fitted
-    judged, _, failure = _attempt(_judge_autoencoders, context, fitted, estimator, features.Z, context.rows)
-    return fitted._replace(failure=failure) if failure is not None else judged
+        return features_after
+    estimator, Z = fitted
+    judged, _, failure = _attempt(_judge_autoencoders, context, features_after, estimator, features.Z, context.rows)
+    return features_after._replace(failure=failure) if failure is not None else judged._replace(Z=Z)
 
 
-def _fit_transform(step, Z, y, params):
-    Z = _read_only(Z)
-    if hasattr(step, "fit_transform"):
-        return step.fit_transform(Z, y, **params.get("fit_transform", {}))
-    return step.fit(Z, y, **params.get("fit", {})).transform(Z, **params.get("transform", {}))
+def _fit_transform(step, Z, context):
+    """(a fitted clone of the step, Z transformed by it)."""
+    estimator, params = clone(step.estimator), step.params
+    Z = _guarded(Z, context)
+    if hasattr(estimator, "fit_transform"):
+        return estimator, estimator.fit_transform(Z, context.y, **params.get("fit_transform", {}))
+    estimator.fit(Z, context.y, **params.get("fit", {}))
+    return estimator, estimator.transform(Z, **params.get("transform", {}))
 
 
-def _read_only(Z):
-    """A view of Z that cannot be written to, where Z is an array or has one."""
+def _guarded(Z, context):
+    """What a step can write to without harm to others: a copy; of arrays too large for that a read-only view."""
+    if context.is_copied:
+        return np.array(Z) if isinstance(Z, np.ndarray) else copy.deepcopy(Z)
     if isinstance(Z, np.ndarray):
-        view = Z.view()
-        view.flags.writeable = False
-        return view
-    if issparse(Z) and isinstance(getattr(Z, "data", None), np.ndarray):
-        view = copy.copy(Z)
-        view.data = _read_only(Z.data)
-        return view
+        Z = Z.view()
+        Z.flags.writeable = False
     return Z
 
 
@@ -259,12 +261,12 @@ def _variances(Z):
 
 def _sampled_space(Z, rows):
     """The sampled rows of the features, dense."""
-    Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="the clusterer's input")[rows]
+    Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="of the clusterer")[rows]
     return Z.toarray() if issparse(Z) else Z
 
 
 def _fit_partition(Z, step, context):
-    labels, seconds, failure = _attempt(_fit_predict, context, clone(step.estimator), Z, context.y, step.params)
+    labels, seconds, failure = _attempt(_fit_predict, context, step, Z, context)
     if failure is not None:
         return Partition(seconds=seconds, failure=failure)
     return Partition(
@@ -275,16 +277,21 @@ def _fit_partition(Z, step, context):
     )
 
 
-def _fit_predict(clusterer, Z, y, params):
-    if get_tags(clusterer).input_tags.pairwise:
+def _fit_predict(step, Z, context):
+    """Labels by a clone of the clusterer, -1 for noise."""
+    clusterer = clone(step.estimator)
+    options = clusterer.get_params()
+    if any(str(options.get(name)).startswith("precomputed") for name in ("metric", "affinity")):
         raise ValueError(
             f"{clusterer} takes distances between rows, in which no other partition can be scored. Give it features."
         )
-    labels = np.asarray(clusterer.fit_predict(_read_only(Z), y, **params.get("fit_predict", {})))
-    if labels.shape != (_num_samples(Z),):
-        raise ValueError(f"{clusterer} gave labels of shape {labels.shape} for {_num_samples(Z)} rows.")
-    # HDBSCAN has other negative labels, for rows with missing or infinite values.
-    return np.maximum(labels, NOISE)
+    labels = np.asarray(clusterer.fit_predict(_guarded(Z, context), context.y, **step.params.get("fit_predict", {})))
+    if labels.shape != (_num_samples(Z),) or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"{clusterer} gave labels of shape {labels.shape} and dtype {labels.dtype} for {_num_samples(Z)} rows, but "
+            "one integer is needed for each row."
+        )
+    return np.where(labels < 0, NOISE, labels)
 
 
 def _attempt(function, context, *arguments):

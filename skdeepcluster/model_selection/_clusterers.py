@@ -97,8 +97,8 @@ def _knee(curve):
 def estimate_n_clusters(Z, k_range=range(2, 11), *, method="silhouette", n_repeats=10, random_state=None):
     """Estimate the number of clusters that `sklearn.cluster.KMeans` should look for.
 
-    No method is right on all data; ``docs/model_selection.md`` has what they found on ten real data sets. Look at the
-    curve, and try several methods.
+    No method can be relied on; ``docs/model_selection.md`` has what they found on 25 real data sets. Look at the curve,
+    and try several methods.
 
     Parameters
     ----------

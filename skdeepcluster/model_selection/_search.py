@@ -86,8 +86,8 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     Attributes
     ----------
     cv_results_ : dict of ndarray
-        One entry for each candidate, ready for a `pandas.DataFrame`: ``params``, ``param_<name>``; ``score``, in
-        (0, 1], and ``rank``, from 1; ``score_<metric>``, by each metric alone; ``n_clusters``, ``n_noise``;
+        One entry for each candidate, ready for a `pandas.DataFrame`: ``params``, ``param_<name>``; ``score``, in (0,
+        1], and ``rank``, from 1; ``score_<metric>``, the mean rank by that metric alone; ``n_clusters``, ``n_noise``;
         ``reconstruction_error``, the mean squared error of the autoencoder on the sampled rows as a share of the
         variance of its input, NaN without one; ``collapsed``, whether rows hardly differ in its space; ``fit_time`` in
         seconds, for steps that candidates share counted for each; ``space``, the row of ``score_matrix_``. A candidate
@@ -97,7 +97,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     best_params_ : dict
         Its parameters.
     best_score_ : float
-        Its score.
+        Its score, relative to the candidates of this search.
     best_estimator_ : estimator
         The best candidate, fitted to all of X; with ``refit=True``.
     labels_ : ndarray of shape (n_samples,)
