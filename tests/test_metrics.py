@@ -1,4 +1,5 @@
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -26,6 +27,7 @@ from skdeepcluster.metrics import (
     neighbor_information_scorer,
     silhouette_scorer,
 )
+from skdeepcluster.metrics._neighbors import neighbor_information
 
 X4 = np.array([[0.0], [1.0], [10.0], [11.0]])
 PAIRS = [0, 0, 1, 1]
@@ -148,6 +150,28 @@ def test_the_silhouette_keeps_its_digits_far_from_the_origin(rng):
 def test_all_noise_as_a_cluster_is_one_cluster():
     with pytest.warns(DegenerateClusteringWarning, match="only one cluster"):
         assert np.isnan(clustering_report(X4, [-1] * 4, noise="cluster")["silhouette"])
+
+
+def test_neighbours_of_few_rows_are_all_others():
+    # Pairs of clusters: (0, 0), (0, 1) and (1, 0) with a third each.
+    report = clustering_report([[0.0], [1.0], [10.0]], [0, 0, 1])
+    expected = np.log((1 / 3) / (4 / 9)) / 3 + 2 / 3 * np.log((1 / 3) / (2 / 9))
+    assert_allclose(report["neighbor_information"], expected)
+
+
+def test_the_information_of_independent_neighbours_is_not_negative():
+    for n in range(4, 40):
+        every_row = np.tile(np.arange(n), (n, 1))
+        assert 0 <= neighbor_information(every_row, np.arange(n) % 3) < 1e-14
+
+
+def test_the_information_of_many_clusters_takes_no_table_of_all_pairs(rng):
+    codes = rng.permutation(4000) % 3000
+    tracemalloc.start()
+    neighbor_information(rng.randint(4000, size=(4000, 3)), codes)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3000**2
 
 
 def test_sample_is_for_scores_of_quadratic_cost(digits):
@@ -323,7 +347,13 @@ def test_an_unknown_space_is_an_error_that_lists_the_steps():
 
 
 @pytest.mark.parametrize(
-    "scorer, worst", [(silhouette_scorer, -1), (calinski_harabasz_scorer, 0), (davies_bouldin_scorer, -1e30)]
+    "scorer, worst",
+    [
+        (silhouette_scorer, -1),
+        (calinski_harabasz_scorer, 0),
+        (davies_bouldin_scorer, -1e30),
+        (neighbor_information_scorer, 0),
+    ],
 )
 @pytest.mark.parametrize("clusterer", [DBSCAN(eps=1e-9, min_samples=2), DBSCAN(eps=1e9), AgglomerativeClustering(4)])
 def test_degenerate_partitions_score_the_worst(scorer, worst, clusterer):

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 from .._base import FLOAT_TYPES
 from ..metrics._silhouette import silhouette_score
 
+# Starts of every KMeans; one alone would make the curves rough.
 N_INIT = 5
 
 
