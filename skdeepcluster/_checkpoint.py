@@ -74,7 +74,7 @@ def fit_identity(estimator, run):
     data, those held out included; and the start.
     """
     left_out = ("verbose", "warm_start", "hidden_layer_sizes", "random_state")
-    identity = {name: repr(value) for name, value in estimator.get_params().items() if name not in left_out}
+    identity = {name: _described(value) for name, value in estimator.get_params().items() if name not in left_out}
     X, _ = run.data
     checksum = 0
     for arrays in (run.data, run.held_out or ()):
@@ -92,6 +92,11 @@ def fit_identity(estimator, run):
     warm = estimator._is_warm()
     identity["start"] = f"an earlier fit, checksum {zlib.crc32(run.state.theta):08x}" if warm else "random"
     return identity
+
+
+def _described(value):
+    """repr, but for functions, whose repr has their address."""
+    return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else repr(value)
 
 
 def _checksum(arrays, checksum):

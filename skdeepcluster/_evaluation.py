@@ -2,9 +2,10 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import check_array
 
 from ._network import propagate
-from ._objectives import LinearDecoderObjective, half_squared_error, total, without_sums
+from ._objectives import LinearDecoderObjective, half_squared_error, soft_assignments, total, without_sums
 from ._rows import PageRelease, ThreadedCSR, block_slices, equal_slices
 
 # Activations are kept between the two phases of an evaluation up to this many bytes, and computed twice beyond.
@@ -89,38 +90,45 @@ class FullBatch:
 
 
 class MiniBatch:
-    """The terms of J and the pieces of its gradient on a batch (X, sample_weight, rows) of `shuffled_batches`.
+    """The terms of J and the pieces of its gradient on a `Batch`.
 
     Parameters
     ----------
-    objective : SparseAutoencoderObjective or LinearDecoderObjective
+    objective : SparseAutoencoderObjective, LinearDecoderObjective or EmbeddedClusteringObjective
     workers : Workers
+    augment : callable or None
+        ``augment(X, random_state)`` returns what is learned from in place of the rows X of a batch.
     corruption : float in [0, 1)
         Probability with which the network sees a zero in place of a number (masking noise).
     random_state : numpy.random.RandomState
-        Draws that noise, in the calling thread.
+        Draws both, in the calling thread.
 
     References
     ----------
     P. Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3.
     """
 
-    def __init__(self, objective, workers, corruption=0.0, random_state=None):
+    def __init__(self, objective, workers, *, augment=None, corruption=0.0, random_state=None):
         self.objective = objective
         self._workers = workers
+        self._augment = augment
         self._corruption = corruption
         self._random_state = random_state
 
     def __call__(self, theta, batch):
         objective = self.objective
-        X, sample_weight, rows = batch
+        X, sample_weight, rows, _, targets = batch
         n_blocks = 1 if issparse(X) else min(-(-len(rows) // _BATCH_BLOCK_ROWS), _MAX_BATCH_BLOCKS)
+        augmented = augmented_rows(self._augment, X[rows], self._random_state) if self._augment else None
         kept = self._draw((len(rows), X.shape[1])) if self._corruption and not issparse(X) else None
 
         def forward(part):
-            clean, w = X[rows[part]], None if sample_weight is None else sample_weight[rows[part]]
+            clean = X[rows[part]] if augmented is None else augmented[part]
+            w = None if sample_weight is None else sample_weight[rows[part]]
             noisy = clean * kept[part] if kept is not None else self._masked(clean) if self._corruption else None
             block = objective.prepare(clean, w, noisy)
+            if targets is not None:
+                block = block._replace(targets=targets[part])
             outputs = objective.forward(theta, block)
             return block, outputs, objective.statistics(theta, block, outputs)
 
@@ -144,6 +152,26 @@ class MiniBatch:
         return self._random_state.randint(2**16, size=shape, dtype=np.uint16) >= round(self._corruption * 2**16)
 
 
+def augmented_rows(augment, X, random_state):
+    """What a user's function makes of the rows X, as an array of the same kind and type.
+
+    Raises
+    ------
+    ValueError
+        If it is not of the same shape, or not finite.
+    """
+    augmented = augment(X, random_state)
+    shape = getattr(augmented, "shape", None)
+    if shape != X.shape:
+        raise ValueError(
+            f"augment={augment!r} turned rows of shape {X.shape} into {type(augmented).__name__} of shape {shape}. It "
+            "must return an array of as many rows of as many features."
+        )
+    return check_array(
+        augmented, accept_sparse="csr" if issparse(X) else False, dtype=X.dtype, input_name="from augment"
+    )
+
+
 def mean_squared_error(X, sample_weight, coefs, intercepts, activations, map_=map):
     """Weighted mean over rows, and mean over features, of (h(x) - x)^2, with the blocks of rows shared by map_."""
     pages = PageRelease(X)
@@ -156,3 +184,18 @@ def mean_squared_error(X, sample_weight, coefs, intercepts, activations, map_=ma
 
     squares = sum(map_(squares_of, block_slices(*X.shape, sum(b.size for b in intercepts))))
     return float(squares / (X.shape[0] if sample_weight is None else sample_weight.sum()) / X.shape[1])
+
+
+def assign_rows(X, network, coefs, intercepts, centers, alpha, map_=map):
+    """Soft assignments of the rows of X to the centres, shape (n_rows, n_clusters), with the blocks shared by map_."""
+    encoder = slice(network.n_encoder_layers)
+    pages = PageRelease(X)
+
+    def assign(rows):
+        block = X[rows]
+        code = propagate(block, coefs[encoder], intercepts[encoder], network.activations[encoder])[-1]
+        pages.after_reading(block)
+        return soft_assignments(code, centers, alpha)[0]
+
+    slices = block_slices(*X.shape, sum(network.layer_sizes[1 : network.n_encoder_layers + 1]))
+    return np.concatenate(list(map_(assign, slices)))

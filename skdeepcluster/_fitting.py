@@ -1,19 +1,16 @@
 """The steps of which `fit` and `partial_fit` of the autoencoder consist."""
 
-from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from ._network import mirrored_network
 from ._parameters import ParameterLayout, initial_parameters
-from ._run import records
-from ._solvers import AdamState, NotFiniteError
+from ._record import records
+from ._solvers import AdamState
 from ._training import TrainingOptions
-from ._validation import check_values, code_moments, effective_rows, hidden_sizes, loss_not_finite, warn_if_collapsed
+from ._validation import canonical_data, check_values, code_moments, effective_rows, hidden_sizes, warn_if_collapsed
 
 # What learning_rate_init=None means, without hidden layers and with.
 _SHALLOW_STEP, _DEEP_STEP = 0.01, 0.001
@@ -23,12 +20,7 @@ class FittingMixin:
     """Mixin for `SparseAutoencoderTransformer`, whose parameters the methods read."""
 
     def _validate_training_data(self, X, sample_weight, dtype, *, reset):
-        # Whether values are finite is checked block by block, with the rest.
-        X = validate_data(self, X, accept_sparse="csr", dtype=dtype, ensure_all_finite=False, reset=reset)
-        if issparse(X) and not X.has_canonical_format:
-            X = X.copy()
-            X.sum_duplicates()
-        X, sample_weight = effective_rows(X, sample_weight)
+        X, sample_weight = effective_rows(canonical_data(self, X, dtype, reset=reset), sample_weight)
         check_values(X, sample_weight, self.output_activation, type(self).__name__)
         return X, sample_weight
 
@@ -83,15 +75,6 @@ class FittingMixin:
         """A generator to keep between calls, which must not be the one that others draw from."""
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return np.random.RandomState(seed)
-
-    @contextmanager
-    def _explained_overflow(self, X, options):
-        """What overflows shows as a loss that is not finite."""
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                yield
-        except NotFiniteError as error:
-            raise loss_not_finite(X, error, options) from error
 
     def _store(self, trainer, theta, attributes, X, sample_weight):
         """Set the fitted attributes; whether all of them could be computed before the user interrupted."""

@@ -3,6 +3,7 @@
 import math
 import mmap
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -17,6 +18,29 @@ _CHUNK_BYTES = 2**20
 
 # Bytes read from a mapped file before their pages are given back.
 _MAPPED_BYTES = 2**26
+
+
+class Batch(NamedTuple):
+    """Rows that a step of Adam learns from.
+
+    Attributes
+    ----------
+    X : ndarray or CSR of shape (n_pool, n_features)
+        The data, or the part of a mapped file that is in memory.
+    sample_weight : ndarray of shape (n_pool,) or None
+    rows : ndarray of int of shape (n_rows,)
+        The rows of X that are meant.
+    indices : ndarray of int of shape (n_rows,)
+        What they are called in all of the data.
+    targets : ndarray of shape (n_rows, n_clusters) or None
+        As in `Block`.
+    """
+
+    X: np.ndarray
+    sample_weight: np.ndarray | None
+    rows: np.ndarray
+    indices: np.ndarray
+    targets: np.ndarray | None = None
 
 
 def block_slices(n_rows, n_features, n_units):
@@ -65,7 +89,7 @@ def equal_slices(n_rows, n_slices):
 
 
 def shuffled_batches(X, sample_weight, batch_size, random_state):
-    """Generate the batches of one epoch as (X, sample_weight, rows), in an order random and sequential enough.
+    """Generate every `Batch` of one epoch, in an order random and sequential enough.
 
     Chunks of 1 MB of rows that lie together are drawn at random into a buffer of 128 MB, whose rows are shuffled. So
     data below 128 MB is shuffled as a whole, and a file is read in pieces of 1 MB. The order depends on the shape of X
@@ -79,16 +103,17 @@ def shuffled_batches(X, sample_weight, batch_size, random_state):
     random_state : numpy.random.RandomState or None
         None keeps the order of the rows.
     """
-    for rows in _buffers(X, batch_size, random_state):
-        pool, pool_weight = X, sample_weight
+    for indices in _buffers(X, batch_size, random_state):
+        pool, pool_weight, rows = X, sample_weight, indices
         if memory_map(X) is not None:
             # Read in the order of the file, once.
-            in_file = np.sort(rows)
+            in_file = np.sort(indices)
             pool, pool_weight = X[in_file], None if sample_weight is None else sample_weight[in_file]
-            rows = np.searchsorted(in_file, rows)
+            rows = np.searchsorted(in_file, indices)
             release_pages(X)
         for start in range(0, len(rows), batch_size):
-            yield pool, pool_weight, rows[start : start + batch_size]
+            part = slice(start, start + batch_size)
+            yield Batch(pool, pool_weight, rows[part], indices[part])
 
 
 def _buffers(X, batch_size, random_state):

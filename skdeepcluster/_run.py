@@ -1,7 +1,6 @@
 """A fit from its first iteration to its last: its stages, its record, and what may end it before its time."""
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
 
 import numpy as np
@@ -9,13 +8,8 @@ import numpy as np
 from ._evaluation import mean_squared_error
 from ._parameters import ParameterLayout
 from ._pretraining import copy_parameters, outputs_of, subnetwork
+from ._record import records
 from ._training import Trainer
-
-# What is kept of an iteration: J and its terms.
-RECORD = np.dtype([(name, np.float64) for name in ("loss", "reconstruction", "weight_decay", "sparsity")])
-
-# Least seconds between lines of verbose=1.
-_SECONDS_BETWEEN_LINES = 1.0
 
 
 @dataclass
@@ -90,7 +84,7 @@ class Run:
         ----------
         tasks : FitTasks
         log : callable
-            ``log(stage, n_iter, terms)`` is called after every iteration.
+            ``log(what, n_iter, terms)`` is called after every iteration.
         """
         state = self.state
         # Only the last: those of single layers hold the outputs of the layers below.
@@ -137,9 +131,9 @@ class Run:
     def _trainer(self, layer):
         """(trainer, its start, and what makes its parameters those of the whole network) for a layer or for all."""
         state, layout = self.state, self._layout
-        arguments = self._workers, self._options, state.random_state
         if layer is None:
-            return Trainer(self.network, *self.data, *arguments), lambda: state.theta, lambda theta: theta
+            trainer = Trainer(self.network, *self.data, self._workers, self._options, state.random_state)
+            return trainer, lambda: state.theta, lambda theta: theta
         network = subnetwork(self.network, layer)
         coefs, intercepts = layout.unpack(state.theta)
         X, sample_weight = self.data
@@ -156,7 +150,9 @@ class Run:
             copy_parameters(self.network, layer, own_layout.unpack(own_theta), layout.unpack(theta))
             return theta
 
-        return Trainer(network, X, sample_weight, *arguments), start, whole_theta
+        # Only the input is augmented, not what the layers below made of it.
+        options = self._options if layer == 0 else replace(self._options, augment=None)
+        return Trainer(network, X, sample_weight, self._workers, options, state.random_state), start, whole_theta
 
     def _after_iteration(self, stage, whole_theta, tasks, log, solver_state, terms, own_theta):
         state = self.state
@@ -165,7 +161,8 @@ class Run:
         theta = cache(lambda: whole_theta(own_theta()))
         if self.held_out and stage.layer is None:
             self._evaluate_on_held_out_rows(theta())
-        log(stage, len(state.terms[-1]), terms)
+        layer = "" if stage.layer is None else f"layer {stage.layer + 1}, "
+        log(layer + ("epoch" if stage.solver == "adam" else "iteration"), len(state.terms[-1]), terms)
         if tasks.end_iteration(lambda: self._attributes_of_a_copy(theta())):
             return "callback"
         return "early stopping" if self._is_over_on_held_out_rows(stage) else None
@@ -194,28 +191,6 @@ class Run:
         return best_before - min(errors[-n_iter:]) <= self._options.tol * best_before
 
 
-class Log:
-    """Prints J and its terms: about once a second with verbose=1, after every iteration with 2."""
-
-    def __init__(self, name, verbose):
-        self._name = name
-        self._seconds_between = {0: np.inf, 1: _SECONDS_BETWEEN_LINES}.get(int(verbose), 0.0)
-        self._last = -np.inf if verbose else np.inf
-
-    def __call__(self, stage, n_iter, terms):
-        now = time.monotonic()
-        if now < self._last + self._seconds_between:
-            return
-        self._last = now
-        layer = "" if stage.layer is None else f"layer {stage.layer + 1}, "
-        unit = "epoch" if stage.solver == "adam" else "iteration"
-        reconstruction, weight_decay, sparsity = terms
-        print(
-            f"[{self._name}] {layer}{unit} {n_iter}: J = {np.sum(terms):.6g} = {reconstruction:.6g} (reconstruction) + "
-            f"{weight_decay:.6g} (weight decay) + {sparsity:.6g} (sparsity)"
-        )
-
-
 def fitted_attributes(network, theta, loss_curve):
     """Fitted attributes of the estimator for parameters theta."""
     coefs, intercepts = ParameterLayout(network.layer_sizes, network.tied).unpack(theta)
@@ -228,12 +203,3 @@ def fitted_attributes(network, theta, loss_curve):
         "pretraining_loss_curves_": [],
         "_adam": None,
     }
-
-
-def records(terms):
-    """Structured array of type `RECORD` from a list of the terms of J."""
-    terms = np.reshape(terms, (-1, 3))
-    curve = np.empty(len(terms), dtype=RECORD)
-    for name, values in zip(RECORD.names, [terms.sum(axis=1), *terms.T]):
-        curve[name] = values
-    return curve

@@ -1,5 +1,6 @@
 """Training: which objective and which solver a data set takes, one stage after the other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import NamedTuple
@@ -28,6 +29,7 @@ class TrainingOptions:
     beta: float
     lam: float
     corruption: float = 0.0
+    augment: Callable | None = None
     solver: str = "auto"
     max_iter: int | None = None
     tol: float = 1e-3
@@ -41,6 +43,11 @@ class TrainingOptions:
     def of(cls, estimator, **others):
         """The options of an estimator, but for others."""
         return cls(**({field.name: getattr(estimator, field.name) for field in fields(cls)} | others))
+
+    @property
+    def need_adam(self):
+        """Whether every batch is drawn anew."""
+        return self.corruption > 0 or self.augment is not None
 
     @property
     def hyperparameters(self):
@@ -89,7 +96,7 @@ def plan_stages(network, X, options, *, pretrain, warm):
     many_rows = X.shape[0] >= _AUTO_ROWS and not issparse(X)
     solver = options.solver
     if solver == "auto":
-        solver = "adam" if options.corruption > 0 or (deep and many_rows) else "lbfgs"
+        solver = "adam" if options.need_adam or (deep and many_rows) else "lbfgs"
     whole = Stage(solver, options.max_iter or _MAX_ITER[solver], options.tol)
     if warm:
         return [whole]
@@ -209,7 +216,13 @@ class Trainer:
     def _adam_iterations(self, state, step_size):
         order = self._random_state if self._options.shuffle else None
         return adam(
-            MiniBatch(self._on_batches, self._workers, self._options.corruption, self._random_state),
+            MiniBatch(
+                self._on_batches,
+                self._workers,
+                augment=self._options.augment,
+                corruption=self._options.corruption,
+                random_state=self._random_state,
+            ),
             state,
             batches=partial(shuffled_batches, self._X, self._sample_weight, self._batch_size, order),
             step_size=step_size,

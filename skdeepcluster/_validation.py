@@ -1,15 +1,18 @@
 """Checks of the training data, block by block so that a mapped file is never held in memory, and of what came of it."""
 
 import warnings
+from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.sparsefuncs import mean_variance_axis
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ._rows import iterate_blocks
+from ._solvers import NotFiniteError
 from .exceptions import CollapsedCodeWarning, InputScaleWarning, InterruptedFitWarning
 
 # Standardised features have a mean square of 1. Beyond these bounds, for the mean over features and for any one of
@@ -19,6 +22,16 @@ _LARGEST_FEATURE_MEAN_SQUARE = 100.0
 
 # Largest standard deviation of a code unit below which the code is called collapsed.
 _COLLAPSED_STD = 1e-3
+
+
+def canonical_data(estimator, X, dtype, *, reset):
+    """X as scikit-learn validates it for `fit`, but not yet for finite values; sparse without duplicate entries."""
+    # check_values looks at the values, block by block.
+    X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, ensure_all_finite=False, reset=reset)
+    if issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
 
 
 def effective_rows(X, sample_weight):
@@ -66,6 +79,13 @@ def code_moments(X, sample_weight, encode):
     return shift + sums / n, np.maximum(squares / n - np.square(sums / n), 0)
 
 
+def total_variance(X, sample_weight):
+    """Weighted mean over rows of ||x_i - mean||^2."""
+    if issparse(X):
+        return float(mean_variance_axis(X, axis=0, weights=sample_weight)[1].sum())
+    return float(code_moments(X, sample_weight, lambda block: block)[1].sum())
+
+
 def has_collapsed(code_variance):
     """Whether no unit of the code varies over rows, given their variances."""
     return bool(np.sqrt(code_variance.max()) < _COLLAPSED_STD)
@@ -101,10 +121,11 @@ def check_options(network, options):
             f"activation and code_activation make them {network.activations[: network.n_encoder_layers]}. Set beta=0, "
             "or code_activation='logistic'."
         )
-    if options.corruption > 0 and options.solver == "lbfgs":
+    if options.need_adam and options.solver == "lbfgs":
+        drawn = f"corruption={options.corruption}" if options.corruption > 0 else f"augment={options.augment!r}"
         raise ValueError(
-            f"corruption={options.corruption} draws new noise for every batch, which solver='lbfgs' has none of. Set "
-            "solver='adam' or 'auto', or corruption=0."
+            f"{drawn} draws every batch anew, and solver='lbfgs' has no batches. Set solver='adam' or 'auto', "
+            "corruption=0 and augment=None."
         )
 
 
@@ -116,14 +137,19 @@ def hidden_sizes(hidden_layer_sizes):
     return tuple(map(int, sizes))
 
 
-def loss_not_finite(X, error, options):
-    """The ValueError for a loss that stopped being finite."""
-    return ValueError(
-        f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
-        f"value is {max(X.max(), -X.min()):.3g}: standardise it, for instance with "
-        f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={options.beta}, lam={options.lam} or, with Adam, "
-        f"learning_rate_init={options.learning_rate_init}."
-    )
+@contextmanager
+def explained_overflow(X, options):
+    """Lets what overflows show as a loss that is not finite, and explains that in a ValueError."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except NotFiniteError as error:
+        raise ValueError(
+            f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
+            f"value is {max(X.max(), -X.min()):.3g}: standardise it, for instance with "
+            f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={options.beta}, lam={options.lam} or, with "
+            f"Adam, learning_rate_init={options.learning_rate_init}."
+        ) from error
 
 
 def warn_about_end(status, message, options):

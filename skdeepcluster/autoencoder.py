@@ -12,11 +12,12 @@ from ._activations import ACTIVATIONS
 from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
 from ._callback_support import CallbackSupportMixin, FitTasks
 from ._fitting import FittingMixin
+from ._record import Log, records
 from ._rows import hold_out
-from ._run import Log, Run, RunState, fitted_attributes, records
+from ._run import Run, RunState, fitted_attributes
 from ._threads import workers
-from ._training import Stage, Trainer, plan_stages
-from ._validation import check_options, warn_about_end
+from ._training import Trainer, plan_stages
+from ._validation import check_options, explained_overflow, warn_about_end
 
 __all__ = ["SparseAutoencoderTransformer"]
 
@@ -62,6 +63,11 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
     corruption : float, default=0.0
         Probability, below 1, with which a number of the input is set to zero while the clean input is reconstructed (a
         denoising autoencoder). New noise for every batch: needs Adam, which "auto" then is.
+    augment : callable, default=None
+        ``augment(X_batch, random_state) -> X_batch``: what is learned from in place of the rows of a batch, such as
+        images that are shifted and turned a little at random. Seen and reconstructed; `corruption` comes after it. It
+        gets an array or CSR matrix of shape (n_rows, n_features), which it must not write to, and the
+        `numpy.random.RandomState` to draw from, and returns one of the same shape. Needs Adam, which "auto" then is.
     pretrain : {"layerwise"} or None, default=None
         Whether `fit` first trains every encoder layer, with the decoder layer that mirrors it, as an autoencoder of its
         own on the outputs of the layers below, which it holds in memory, by the same solver. Nothing to do without
@@ -188,6 +194,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         "beta": [Interval(Real, 0, None, closed="left")],
         "lam": [Interval(Real, 0, None, closed="left")],
         "corruption": [Interval(Real, 0, 1, closed="left")],
+        "augment": [callable, None],
         "pretrain": [StrOptions({"layerwise"}), None],
         "solver": [StrOptions({"auto", "lbfgs", "adam"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
@@ -216,6 +223,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         beta=1.0,
         lam=0.001,
         corruption=0.0,
+        augment=None,
         pretrain=None,
         solver="auto",
         max_iter=None,
@@ -240,6 +248,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         self.beta = beta
         self.lam = lam
         self.corruption = corruption
+        self.augment = augment
         self.pretrain = pretrain
         self.solver = solver
         self.max_iter = max_iter
@@ -279,8 +288,9 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         ------
         ValueError
             If a parameter is out of range or does not go with another, X is not a finite two-dimensional array, X
-            leaves [0, 1] with the logistic output, a weight is negative or all are zero, the shapes do not fit the
-            earlier fit with ``warm_start=True``, or the loss stops being finite.
+            leaves [0, 1] with the logistic output, `augment` returns another shape or what is not finite, a weight is
+            negative or all are zero, the shapes do not fit the earlier fit with ``warm_start=True``, or the loss stops
+            being finite.
         """
         X, sample_weight = self._validate_training_data(X, sample_weight, FLOAT_TYPES, reset=True)
         network, options = self._make_network(X), self._make_options()
@@ -295,8 +305,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
             state = RunState(theta, random_state)
             run = self._run = Run(network, *train, crew, options, stages=stages, state=state, held_out=held_out)
             tasks = FitTasks(self, *train, max_iter=sum(stage.max_iter for stage in stages))
-            with self._explained_overflow(X, options):
-                theta = run.run(tasks, Log(type(self).__name__, self.verbose))
+            with explained_overflow(X, options):
+                theta = run.run(tasks, Log(self))
             trainer = Trainer(network, *train, crew, options, random_state)
             if not self._store(trainer, theta, run.attributes(theta), *train):
                 run.status = "interrupted"
@@ -350,10 +360,10 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         adam_state, random_state, loss_curve = self._adam_to_continue(network, X.dtype)
         with workers() as crew:
             trainer = Trainer(network, X, sample_weight, crew, options, random_state)
-            with self._explained_overflow(X, options):
+            with explained_overflow(X, options):
                 adam_state, terms = trainer.adam_pass(adam_state)
             loss_curve = np.concatenate([loss_curve, records([terms])])
-            Log(type(self).__name__, self.verbose)(Stage("adam", 1, 0), len(loss_curve), terms)
+            Log(self)("epoch", len(loss_curve), terms)
             attributes = fitted_attributes(network, adam_state.x, loss_curve)
             if not self._store(trainer, adam_state.x, attributes, X, sample_weight):
                 raise KeyboardInterrupt

@@ -37,7 +37,7 @@ class Checkpoint:
         the folder does not exist; or with ``early_stopping=True`` and no integer as random_state, as the held-out rows
         would be others.
     TypeError
-        In `fit`, if the estimator is not one of skdeepcluster's.
+        In `fit`, if the estimator is not a SparseAutoencoderTransformer.
 
     Warns
     -----
@@ -72,8 +72,8 @@ class Checkpoint:
         run = getattr(estimator, "_run", None)
         if run is None:
             raise TypeError(
-                f"Checkpoint is a callback for the estimators of skdeepcluster, not for {type(estimator).__name__}. "
-                "In a pipeline, set it on the step."
+                f"Checkpoint is a callback for SparseAutoencoderTransformer, not for {type(estimator).__name__}. In a "
+                "pipeline, set it on the step; of a DeepEmbeddedClustering, on the encoder."
             )
         if run.held_out and not isinstance(estimator.random_state, Integral):
             raise ValueError(

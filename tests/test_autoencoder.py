@@ -242,7 +242,7 @@ def test_verbose_prints_j_and_its_terms(X, capsys):
 
 def test_verbose_1_prints_at_intervals(X, capsys, monkeypatch):
     clock = iter(np.arange(0, 100, 0.4))
-    monkeypatch.setattr("skdeepcluster._run.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("skdeepcluster._record.time.monotonic", lambda: next(clock))
     make(verbose=1, max_iter=7).fit(X)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in lines] == ["1:", "4:", "7:"]

@@ -9,6 +9,7 @@ from skdeepcluster._evaluation import FullBatch, MiniBatch, mean_squared_error
 from skdeepcluster._network import Network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from skdeepcluster._parameters import initial_parameters
+from skdeepcluster._rows import Batch
 from skdeepcluster._threads import Workers, workers
 
 N, D, H = 3000, 12, 5
@@ -134,7 +135,7 @@ def test_a_batch_of_all_rows_is_the_full_batch(X, w, form, container, weighted):
     expected_terms, expected = FullBatch(objective, container(X), w, Workers(1))(theta)
     rows = np.random.RandomState(1).permutation(N)
     with threadpool_limits(limits=2, user_api="blas"), workers() as crew:
-        terms, pieces = MiniBatch(objective, crew)(theta, (container(X), w, rows))
+        terms, pieces = MiniBatch(objective, crew)(theta, Batch(container(X), w, rows, rows))
         gradient = gathered(theta, pieces)
     assert_allclose(terms, expected_terms, rtol=1e-12)
     assert relative_error(gradient, expected) < 1e-11
@@ -144,14 +145,14 @@ def test_a_large_batch_has_few_blocks(X):
     objective = make_objective("residual")
     calls, forward = [], objective.forward
     objective.forward = lambda *args: calls.append(args) or forward(*args)
-    MiniBatch(objective, Workers(1))(start(objective), (X, None, np.arange(N)))
+    MiniBatch(objective, Workers(1))(start(objective), Batch(X, None, np.arange(N), np.arange(N)))
     assert len(calls) == 8
 
 
 def test_a_batch_sees_its_own_rows_alone(X):
     objective = make_objective("residual")
     theta, rows = start(objective), np.array([5, 2999, 17])
-    terms, pieces = MiniBatch(objective, Workers(1))(theta, (X, None, rows))
+    terms, pieces = MiniBatch(objective, Workers(1))(theta, Batch(X, None, rows, rows))
     expected_terms, expected = FullBatch(objective, X[rows], None, Workers(1))(theta)
     assert_allclose(terms, expected_terms, rtol=1e-13)
     assert relative_error(gathered(theta, pieces), expected) < 1e-12
@@ -162,7 +163,9 @@ def test_the_mean_kl_term_of_batches_is_above_that_of_all_rows(X):
     objective = make_objective("residual")
     theta = start(objective)
     batches = np.random.RandomState(0).permutation(N).reshape(-1, 30)
-    of_batches = np.mean([MiniBatch(objective, Workers(1))(theta, (X, None, rows))[0] for rows in batches], axis=0)
+    of_batches = np.mean(
+        [MiniBatch(objective, Workers(1))(theta, Batch(X, None, rows, rows))[0] for rows in batches], axis=0
+    )
     of_all_rows = FullBatch(objective, X, None, Workers(1))(theta)[0]
     assert_allclose(of_batches[:2], of_all_rows[:2], rtol=1e-12)
     assert of_batches[2] > of_all_rows[2]
@@ -175,7 +178,9 @@ def test_noise_hides_numbers_from_the_network_but_not_from_the_loss(X, container
     seen = []
     forward = objective.forward
     objective.forward = lambda theta, block: seen.append(block) or forward(theta, block)
-    terms, pieces = MiniBatch(objective, Workers(1), 0.3, np.random.RandomState(0))(theta, (container(X), None, rows))
+    terms, pieces = MiniBatch(objective, Workers(1), corruption=0.3, random_state=np.random.RandomState(0))(
+        theta, Batch(container(X), None, rows, rows)
+    )
     dense = [[sp.csr_matrix(array).toarray() for array in (block.X, block.noisy)] for block in seen]
     clean, noisy = (np.vstack(arrays) for arrays in zip(*dense))
     assert_array_equal(clean, X[rows])
@@ -197,12 +202,12 @@ def test_noise_hides_numbers_from_the_network_but_not_from_the_loss(X, container
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
 def test_noise_does_not_depend_on_the_number_of_threads(X, container):
-    objective, results = make_objective("linear"), []
+    objective, rows, results = make_objective("linear"), np.arange(600), []
     theta = start(objective)
     for n_threads in (1, 2):
         with threadpool_limits(limits=n_threads, user_api="blas"), workers() as crew:
-            batch = MiniBatch(objective, crew, 0.5, np.random.RandomState(0))
-            results.append([gathered(theta, batch(theta, (container(X), None, np.arange(600)))[1]) for _ in range(2)])
+            batch = MiniBatch(objective, crew, corruption=0.5, random_state=np.random.RandomState(0))
+            results.append([gathered(theta, batch(theta, Batch(container(X), None, rows, rows))[1]) for _ in range(2)])
     assert_array_equal(results[0], results[1])
     assert not np.array_equal(results[0][0], results[0][1])
 

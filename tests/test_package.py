@@ -15,20 +15,21 @@ PACKAGE = ROOT / "skdeepcluster"
 
 # Lowest first. A module imports only from layers below its own.
 LAYERS = [
-    {"_activations", "_parameters", "_solvers", "_threads", "_rows", "_callback_support", "exceptions"},
+    {"_activations", "_parameters", "_solvers", "_threads", "_rows", "_callback_support", "_record", "exceptions"},
     {"_network", "_validation"},
     {"_objectives", "_pretraining"},
     {"_evaluation"},
-    {"_base", "_training"},
+    {"_base", "_training", "_joint_training"},
     {"_run"},
     {"_checkpoint", "_fitting"},
     {"autoencoder", "callbacks", "metrics"},
-    {"model_selection"},
+    {"clustering", "model_selection"},
     {"__init__"},
 ]
 PUBLIC_MODULES = [
     "skdeepcluster",
     "skdeepcluster.callbacks",
+    "skdeepcluster.clustering",
     "skdeepcluster.exceptions",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
@@ -73,6 +74,7 @@ def test_the_import_test_sees_imports():
     assert imported_modules(PACKAGE / "__init__.py") == {
         "autoencoder",
         "callbacks",
+        "clustering",
         "exceptions",
         "metrics",
         "model_selection",

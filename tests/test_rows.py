@@ -32,7 +32,7 @@ def small_buffers(monkeypatch, chunk_bytes, buffer_bytes):
 
 def order_of(X, batch_size, random_state, column=0):
     """The first column of the rows in the order of the batches, and the sizes of the batches."""
-    batches = [pool[rows][:, column] for pool, _, rows in shuffled_batches(X, None, batch_size, random_state)]
+    batches = [batch.X[batch.rows][:, column] for batch in shuffled_batches(X, None, batch_size, random_state)]
     return np.concatenate(batches), [len(batch) for batch in batches]
 
 
@@ -103,13 +103,20 @@ def test_order_depends_on_the_shape_and_the_random_state_alone(monkeypatch, mapp
 def test_weights_stay_with_their_rows(monkeypatch, mapped):
     small_buffers(monkeypatch, 28 * 16, 28 * 64)
     for X in (mapped, np.array(mapped)):
-        for pool, pool_weight, rows in shuffled_batches(X, X[:, 2].astype(float), 8, np.random.RandomState(0)):
-            assert_array_equal(pool[rows][:, 2], pool_weight[rows])
+        for batch in shuffled_batches(X, X[:, 2].astype(float), 8, np.random.RandomState(0)):
+            assert_array_equal(batch.X[batch.rows][:, 2], batch.sample_weight[batch.rows])
+
+
+def test_batches_know_what_their_rows_are_called_in_all_of_the_data(monkeypatch, mapped):
+    small_buffers(monkeypatch, 28 * 16, 28 * 64)
+    for X in (mapped, np.array(mapped)):
+        for batch in shuffled_batches(X, None, 8, np.random.RandomState(0)):
+            assert_array_equal(batch.X[batch.rows], X[batch.indices])
 
 
 def test_batches_of_sparse_rows(rng):
     X = sp.random(100, 20, density=0.2, format="csr", random_state=0)
-    seen = sp.vstack([pool[rows] for pool, _, rows in shuffled_batches(X, None, 8, rng)])
+    seen = sp.vstack([batch.X[batch.rows] for batch in shuffled_batches(X, None, 8, rng)])
     assert_allclose(np.sort(seen.sum(axis=1), axis=0), np.sort(X.sum(axis=1), axis=0))
 
 

@@ -1,8 +1,19 @@
 """Objectives: J in parts that add up over blocks of rows; see `SparseAutoencoderObjective`."""
 
+from ._assignments import soft_assignments, target_distribution
 from ._block import total, without_sums
+from ._embedded_clustering import EmbeddedClusteringObjective
 from ._linear_decoder import LinearDecoderObjective
 from ._sparse_autoencoder import SparseAutoencoderObjective
 from ._terms import half_squared_error
 
-__all__ = ["LinearDecoderObjective", "SparseAutoencoderObjective", "half_squared_error", "total", "without_sums"]
+__all__ = [
+    "EmbeddedClusteringObjective",
+    "LinearDecoderObjective",
+    "SparseAutoencoderObjective",
+    "half_squared_error",
+    "soft_assignments",
+    "target_distribution",
+    "total",
+    "without_sums",
+]

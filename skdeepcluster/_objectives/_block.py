@@ -20,6 +20,8 @@ class Block(NamedTuple):
         Of mean 1 over all rows of the data; None means ones.
     noisy : ndarray or sparse array of shape (n_rows, d), or None
         What the network sees instead of X; None means X.
+    targets : ndarray of shape (n_rows, n_clusters), or None
+        Soft assignments to clusters to be drawn to, for objectives that cluster.
     x_sum, x_squares : ndarray of shape (d,) and float, or None
         sum_i w_i x_i and sum_i w_i ||x_i||^2, for objectives that need them.
     """
@@ -27,6 +29,7 @@ class Block(NamedTuple):
     X: np.ndarray
     sample_weight: np.ndarray | None
     noisy: np.ndarray | None = None
+    targets: np.ndarray | None = None
     x_sum: np.ndarray | None = None
     x_squares: float | None = None
 

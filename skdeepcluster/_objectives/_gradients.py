@@ -72,12 +72,14 @@ def gradient_pieces(layout, signals_of_blocks, theta, lam):
     """Gradient of J, weight decay included, as pairs of a slice of theta and a function.
 
     The function computes the gradient in that slice. A layer of large weights has several pieces, and no gradient of
-    the size of theta is ever in memory.
+    the size of theta is ever in memory. There are none for layers of the layout above those that have signals.
     """
     pieces = []
     parts = layout.slices()
     for layer in range(layout.n_stored):
         factors = [pair for signals in signals_of_blocks for pair in _factors(layout, signals, layer)]
+        if not factors:
+            continue
         n_in, n_out = layout.shape(layer)
         # A sparse input has no cheap columns.
         n_pieces = min(n_in, -(-n_in * n_out // _PIECE_SIZE)) if isinstance(factors[0][0], np.ndarray) else 1
@@ -85,7 +87,8 @@ def gradient_pieces(layout, signals_of_blocks, theta, lam):
             start = parts[layer].start
             part = slice(start + rows.start * n_out, start + rows.stop * n_out)
             pieces.append((part, partial(_of_weights, factors, rows, theta[part], lam * layout.n_uses)))
-    intercepts = slice(parts[layout.n_stored].start, layout.size)
+    n_layers = len(signals_of_blocks[0].deltas)
+    intercepts = slice(parts[layout.n_stored].start, parts[layout.n_stored + n_layers - 1].stop)
     pieces.append((intercepts, partial(_of_intercepts, [signals.deltas for signals in signals_of_blocks])))
     return pieces
 

@@ -9,7 +9,7 @@ from .._network import backpropagate, propagate
 from .._parameters import ParameterLayout
 from ._block import Block, sum_over_rows, total, weigh_rows
 from ._gradients import ErrorSignals, gradient_sums, known_pieces
-from ._sparsity import SparsityPenalty, of_rows
+from ._sparsity import SparsityPenalty, of_rows, with_code_gradient
 from ._terms import inner_product, weight_decay
 
 # Smallest ridge relative to the trace of A^T A / n: below it rounding errors, of S in float32 and of its inverse in
@@ -137,7 +137,7 @@ class LinearDecoderObjective:
             x_sum, x_squares = X.T @ w, X.power(2) @ np.ones(X.shape[1])
         else:
             x_sum, x_squares = sum_over_rows(X, sample_weight), np.einsum("ij,ij->i", X, X, dtype=np.float64)
-        return Block(X, sample_weight, noisy, x_sum, float(w @ x_squares))
+        return Block(X, sample_weight, noisy, x_sum=x_sum, x_squares=float(w @ x_squares))
 
     def forward(self, theta, block):
         """Outputs of the layers below the output layer, in the precision of the block, as theta is."""
@@ -198,8 +198,11 @@ class LinearDecoderObjective:
             *gradients,
         )
 
-    def error_signals(self, theta, block, outputs, shared):
-        """The `ErrorSignals` of a block for the layers below the output layer; their loss is in `LinearDecoder`."""
+    def error_signals(self, theta, block, outputs, shared, code_gradient=None):
+        """The `ErrorSignals` of a block for the layers below the output layer; their loss is in `LinearDecoder`.
+
+        code_gradient is as in `SparseAutoencoderObjective.error_signals`.
+        """
         coefs, _ = self._hidden(theta)
         delta = outputs[-1] @ shared.signal_coef
         delta -= block.X @ shared.coef_transposed
@@ -207,6 +210,7 @@ class LinearDecoderObjective:
         weigh_rows(delta, block.sample_weight)
         delta *= 1 / shared.n_rows
         output_gradients = of_rows(shared.output_gradients, block.sample_weight)
+        output_gradients = with_code_gradient(output_gradients, self.network, code_gradient)
         delta += output_gradients.get(self._n_hidden - 1, 0)
         deltas = backpropagate(outputs, delta, coefs, self.network.activations[:-1], output_gradients)
         return ErrorSignals(0.0, [block.inputs, *outputs[:-1]], deltas)

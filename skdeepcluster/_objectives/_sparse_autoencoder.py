@@ -9,7 +9,7 @@ from .._network import backpropagate, propagate
 from .._parameters import ParameterLayout
 from ._block import Block
 from ._gradients import ErrorSignals, gradient_pieces, gradient_sums
-from ._sparsity import SparsityPenalty, of_rows
+from ._sparsity import SparsityPenalty, of_rows, with_code_gradient
 from ._terms import half_squared_error, weight_decay
 
 
@@ -121,8 +121,12 @@ class SparseAutoencoderObjective:
             n_rows, weight / n_rows, rho_hat, self.penalty.output_gradients(rho_hat, n_rows, theta.dtype)
         )
 
-    def error_signals(self, theta, block, outputs, shared):
-        """The `ErrorSignals` of a block, given its `forward` and what `combine` returned for all rows."""
+    def error_signals(self, theta, block, outputs, shared, code_gradient=None):
+        """The `ErrorSignals` of a block, given its `forward` and what `combine` returned for all rows.
+
+        code_gradient, of shape (n_rows, n_components), is the derivative with respect to the code of what is minimised
+        besides J.
+        """
         decoder = slice(self.network.n_encoder_layers, None)
         coefs, intercepts = self.layout.unpack(theta)
         activations = self.network.activations
@@ -133,6 +137,7 @@ class SparseAutoencoderObjective:
         loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, out=outputs[-1] if linear else None)
         delta *= 1 / shared.n_rows
         output_gradients = of_rows(shared.output_gradients, block.sample_weight)
+        output_gradients = with_code_gradient(output_gradients, self.network, code_gradient)
         deltas = backpropagate(outputs, delta, coefs, activations, output_gradients)
         return ErrorSignals(loss, [block.inputs, *outputs[:-1]], deltas)
 

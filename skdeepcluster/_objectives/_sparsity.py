@@ -45,3 +45,11 @@ def of_rows(output_gradients, sample_weight):
         layer: np.outer(sample_weight.astype(per_unit.dtype, copy=False), per_unit)
         for layer, per_unit in output_gradients.items()
     }
+
+
+def with_code_gradient(output_gradients, network, code_gradient):
+    """The derivatives with respect to outputs, layer -> array, with another one for the code added if there is one."""
+    if code_gradient is None:
+        return output_gradients
+    layer = network.n_encoder_layers - 1
+    return output_gradients | {layer: output_gradients.get(layer, 0) + code_gradient}

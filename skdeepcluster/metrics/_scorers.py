@@ -20,12 +20,15 @@ def _labels_and_space(estimator, X, space):
             f"The scorer needs a clusterer, or a pipeline that ends in one, but got {type(clusterer).__name__}, which "
             "has no fit_predict. Of a search, pass its best_estimator_."
         )
-    n_before_space = _n_steps_before(space, features, estimator)
+    is_joint = isinstance(clusterer, AutoencoderMixin)
+    n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
     Z = scored = X
     for n_done, (_, step) in enumerate(features, start=1):
         Z = step.transform(Z)
         if n_done == n_before_space:
             scored = Z
+    if is_joint and space == "code":
+        scored = clusterer.transform(Z)
     labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
     return labels, scored
 
@@ -125,7 +128,8 @@ def make_clustering_scorer(metric, *, space="input", noise="cluster", sample_siz
         As in `clustering_report`; the Davies-Bouldin index is negated, so that higher is better for all.
     space : str, default="input"
         Where distances are measured: "input" is what the autoencoder receives (in a pipeline, the output of the steps
-        before it), "code" is what the clusterer receives, and the name of any other step is the output of that step
+        before it), "code" is what the clusterer receives, or the code of a `DeepEmbeddedClustering`, and the name of
+        any other step is the output of that step
         (of a step inside a nested pipeline, the names joined by ``__``). Without an autoencoder, "input" is what the
         clusterer receives. "code" gives every candidate a yardstick of its own, and rewards candidates whose code has
         collapsed: on ten real data sets, the silhouette in each model's own code was anti-correlated with the truth

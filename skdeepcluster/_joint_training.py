@@ -1,0 +1,198 @@
+"""Joint training of an autoencoder and of clusters in its code."""
+
+from dataclasses import dataclass, fields
+from functools import partial
+from itertools import islice
+
+import numpy as np
+from scipy.sparse import issparse
+from scipy.spatial.distance import pdist, squareform
+from scipy.special import rel_entr
+
+from ._evaluation import FullBatch, MiniBatch, assign_rows
+from ._objectives import (
+    EmbeddedClusteringObjective,
+    LinearDecoderObjective,
+    SparseAutoencoderObjective,
+    target_distribution,
+)
+from ._record import TERMS as AUTOENCODER_TERMS
+from ._rows import shuffled_batches
+from ._solvers import AdamState, adam, minimize
+from ._validation import total_variance
+
+# The terms of J.
+TERMS = (*AUTOENCODER_TERMS, "clustering")
+
+# Clusters are merged if their centres are nearer than this, relative to the median distance of two centres.
+_MERGED_DISTANCE = 1e-2
+
+
+@dataclass(frozen=True)
+class JointOptions:
+    """The parameters of the estimator that say what is minimised and how; see there."""
+
+    gamma: float
+    alpha: float
+    reconstruction_weight: float
+    update_interval: int
+    max_iter: int
+    tol: float
+    batch_size: int
+    learning_rate_init: float
+
+    @classmethod
+    def of(cls, estimator):
+        """The options of an estimator."""
+        return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
+
+
+class JointTrainer:
+    """Minimises J of network and centres, while the target follows the assignments.
+
+    Parameters
+    ----------
+    network : Network
+    X, sample_weight, workers
+        As in `Trainer`.
+    autoencoder : TrainingOptions
+        What the autoencoder's part of J is, and how rows are augmented.
+    options : JointOptions
+    n_clusters : int
+    random_state : numpy.random.RandomState
+        Draws the batches, and serves the augmentation.
+
+    Attributes
+    ----------
+    labels : ndarray of int of shape (n_rows,)
+        The nearest centre of every row, after the last iteration.
+    label_changes : list of float
+        The share of rows that changed their label in every iteration.
+    terms : list of ndarray
+        The four terms of J after every iteration, means over its batches.
+    """
+
+    def __init__(self, network, X, sample_weight, workers, autoencoder, options, n_clusters, random_state):
+        self._X = X
+        self._sample_weight = sample_weight
+        self._workers = workers
+        self._options = options
+        self._augment, self._corruption = autoencoder.augment, autoencoder.corruption
+        self._random_state = random_state
+        reconstructs = options.reconstruction_weight > 0
+        # Only their ratio counts: Adam does not see the scale of J.
+        self._scale = options.reconstruction_weight if reconstructs else 1.0
+        if issparse(X) and reconstructs and network.activations[-1] == "identity":
+            self._autoencoder = LinearDecoderObjective(network, **autoencoder.hyperparameters, projected=False)
+        else:
+            self._autoencoder = SparseAutoencoderObjective(network, **autoencoder.hyperparameters)
+        self._objective = EmbeddedClusteringObjective(
+            self._autoencoder,
+            n_clusters,
+            gamma=float(options.gamma) / self._scale * 0.5 * total_variance(X, sample_weight),
+            alpha=float(options.alpha),
+            reconstructs=reconstructs,
+        )
+        self._weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        self._targets = np.empty((X.shape[0], n_clusters), dtype=X.dtype)
+        self.labels = None
+        self.label_changes = []
+        self.terms = []
+
+    def run(self, parameters, *, watch, callback):
+        """Train from some parameters on.
+
+        Parameters
+        ----------
+        parameters : (coefs, intercepts, centers)
+            The last of shape (n_clusters, n_components).
+        watch : callable
+            Wraps the iterator of iterations.
+        callback : callable
+            ``callback(parameters)`` is called after every iteration, with views that the next one changes; see
+            `minimize` for what it returns.
+
+        Returns
+        -------
+        result : scipy.optimize.OptimizeResult
+            As from `minimize`, with ``parameters`` besides.
+        """
+        state = AdamState.start(self._objective.pack(*parameters, self._X.dtype))
+        self._set_targets(state.x)
+        result = minimize(
+            watch(self._iterations(state)),
+            state,
+            max_iter=self._options.max_iter,
+            tol=0,
+            n_iter_no_change=1,
+            callback=partial(self._after_iteration, callback),
+        )
+        result.parameters = self._parameters(result.x)
+        return result
+
+    def loss(self, parameters):
+        """J of all rows, exactly, with their targets for these very parameters, (coefs, intercepts, centers)."""
+        theta = self._objective.pack(*parameters, self._X.dtype)
+        Q = self._assign(theta)
+        P = target_distribution(Q, self._weights @ Q)
+        value = self._objective.gamma * np.mean(self._weights * rel_entr(P, Q).sum(axis=1))
+        if self._objective.reconstructs:
+            autoencoder = FullBatch(self._autoencoder, self._X, self._sample_weight, self._workers)
+            value += np.sum(autoencoder(theta[: self._autoencoder.layout.size])[0])
+        return float(self._scale * value)
+
+    def _iterations(self, state):
+        """Iterations of `update_interval` batches, without regard to where an epoch ends."""
+        n_steps = self._options.max_iter * self._options.update_interval
+        batches = self._endless_batches()
+        return adam(
+            MiniBatch(
+                self._objective,
+                self._workers,
+                augment=self._augment,
+                corruption=self._corruption,
+                random_state=self._random_state,
+            ),
+            state,
+            batches=lambda: islice(batches, self._options.update_interval),
+            step_size=lambda step: self._options.learning_rate_init * (1 - step / n_steps),
+            map_=self._workers.map,
+        )
+
+    def _endless_batches(self):
+        batch_size = min(self._options.batch_size, self._X.shape[0])
+        while True:
+            for batch in shuffled_batches(self._X, self._sample_weight, batch_size, self._random_state):
+                yield batch._replace(targets=self._targets[batch.indices])
+
+    def _after_iteration(self, callback, state, terms):
+        self.terms.append(self._scale * terms)
+        self.label_changes.append(self._set_targets(state.x))
+        if reason := callback(self._parameters(state.x)):
+            return reason
+        return "converged" if self.label_changes[-1] < self._options.tol else None
+
+    def _set_targets(self, theta):
+        """Assign every row anew, and sharpen the assignments to targets; returns the share of labels that changed."""
+        Q = self._assign(theta)
+        labels = Q.argmax(axis=1)
+        change = np.nan if self.labels is None else float(np.mean(labels != self.labels))
+        self.labels = labels
+        self._targets[...] = target_distribution(Q, self._weights @ Q)
+        return change
+
+    def _assign(self, theta):
+        coefs, intercepts, centers = self._parameters(theta)
+        network = self._objective.network
+        return assign_rows(self._X, network, coefs, intercepts, centers, self._options.alpha, self._workers.map)
+
+    def _parameters(self, theta):
+        return *self._objective.layout.unpack(theta), self._objective.centers(theta)
+
+
+def degenerate_clusters(labels, centers):
+    """Clusters without rows, and pairs of clusters that have merged: two lists."""
+    empty = np.flatnonzero(np.bincount(labels, minlength=len(centers)) == 0)
+    distances = pdist(centers)
+    near = squareform(distances <= _MERGED_DISTANCE * np.median(distances)) if len(centers) > 1 else np.zeros((1, 1))
+    return empty.tolist(), [tuple(pair) for pair in np.argwhere(np.triu(near)).tolist()]

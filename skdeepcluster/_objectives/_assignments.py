@@ -1,0 +1,93 @@
+"""Soft assignments of rows to cluster centres, their target, and the divergence between the two, in float64."""
+
+import numpy as np
+from scipy.special import rel_entr, softmax
+
+
+def soft_assignments(Z, centers, alpha):
+    """Student-t similarities of rows to centres, which sum to 1 for every row.
+
+    q_ij is proportional to (1 + ||z_i - mu_j||^2 / alpha)^(-(alpha + 1) / 2).
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, h)
+    centers : ndarray of shape (K, h)
+        mu_j.
+    alpha : float > 0
+        Degrees of freedom.
+
+    Returns
+    -------
+    Q : ndarray of shape (n, K), float64
+    kernel : ndarray of shape (n, K), float64
+        1 / (1 + ||z_i - mu_j||^2 / alpha).
+
+    References
+    ----------
+    J. Xie, R. Girshick, A. Farhadi, "Unsupervised deep embedding for clustering analysis", 2016, equation 1.
+    """
+    Z, centers = Z.astype(np.float64, copy=False), centers.astype(np.float64, copy=False)
+    squares = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis] + np.einsum("ij,ij->i", centers, centers)
+    squares -= 2 * (Z @ centers.T)
+    log_kernel = -np.log1p(np.maximum(squares, 0, out=squares) / alpha)
+    return softmax((alpha + 1) / 2 * log_kernel, axis=1), np.exp(log_kernel)
+
+
+def target_distribution(Q, frequencies):
+    """p_ij = (q_ij^2 / f_j) / sum_k (q_ik^2 / f_k): Q sharpened, and clusters of many rows held back.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n, K)
+    frequencies : ndarray of shape (K,)
+        f_j = sum_i w_i q_ij over all rows of the data.
+
+    Returns
+    -------
+    P : ndarray of shape (n, K)
+
+    References
+    ----------
+    Xie et al., 2016, equation 3.
+    """
+    P = np.square(Q) / np.maximum(frequencies, np.finfo(np.float64).tiny)
+    P /= P.sum(axis=1, keepdims=True)
+    return P
+
+
+def clustering_divergence(Z, centers, P, alpha, sample_weight=None):
+    """sum_i w_i KL(p_i || q_i) with P fixed, and its derivatives with respect to Z and to the centres.
+
+    Of the weighted matrix C_ij = (alpha + 1) / alpha * w_i (p_ij - q_ij) / (1 + ||z_i - mu_j||^2 / alpha) these are
+
+        d/dz_i = sum_j C_ij (z_i - mu_j),   d/dmu_j = -sum_i C_ij (z_i - mu_j)
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, h)
+    centers : ndarray of shape (K, h)
+    P : ndarray of shape (n, K)
+    alpha : float > 0
+    sample_weight : ndarray of shape (n,), default=None
+        None means ones.
+
+    Returns
+    -------
+    value : float
+    code_gradient : ndarray of shape (n, h), float64
+    center_gradient : ndarray of shape (K, h), float64
+
+    References
+    ----------
+    Xie et al., 2016, equations 2, 4 and 5.
+    """
+    Q, kernel = soft_assignments(Z, centers, alpha)
+    divergences = rel_entr(P, Q)
+    C = (P - Q) * kernel * ((alpha + 1) / alpha)
+    if sample_weight is not None:
+        divergences *= sample_weight[:, np.newaxis]
+        C *= sample_weight[:, np.newaxis]
+    code_gradient = C.sum(axis=1)[:, np.newaxis] * Z - C @ centers
+    center_gradient = C.sum(axis=0)[:, np.newaxis] * centers - C.T @ Z
+    return float(divergences.sum()), code_gradient, center_gradient

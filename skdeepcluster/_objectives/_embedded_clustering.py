@@ -1,0 +1,133 @@
+"""The objective of joint deep clustering."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._network import backpropagate
+from ._assignments import clustering_divergence
+from ._gradients import ErrorSignals, gradient_pieces
+
+
+class JointSignals(NamedTuple):
+    """What an evaluation leaves of a block of rows.
+
+    Attributes
+    ----------
+    network : ErrorSignals
+        Those of the network, the clustering term included; of the encoder alone if nothing is reconstructed.
+    divergence : float
+        sum_i w_i KL(p_i || q_i).
+    center_gradient : ndarray of shape (n_clusters, n_components)
+        Derivative of J with respect to the centres.
+    """
+
+    network: ErrorSignals
+    divergence: float
+    center_gradient: np.ndarray
+
+
+class EmbeddedClusteringObjective:
+    """The objective of the autoencoder together with that of clusters in its code::
+
+        J(W, b, mu) = J_sparse(W, b)  +  gamma 1/n sum_i w_i sum_j p_ij log(p_ij / q_ij)
+        q_ij  proportional to  (1 + ||z_i - mu_j||^2 / alpha)^(-(alpha + 1) / 2),   z_i the code of x_i
+
+    The targets p are those of the block, and fixed: `target_distribution` of the q of some earlier theta. That needs
+    the frequencies of all rows, f_j = sum_i w_i q_ij, which add up over blocks.
+
+    The parts of an evaluation are those of `SparseAutoencoderObjective`, of which a batch needs these. J comes as the
+    array of its four terms: the three of J_sparse, and the clustering term.
+
+    Parameters
+    ----------
+    autoencoder : SparseAutoencoderObjective or LinearDecoderObjective
+        J_sparse, nothing projected out.
+    n_clusters : int
+    gamma : float > 0
+        Weight of the clustering term.
+    alpha : float > 0
+        Degrees of freedom of q.
+    reconstructs : bool, default=True
+        Whether J_sparse counts (IDEC). Without it (DEC) the decoder has no gradient.
+
+    Attributes
+    ----------
+    layout : ParameterLayout
+        Places of the weights and biases in theta; the centres, row by row, come after them.
+
+    References
+    ----------
+    X. Guo et al., "Improved deep embedded clustering with local structure preservation", 2017, equation 6. J. Xie et
+    al., "Unsupervised deep embedding for clustering analysis", 2016.
+    """
+
+    def __init__(self, autoencoder, n_clusters, *, gamma, alpha, reconstructs=True):
+        self.autoencoder = autoencoder
+        self.network = autoencoder.network
+        self.layout = autoencoder.layout
+        self.gamma = gamma
+        self.alpha = alpha
+        self.reconstructs = reconstructs
+        self._centers_shape = n_clusters, self.network.n_components
+
+    def pack(self, coefs, intercepts, centers, dtype):
+        """Copy the parameters into a new theta."""
+        return np.concatenate([self.layout.pack(coefs, intercepts), np.ravel(centers)]).astype(dtype, copy=False)
+
+    def centers(self, theta):
+        """View of the centres in theta, shape (n_clusters, n_components)."""
+        return theta[self.layout.size :].reshape(self._centers_shape)
+
+    def prepare(self, X, sample_weight=None, noisy=None):
+        """The rows X as a `Block`, whose targets are to be set."""
+        return self.autoencoder.prepare(X, sample_weight, noisy)
+
+    def forward(self, theta, block):
+        """Outputs of the layers that come before a second look at the rows, those of the encoder first."""
+        return self.autoencoder.forward(theta, block)
+
+    def statistics(self, theta, block, outputs):
+        """The statistics of J_sparse."""
+        return self.autoencoder.statistics(theta, block, outputs)
+
+    def combine(self, theta, statistics):
+        """What the rows share in J_sparse."""
+        return self.autoencoder.combine(theta, statistics)
+
+    def error_signals(self, theta, block, outputs, shared):
+        """The `JointSignals` of a block, given its `forward` and what `combine` returned for all rows."""
+        centers = self.centers(theta)
+        code = outputs[self.network.n_encoder_layers - 1]
+        divergence, code_gradient, center_gradient = clustering_divergence(
+            code, centers, block.targets, self.alpha, block.sample_weight
+        )
+        factor = self.gamma / shared.n_rows
+        code_gradient = (factor * code_gradient).astype(theta.dtype, copy=False)
+        if self.reconstructs:
+            signals = self.autoencoder.error_signals(theta, block, outputs, shared, code_gradient)
+        else:
+            signals = self._encoder_signals(theta, block, outputs, code_gradient)
+        return JointSignals(signals, divergence, (factor * center_gradient).astype(theta.dtype, copy=False))
+
+    def finish_in_pieces(self, theta, shared, signals_of_blocks):
+        """The terms of J, and its gradient as pairs of a slice of theta and a function that computes it there."""
+        signals = [of_block.network for of_block in signals_of_blocks]
+        if self.reconstructs:
+            terms, pieces = self.autoencoder.finish_in_pieces(theta, shared, signals)
+        else:
+            terms, pieces = np.zeros(3), gradient_pieces(self.layout, signals, theta, 0.0)
+        divergence = sum(of_block.divergence for of_block in signals_of_blocks)
+        pieces.append((slice(self.layout.size, theta.size), lambda: self._center_gradient(signals_of_blocks)))
+        return np.append(terms, self.gamma * divergence / shared.n_rows), pieces
+
+    def _encoder_signals(self, theta, block, outputs, code_gradient):
+        encoder = slice(self.network.n_encoder_layers)
+        coefs, _ = self.layout.unpack(theta)
+        outputs = outputs[encoder]
+        deltas = backpropagate(outputs, code_gradient, coefs[encoder], self.network.activations[encoder], {})
+        return ErrorSignals(0.0, [block.inputs, *outputs[:-1]], deltas)
+
+    @staticmethod
+    def _center_gradient(signals_of_blocks):
+        return sum(signals.center_gradient for signals in signals_of_blocks).ravel()

@@ -1,0 +1,385 @@
+"""Joint deep clustering: the autoencoder and the clusters in its code, refined together."""
+
+import warnings
+from copy import deepcopy
+from dataclasses import replace
+from functools import partial
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
+from sklearn.cluster import KMeans
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
+from ._callback_support import CallbackSupportMixin, FitTasks
+from ._evaluation import assign_rows
+from ._joint_training import TERMS, JointOptions, JointTrainer, degenerate_clusters
+from ._pretraining import outputs_of
+from ._record import Log, records
+from ._threads import workers
+from ._training import TrainingOptions
+from ._validation import canonical_data, check_values, effective_rows, explained_overflow
+from .autoencoder import SparseAutoencoderTransformer
+from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
+
+__all__ = ["DeepEmbeddedClustering"]
+
+
+class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixin, BaseEstimator):
+    """Joint deep clustering: an autoencoder, and clusters in its code that are refined together with it (DEC, IDEC).
+
+    An autoencoder is trained, KMeans finds clusters in its code, and then the weights and the cluster centres together
+    minimise
+
+        J(W, b, mu) = J_sparse(W, b)  +  gamma V 1/n sum_i sum_j p_ij log(p_ij / q_ij)
+        q_ij  =  (1 + ||z_i - mu_j||^2 / alpha)^(-(alpha + 1) / 2), divided by the sum of these over j
+        p_ij  =  (q_ij^2 / f_j) / sum_k (q_ik^2 / f_k),   f_j = sum_i q_ij
+
+    J_sparse is what `SparseAutoencoderTransformer` minimises, z_i is the code of row i, and V is the reconstruction
+    error of nothing but the mean, 1/n sum_i 1/2 ||x_i - mean(x)||^2 (half the number of features, if they are
+    standardised), so that gamma means the same on every scale of X. q_ij is the probability that row i belongs to
+    cluster j, and p_ij sharpens it: rows are drawn to the centres that they are near to already. p is fixed, and
+    computed anew from all rows after every `update_interval` batches. With ``reconstruction_weight=0`` J is the second
+    term alone.
+
+    Parameters
+    ----------
+    n_clusters : int, default=8
+        Number of clusters.
+    encoder : SparseAutoencoderTransformer or FrozenEstimator, default=None
+        The autoencoder to begin with. A clone of it is fitted; a fitted one in a `sklearn.frozen.FrozenEstimator` is
+        taken as it is, and is not changed. Its rho, beta and lam go on to be those of J_sparse, and its `augment` and
+        `corruption` to make the rows that J is computed on, while p comes from the rows as they are. None means
+        DEFAULT.
+    gamma : float, default=0.1
+        Weight of the clustering term, > 0.
+    alpha : float, default=1.0
+        Degrees of freedom of q, > 0.
+    reconstruction_weight : float, default=1.0
+        Weight of J_sparse, >= 0. With 0, which is DEC, the decoder is left as it was pretrained, and nothing keeps the
+        code from losing what does not help to tell the clusters apart.
+    update_interval : int, default=140
+        Number of batches between two computations of p: an iteration.
+    max_iter : int, default=100
+        Largest number of iterations. The step of Adam falls linearly to zero over them.
+    tol : float, default=1e-3
+        Training stops when less than this share of the rows change their cluster in an iteration.
+    batch_size : int, default=256
+        Rows of a batch, at most all.
+    learning_rate_init : float, default=0.001
+        First step size of Adam.
+    n_init : int, default=10
+        Number of runs of KMeans from different centres, of which the best gives the start.
+    random_state : int, RandomState instance or None, default=None
+        Draws the start of the encoder, if that has no random_state of its own; the centres of KMeans; the batches, and
+        what `augment` and `corruption` need. An int gives the same result at every fit.
+    verbose : int, default=0
+        1 prints J and its four terms about once a second, 2 after every iteration. The encoder has its own.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n_samples,)
+        Cluster of every row: the nearest centre.
+    cluster_centers_ : ndarray of shape (n_clusters, n_components)
+        mu, in the code.
+    initial_labels_ : ndarray of shape (n_samples,)
+        Clusters that KMeans found in the code before the refinement, numbered alike.
+    encoder_ : SparseAutoencoderTransformer
+        The encoder before the refinement.
+    coefs_, intercepts_ : lists of ndarrays
+        Weights and biases of every layer after it, as in `SparseAutoencoderTransformer`.
+    loss_ : float
+        J of the fitted parameters on the training data, exactly, with p for these parameters.
+    loss_curve_ : ndarray of shape (n_iter_,)
+        Structured, with the fields "loss", "reconstruction", "weight_decay", "sparsity" and "clustering": J and its
+        terms, means over the batches of every iteration, each before its step.
+    label_change_ : ndarray of shape (n_iter_,)
+        Share of the rows whose cluster changed in every iteration.
+    n_iter_ : int
+        Number of iterations.
+    n_features_in_ : int
+        Number of features seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features seen in `fit`, if all are strings.
+
+    Warns
+    -----
+    skdeepcluster.exceptions.DegenerateClusteringWarning
+        If in the end clusters have no rows, or the centres of two are within 1e-2 of the median distance of two. They
+        are reported, and not moved elsewhere: that there are fewer clusters than were asked for is a result.
+    skdeepcluster.exceptions.InterruptedFitWarning
+        If Ctrl-C ended the refinement: the estimator has the parameters, and the clusters, up to then.
+    skdeepcluster.exceptions.CollapsedCodeWarning, skdeepcluster.exceptions.InputScaleWarning
+        As in `SparseAutoencoderTransformer`.
+
+    Notes
+    -----
+    ``docs/clustering.md`` in the repository has measurements: when the refinement helps, and by how much. The
+    refinement sharpens what KMeans found; a class that KMeans split or merged stays so. p is kept in memory, n_samples
+    x n_clusters numbers; X itself may be a `numpy.memmap`.
+
+    With scikit-learn 1.9 or newer, callbacks of this estimator are called after every iteration of the refinement,
+    those of `encoder` after the iterations of its own fit.
+
+    References
+    ----------
+    J. Xie, R. Girshick, A. Farhadi, "Unsupervised deep embedding for clustering analysis", 2016 (DEC). X. Guo et al.,
+    "Improved deep embedded clustering with local structure preservation", 2017 (IDEC). X. Guo et al., "Deep embedded
+    clustering with data augmentation", 2018 (DEC-DA).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdeepcluster.clustering import DeepEmbeddedClustering
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), DeepEmbeddedClustering(3, max_iter=5, random_state=0))
+    >>> model.fit_predict(X).shape
+    (150,)
+    >>> model.predict_proba(X).shape
+    (150, 3)
+    """
+
+    _parameter_constraints = {
+        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "encoder": [SparseAutoencoderTransformer, FrozenEstimator, None],
+        "gamma": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="neither")],
+        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "update_interval": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, 1, closed="both")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_clusters=8,
+        *,
+        encoder=None,
+        gamma=0.1,
+        alpha=1.0,
+        reconstruction_weight=1.0,
+        update_interval=140,
+        max_iter=100,
+        tol=1e-3,
+        batch_size=256,
+        learning_rate_init=0.001,
+        n_init=10,
+        random_state=None,
+        verbose=0,
+    ):
+        self.n_clusters = n_clusters
+        self.encoder = encoder
+        self.gamma = gamma
+        self.alpha = alpha
+        self.reconstruction_weight = reconstruction_weight
+        self.update_interval = update_interval
+        self.max_iter = max_iter
+        self.tol = tol
+        self.batch_size = batch_size
+        self.learning_rate_init = learning_rate_init
+        self.n_init = n_init
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y=None, sample_weight=None):
+        """Train the autoencoder, and refine it together with clusters in its code.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Training data, on the scale that `encoder` needs: standardised for the identity output, in [0, 1] for the
+            logistic one. float32 is trained in float32, everything else in float64.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights of the rows; only their ratios matter, and None weighs every row alike. Rows of weight
+            zero take no part, but have a label.
+
+        Returns
+        -------
+        self : DeepEmbeddedClustering
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, there are more clusters than rows of positive weight, X is not what the
+            encoder takes, or the loss stops being finite.
+        TypeError
+            If `encoder` freezes something else than a SparseAutoencoderTransformer.
+        """
+        X = canonical_data(self, X, FLOAT_TYPES, reset=True)
+        rows, sample_weight = self._rows_to_cluster(X, sample_weight)
+        random_state = check_random_state(self.random_state)
+        encoder = self._fitted_encoder(rows, sample_weight, random_state)
+        initial_labels, centers = self._cluster_code(encoder, rows, sample_weight, random_state)
+        autoencoder, options = TrainingOptions.of(encoder), JointOptions.of(self)
+        with workers() as crew:
+            tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
+            trainer = JointTrainer(
+                encoder._network, rows, sample_weight, crew, autoencoder, options, self.n_clusters, random_state
+            )
+            with explained_overflow(rows, replace(autoencoder, learning_rate_init=self.learning_rate_init)):
+                result = trainer.run(
+                    (encoder.coefs_, encoder.intercepts_, centers),
+                    watch=tasks.watch,
+                    callback=partial(self._after_iteration, encoder, trainer, tasks, Log(self, TERMS)),
+                )
+            vars(self).update(self._fitted_attributes(encoder, trainer, result.parameters))
+            self.initial_labels_ = initial_labels
+            self.labels_ = self._assign(X, crew.map).argmax(axis=1)
+            self.loss_ = trainer.loss(result.parameters)
+            _warn_about_end(result.status)
+            _warn_about_clusters(self.labels_, self.cluster_centers_)
+            tasks.end(dict)
+        return self
+
+    def predict(self, X):
+        """Clusters of X.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data on the scale of the training data.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,)
+            Index of the nearest centre in the code.
+        """
+        return self.predict_proba(X).argmax(axis=1)
+
+    def predict_proba(self, X):
+        """Soft assignments of X to the clusters: q.
+
+        They are as sharp as training made them, and no calibrated probabilities.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data on the scale of the training data.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n_samples, n_clusters)
+            Rows sum to 1.
+
+        Raises
+        ------
+        ValueError
+            If X is not a finite two-dimensional array with the features seen in `fit`.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
+        return self._assign(X)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _rows_to_cluster(self, X, sample_weight):
+        """The rows of positive weight, and their weights."""
+        X, sample_weight = effective_rows(X, sample_weight)
+        if X.shape[0] < self.n_clusters:
+            raise ValueError(
+                f"n_clusters={self.n_clusters} asks for more clusters than X has rows of positive weight, "
+                f"n_samples={X.shape[0]}. Lower n_clusters."
+            )
+        return X, sample_weight
+
+    def _fitted_encoder(self, X, sample_weight, random_state):
+        """The autoencoder that training begins with."""
+        if not isinstance(self.encoder, FrozenEstimator):
+            encoder = SparseAutoencoderTransformer() if self.encoder is None else clone(self.encoder)
+            if encoder.random_state is None:
+                encoder.set_params(random_state=random_state.randint(np.iinfo(np.int32).max))
+            return encoder.fit(X, sample_weight=sample_weight)
+        encoder = self.encoder.estimator
+        if not isinstance(encoder, SparseAutoencoderTransformer):
+            raise TypeError(f"encoder={self.encoder!r} must freeze a SparseAutoencoderTransformer.")
+        check_is_fitted(encoder)
+        if encoder.n_features_in_ != X.shape[1]:
+            raise ValueError(
+                f"X has {X.shape[1]} features, but the frozen encoder was fitted to {encoder.n_features_in_}. "
+                "Give it the features that it was fitted to, or an encoder that is to be fitted."
+            )
+        check_values(X, sample_weight, encoder.output_activation, type(self).__name__)
+        return encoder
+
+    def _cluster_code(self, encoder, X, sample_weight, random_state):
+        """Labels and centres of KMeans on the code."""
+        layers = slice(encoder._network.n_encoder_layers)
+        code = outputs_of(X, encoder.coefs_[layers], encoder.intercepts_[layers], encoder._network.activations[layers])
+        kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=random_state)
+        # With several threads, KMeans adds up in a changing order.
+        with threadpool_limits(1):
+            kmeans.fit(code, sample_weight=sample_weight)
+        return kmeans.labels_, kmeans.cluster_centers_
+
+    def _after_iteration(self, encoder, trainer, tasks, log, parameters):
+        log("iteration", len(trainer.terms), trainer.terms[-1])
+        unknown = {"loss_": np.nan}
+        if tasks.end_iteration(lambda: self._fitted_attributes(encoder, trainer, deepcopy(parameters)) | unknown):
+            return "callback"
+        return None
+
+    def _fitted_attributes(self, encoder, trainer, parameters):
+        coefs, intercepts, centers = parameters
+        return {
+            "encoder_": encoder,
+            "_network": encoder._network,
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "cluster_centers_": centers,
+            "labels_": trainer.labels,
+            "loss_curve_": records(trainer.terms, TERMS),
+            "label_change_": np.array(trainer.label_changes),
+            "n_iter_": len(trainer.terms),
+        }
+
+    def _assign(self, X, map_=map):
+        return assign_rows(
+            X, self._network, self.coefs_, self.intercepts_, self.cluster_centers_, float(self.alpha), map_
+        )
+
+
+def _warn_about_end(status):
+    if status == "interrupted":
+        warnings.warn(
+            "Training was interrupted: the estimator has the parameters, and the clusters, up to then.",
+            InterruptedFitWarning,
+        )
+
+
+def _warn_about_clusters(labels, centers):
+    """Warn about clusters that have no rows, or that cannot be told apart."""
+    empty, merged = degenerate_clusters(labels, centers)
+    found = []
+    if empty:
+        found.append(f"the clusters {empty} have no rows")
+    if merged:
+        found.append(f"the centres of the clusters {', '.join(map(str, merged))} coincide")
+    if found:
+        warnings.warn(
+            f"Of {len(centers)} clusters {' and '.join(found)}. Lower n_clusters or gamma, or fit the encoder for "
+            "longer.",
+            DegenerateClusteringWarning,
+        )

@@ -1,0 +1,357 @@
+"""Joint deep clustering as an estimator."""
+
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import rel_entr
+from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import adjusted_rand_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster.clustering import DeepEmbeddedClustering
+from skdeepcluster.exceptions import DegenerateClusteringWarning, InterruptedFitWarning
+from skdeepcluster.metrics import make_clustering_scorer
+from skdeepcluster.model_selection import ClusteringSearch
+
+ENCODER = SparseAutoencoderTransformer(
+    4, hidden_layer_sizes=20, code_activation="identity", beta=0, solver="adam", max_iter=100, random_state=0
+)
+QUICK = {"max_iter": 4, "update_interval": 10, "n_init": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module")
+def frozen(blobs):
+    return FrozenEstimator(clone(ENCODER).fit(blobs))
+
+
+@pytest.fixture(scope="module")
+def fitted(blobs, frozen):
+    return DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs)
+
+
+def attributes_of(model):
+    return [*model.coefs_, *model.intercepts_, model.cluster_centers_, model.labels_, model.loss_curve_]
+
+
+# What fit finds
+
+
+def test_blobs_are_found(blobs):
+    truth = KMeans(6, n_init=10, random_state=0).fit_predict(blobs)
+    model = DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(blobs)
+    assert adjusted_rand_score(truth, model.labels_) > 0.95
+
+
+def test_labels_are_the_nearest_centres_in_the_code(blobs, fitted):
+    code = fitted.transform(blobs)
+    distances = ((code[:, np.newaxis] - fitted.cluster_centers_) ** 2).sum(axis=2)
+    assert_array_equal(fitted.labels_, distances.argmin(axis=1))
+    assert_array_equal(fitted.predict(blobs), fitted.labels_)
+    assert_array_equal(clone(fitted).fit_predict(blobs), fitted.labels_)
+
+
+def test_probabilities_by_definition(blobs, frozen):
+    model = DeepEmbeddedClustering(6, encoder=frozen, alpha=2.0, **QUICK).fit(blobs)
+    squares = ((model.transform(blobs)[:, np.newaxis] - model.cluster_centers_) ** 2).sum(axis=2)
+    similarities = (1 + squares / 2) ** -1.5
+    assert_allclose(model.predict_proba(blobs), similarities / similarities.sum(axis=1, keepdims=True), rtol=1e-6)
+
+
+@pytest.mark.parametrize("reconstruction_weight", [0.0, 1.0, 2.0])
+def test_loss_by_definition(blobs, frozen, reconstruction_weight):
+    X = 2 * blobs
+    model = DeepEmbeddedClustering(
+        6, encoder=frozen, gamma=0.3, reconstruction_weight=reconstruction_weight, **QUICK
+    ).fit(X)
+    Q = model.predict_proba(X)
+    P = Q**2 / Q.sum(axis=0)
+    P /= P.sum(axis=1, keepdims=True)
+    n, d = X.shape
+    expected = 0.3 * X.var(axis=0).sum() / 2 * rel_entr(P, Q).sum() / n
+    decay = frozen.lam / 2 * sum((W**2).sum() for W in model.coefs_)
+    expected += reconstruction_weight * (-model.score(X) * d / 2 + decay)
+    assert_allclose(model.loss_, expected, rtol=1e-8)
+
+
+def test_the_curve_has_the_terms_of_j(blobs, frozen):
+    model = DeepEmbeddedClustering(6, encoder=frozen, tol=0, **QUICK).fit(blobs)
+    curve = model.loss_curve_
+    assert curve.dtype.names == ("loss", "reconstruction", "weight_decay", "sparsity", "clustering")
+    terms = [curve[name] for name in curve.dtype.names[1:]]
+    assert_allclose(curve["loss"], np.sum(terms, axis=0), rtol=1e-12)
+    assert model.n_iter_ == len(curve) == len(model.label_change_) == QUICK["max_iter"]
+    assert (curve["clustering"] > 0).all()
+
+
+def test_scaling_the_weights_of_j_scales_j_and_nothing_else(blobs, frozen):
+    models = [
+        DeepEmbeddedClustering(6, encoder=frozen, gamma=factor * 0.1, reconstruction_weight=factor, **QUICK).fit(blobs)
+        for factor in (1, 4)
+    ]
+    assert_allclose(models[1].loss_, 4 * models[0].loss_, rtol=1e-12)
+    assert_allclose(models[1].cluster_centers_, models[0].cluster_centers_, rtol=1e-12)
+
+
+def test_dec_makes_the_assignments_more_certain(blobs, frozen):
+    parameters = QUICK | {"reconstruction_weight": 0, "tol": 0, "update_interval": 50}
+    model = DeepEmbeddedClustering(6, encoder=frozen, **parameters).fit(blobs)
+    start = DeepEmbeddedClustering(6, encoder=frozen, **(parameters | {"learning_rate_init": 1e-12})).fit(blobs)
+    certainty, before = (fit.predict_proba(blobs).max(axis=1).mean() for fit in (model, start))
+    assert certainty > before + 0.02
+    for name in ("reconstruction", "weight_decay", "sparsity"):
+        assert_array_equal(model.loss_curve_[name], 0)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_dec_leaves_the_decoder_alone(blobs, tied):
+    encoder = clone(ENCODER).set_params(tied_weights=tied)
+    model = DeepEmbeddedClustering(6, encoder=encoder, reconstruction_weight=0, **QUICK).fit(blobs)
+    before, after = model.encoder_, model
+    assert np.abs(after.coefs_[0] - before.coefs_[0]).max() > 1e-4
+    for b, b_before in zip(after.intercepts_[2:], before.intercepts_[2:]):
+        assert_array_equal(b, b_before)
+    for W, W_before in zip(after.coefs_[2:], before.coefs_[2:]):
+        assert np.array_equal(W, W_before) is not tied
+
+
+def test_it_stops_when_few_labels_change(blobs, frozen):
+    parameters = QUICK | {"max_iter": 50, "tol": 0.5}
+    assert DeepEmbeddedClustering(6, encoder=frozen, **parameters).fit(blobs).n_iter_ == 1
+
+
+def test_label_change_is_the_share_of_rows_that_moved(blobs, frozen):
+    parameters = QUICK | {"update_interval": 30, "learning_rate_init": 0.05, "tol": 0}
+    model = DeepEmbeddedClustering(9, encoder=frozen, **(parameters | {"max_iter": 1})).fit(blobs)
+    assert_allclose(model.label_change_, [np.mean(model.initial_labels_ != model.labels_)])
+    assert model.label_change_[0] > 0
+
+
+def test_initial_labels_are_those_of_kmeans_on_the_code(blobs, frozen, fitted):
+    kmeans = KMeans(6, n_init=2, random_state=np.random.RandomState(0)).fit(frozen.transform(blobs))
+    assert_array_equal(fitted.initial_labels_, kmeans.labels_)
+
+
+# Encoders
+
+
+def test_a_frozen_encoder_is_used_and_not_changed(blobs, frozen, fitted):
+    assert fitted.encoder_ is frozen.estimator
+    fresh = clone(ENCODER).fit(blobs)
+    for W, W_fresh, refined in zip(frozen.coefs_, fresh.coefs_, fitted.coefs_):
+        assert_array_equal(W, W_fresh)
+        assert not np.array_equal(W, refined)
+
+
+def test_an_encoder_that_is_not_frozen_is_cloned_and_fitted(blobs, fitted):
+    encoder = clone(ENCODER)
+    model = DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(blobs)
+    assert not hasattr(encoder, "coefs_")
+    assert_array_equal(model.encoder_.coefs_[0], fitted.encoder_.coefs_[0])
+
+
+def test_random_state_reaches_an_encoder_that_has_none(blobs):
+    encoder = clone(ENCODER).set_params(random_state=None)
+    models = [DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(blobs) for _ in range(2)]
+    for a, b in zip(*map(attributes_of, models)):
+        assert_array_equal(a, b)
+    assert encoder.random_state is None
+
+
+def test_the_default_encoder(blobs):
+    model = DeepEmbeddedClustering(6, max_iter=2, random_state=0).fit(blobs)
+    assert model.transform(blobs).shape == (600, model.encoder_.n_components)
+
+
+def test_a_frozen_encoder_of_other_data_is_refused(blobs, frozen):
+    with pytest.raises(ValueError, match="X has 3 features, but the frozen encoder was fitted to 15"):
+        DeepEmbeddedClustering(6, encoder=frozen).fit(blobs[:, :3])
+
+
+def test_a_frozen_encoder_that_is_no_autoencoder_is_refused(blobs):
+    with pytest.raises(TypeError, match=r"encoder=.* must freeze a SparseAutoencoderTransformer"):
+        DeepEmbeddedClustering(6, encoder=FrozenEstimator(StandardScaler().fit(blobs))).fit(blobs)
+
+
+def test_a_frozen_encoder_does_not_hide_bad_values(blobs, frozen):
+    X = np.array(blobs)
+    X[3, 4] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN"):
+        DeepEmbeddedClustering(6, encoder=frozen).fit(X)
+
+
+# Kinds of data
+
+
+@pytest.mark.parametrize("reconstruction_weight", [0.0, 1.0])
+@pytest.mark.parametrize("container", [sp.csr_matrix, sp.csr_array, sp.coo_matrix])
+def test_sparse_and_dense_data_give_the_same(blobs, container, reconstruction_weight):
+    X = np.where(np.abs(blobs) < 0.7, 0, blobs)
+    encoder = FrozenEstimator(clone(ENCODER).fit(X))
+    dense, sparse = (
+        DeepEmbeddedClustering(6, encoder=encoder, reconstruction_weight=reconstruction_weight, **QUICK).fit(data)
+        for data in (X, container(X))
+    )
+    assert_allclose(sparse.cluster_centers_, dense.cluster_centers_, rtol=1e-6)
+    assert_allclose(sparse.loss_, dense.loss_, rtol=1e-8)
+    assert_array_equal(sparse.labels_, dense.labels_)
+    assert_array_equal(sparse.predict(container(X)), sparse.labels_)
+
+
+def test_float32_is_trained_in_float32(blobs):
+    X = blobs.astype(np.float32)
+    model = DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(X)
+    assert {array.dtype for array in (*model.coefs_, *model.intercepts_, model.cluster_centers_)} == {X.dtype}
+    assert model.transform(X).dtype == model.inverse_transform(model.transform(X)).dtype == np.float32
+
+
+def test_a_frozen_encoder_of_another_precision(blobs, frozen):
+    model = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs.astype(np.float32))
+    assert model.coefs_[0].dtype == np.float32
+    assert frozen.coefs_[0].dtype == np.float64
+
+
+def test_a_mapped_file_gives_the_same_as_memory(blobs, tmp_path):
+    path = tmp_path / "X.npy"
+    np.save(path, blobs)
+    in_memory, mapped = (
+        DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(X)
+        for X in (np.array(blobs), np.load(path, mmap_mode="r"))
+    )
+    for a, b in zip(attributes_of(in_memory), attributes_of(mapped)):
+        assert_array_equal(a, b)
+
+
+def test_weights_of_zero_leave_rows_out_but_label_them(blobs, frozen):
+    w = np.r_[np.ones(500), np.zeros(100)]
+    weighted = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs, sample_weight=w)
+    without = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs[:500])
+    assert_allclose(weighted.cluster_centers_, without.cluster_centers_, rtol=1e-10)
+    assert_array_equal(weighted.labels_, without.predict(blobs))
+
+
+def test_weights_count(blobs, frozen):
+    w = np.where(np.arange(600) % 2, 1.0, 10.0)
+    fits = [
+        DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs, sample_weight=sample_weight)
+        for sample_weight in (None, w, 3 * w)
+    ]
+    assert np.abs(fits[0].cluster_centers_ - fits[1].cluster_centers_).max() > 1e-3
+    assert_allclose(fits[1].cluster_centers_, fits[2].cluster_centers_, rtol=1e-10)
+
+
+# Conduct
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads(blobs):
+    fits = []
+    for n_threads in (1, 2):
+        with threadpool_limits(limits=n_threads):
+            fits.append(DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(blobs))
+    for a, b in zip(*map(attributes_of, fits)):
+        assert_array_equal(a, b)
+
+
+def test_a_failed_fit_changes_nothing(blobs, fitted):
+    model = clone(fitted).fit(blobs)
+    state = dict(vars(model))
+    with pytest.raises(ValueError, match="NaN"):
+        model.fit(np.full_like(blobs, np.nan))
+    assert vars(model).keys() == state.keys()
+    assert all(vars(model)[name] is value for name, value in state.items())
+
+
+def test_more_clusters_than_rows(blobs):
+    with pytest.raises(ValueError, match=r"n_clusters=8 asks for more clusters than .* n_samples=5"):
+        DeepEmbeddedClustering(8).fit(blobs[:5])
+    with pytest.raises(ValueError, match=r"n_clusters=8 asks for more clusters than .* n_samples=2"):
+        DeepEmbeddedClustering(8).fit(blobs, sample_weight=np.r_[1, 1, np.zeros(598)])
+
+
+def test_a_step_too_large_is_explained(blobs, frozen):
+    model = DeepEmbeddedClustering(6, encoder=frozen, **(QUICK | {"learning_rate_init": 1e200}))
+    with pytest.raises(ValueError, match=r"stopped being finite .* learning_rate_init=1e\+200"):
+        model.fit(blobs)
+
+
+def test_empty_and_merged_clusters_are_reported(blobs, frozen, monkeypatch):
+    centers = frozen.transform(blobs)[:3]
+    centers = np.vstack([centers, centers[:1], np.full((1, 4), 1e3)])
+    monkeypatch.setattr(DeepEmbeddedClustering, "_cluster_code", lambda *args: (np.zeros(600, dtype=int), centers))
+    model = DeepEmbeddedClustering(5, encoder=frozen, **(QUICK | {"learning_rate_init": 1e-12}))
+    with pytest.warns(DegenerateClusteringWarning, match=r"Of 5 clusters .*\[3, 4\] have no rows.*\(0, 3\) coincide"):
+        model.fit(blobs)
+
+
+def test_one_cluster(blobs):
+    model = DeepEmbeddedClustering(1, encoder=ENCODER, **QUICK).fit(blobs)
+    assert_array_equal(model.labels_, 0)
+    assert_allclose(model.predict_proba(blobs), 1)
+
+
+def test_verbose_prints_the_terms(blobs, frozen, capsys):
+    DeepEmbeddedClustering(6, encoder=frozen, verbose=2, **QUICK).fit(blobs)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("[DeepEmbeddedClustering] iteration 1: J = ")
+    assert lines[0].endswith("(clustering)")
+
+
+def test_ctrl_c_keeps_what_there_is(blobs, frozen, monkeypatch):
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skdeepcluster.clustering.Log.__call__", interrupted)
+    with pytest.warns(InterruptedFitWarning, match="clusters, up to then"):
+        model = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs)
+    assert model.n_iter_ == 1
+    assert_array_equal(model.predict(blobs), model.labels_)
+
+
+# With scikit-learn
+
+
+def test_in_a_pipeline(blobs):
+    model = make_pipeline(StandardScaler(), DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK))
+    labels = model.fit_predict(3 * blobs + 1)
+    assert_array_equal(model.predict(3 * blobs + 1), labels)
+    assert model.transform(3 * blobs + 1).shape == (600, 4)
+
+
+@pytest.mark.parametrize("space", ["input", "code"])
+def test_in_grid_search(blobs, space):
+    rows = np.arange(len(blobs))
+    pipeline = make_pipeline(StandardScaler(), DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK))
+    search = GridSearchCV(
+        pipeline,
+        {"deepembeddedclustering__n_clusters": [2, 6], "deepembeddedclustering__encoder__lam": [1e-3, 1e-2]},
+        scoring=make_clustering_scorer("silhouette", space=space),
+        cv=[(rows, rows)],
+        error_score="raise",
+    )
+    search.fit(blobs)
+    assert search.best_params_["deepembeddedclustering__n_clusters"] == 6
+
+
+def test_in_clustering_search(blobs):
+    pipeline = make_pipeline(StandardScaler(), DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK))
+    search = ClusteringSearch(
+        pipeline, {"deepembeddedclustering__n_clusters": [2, 6]}, metric="silhouette", random_state=0
+    )
+    assert_array_equal(search.fit_predict(blobs), search.best_estimator_.predict(blobs))
+    assert search.best_params_ == {"deepembeddedclustering__n_clusters": 6}
+
+
+def test_in_clustering_search_with_the_default_metric(blobs):
+    model = DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search = ClusteringSearch(model, {"gamma": [0.01, 0.1]}, random_state=0).fit(blobs)
+    assert np.isfinite(search.best_score_)
