@@ -99,13 +99,15 @@ class JointTrainer:
         self.label_changes = []
         self.terms = []
 
-    def run(self, parameters, *, watch, callback):
+    def run(self, parameters, targets, *, watch, callback):
         """Train from some parameters on.
 
         Parameters
         ----------
         parameters : (coefs, intercepts, centers)
             The last of shape (n_clusters, n_components).
+        targets : ndarray of shape (n_rows, n_clusters) or None
+            What the first iteration goes by; None makes them of the assignments as all others are made.
         watch : callable
             Wraps the iterator of iterations.
         callback : callable
@@ -119,6 +121,8 @@ class JointTrainer:
         """
         state = AdamState.start(self._objective.pack(*parameters, self._X.dtype))
         self._set_targets(state.x)
+        if targets is not None:
+            self._targets[...] = targets
         result = minimize(
             watch(self._iterations(state)),
             state,

@@ -8,16 +8,15 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
-from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
 from ._callback_support import CallbackSupportMixin, FitTasks
 from ._evaluation import assign_rows
+from ._initial_clusters import initial_clusters
 from ._joint_training import TERMS, JointOptions, JointTrainer, degenerate_clusters
 from ._pretraining import outputs_of
 from ._record import Log, records
@@ -29,11 +28,14 @@ from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 
 __all__ = ["DeepEmbeddedClustering"]
 
+# Batches, of 256 rows, that encoder=None is trained on, and the least number of epochs.
+_DEFAULT_N_BATCHES, _DEFAULT_MIN_EPOCHS = 5000, 40
+
 
 class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixin, BaseEstimator):
     """Joint deep clustering: an autoencoder, and clusters in its code that are refined together with it (DEC, IDEC).
 
-    An autoencoder is trained, KMeans finds clusters in its code, and then the weights and the cluster centres together
+    An autoencoder is trained, clusters are found in its code, and then the weights and the cluster centres together
     minimise
 
         J(W, b, mu) = J_sparse(W, b)  +  gamma V 1/n sum_i sum_j p_ij log(p_ij / q_ij)
@@ -54,8 +56,9 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     encoder : SparseAutoencoderTransformer or FrozenEstimator, default=None
         The autoencoder to begin with. A clone of it is fitted; a fitted one in a `sklearn.frozen.FrozenEstimator` is
         taken as it is, and is not changed. Its rho, beta and lam go on to be those of J_sparse, and its `augment` and
-        `corruption` to make the rows that J is computed on, while p comes from the rows as they are. None means
-        DEFAULT.
+        `corruption` to make the rows that J is computed on, while p comes from the rows as they are. None means the
+        stack that ``docs/deep.md`` has for standardised tables: hidden layers of 256 and 256 units, a linear code of 8,
+        ``beta=0, lam=3e-4, corruption=0.1``, trained on 5,000 batches, for 40 epochs at least.
     gamma : float, default=0.1
         Weight of the clustering term, > 0.
     alpha : float, default=1.0
@@ -65,7 +68,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         code from losing what does not help to tell the clusters apart.
     update_interval : int, default=140
         Number of batches between two computations of p: an iteration.
-    max_iter : int, default=100
+    max_iter : int, default=50
         Largest number of iterations. The step of Adam falls linearly to zero over them.
     tol : float, default=1e-3
         Training stops when less than this share of the rows change their cluster in an iteration.
@@ -73,10 +76,14 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Rows of a batch, at most all.
     learning_rate_init : float, default=0.001
         First step size of Adam.
+    init : {"gaussian_mixture", "kmeans"}, default="gaussian_mixture"
+        How the first clusters are found in the code. Classes are seldom round there, and a mixture with full
+        covariances tells apart some that KMeans does not; its probabilities are the first p. With weights it sees as
+        many rows, drawn by them.
     n_init : int, default=10
-        Number of runs of KMeans from different centres, of which the best gives the start.
+        Number of runs of that, each from another KMeans or other centres, of which the best gives the start.
     random_state : int, RandomState instance or None, default=None
-        Draws the start of the encoder, if that has no random_state of its own; the centres of KMeans; the batches, and
+        Draws the start of the encoder, if that has no random_state of its own; the first clusters; the batches, and
         what `augment` and `corruption` need. An int gives the same result at every fit.
     verbose : int, default=0
         1 prints J and its four terms about once a second, 2 after every iteration. The encoder has its own.
@@ -88,7 +95,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     cluster_centers_ : ndarray of shape (n_clusters, n_components)
         mu, in the code.
     initial_labels_ : ndarray of shape (n_samples,)
-        Clusters that KMeans found in the code before the refinement, numbered alike.
+        Clusters that were found in the code before the refinement, numbered alike.
     encoder_ : SparseAutoencoderTransformer
         The encoder before the refinement.
     coefs_, intercepts_ : lists of ndarrays
@@ -120,8 +127,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     Notes
     -----
     ``docs/clustering.md`` in the repository has measurements: when the refinement helps, and by how much. The
-    refinement sharpens what KMeans found; a class that KMeans split or merged stays so. p is kept in memory, n_samples
-    x n_clusters numbers; X itself may be a `numpy.memmap`.
+    refinement sharpens the first clusters; a class that was split or merged there stays so. p is kept in memory,
+    n_samples x n_clusters numbers; X itself may be a `numpy.memmap`.
 
     With scikit-learn 1.9 or newer, callbacks of this estimator are called after every iteration of the refinement,
     those of `encoder` after the iterations of its own fit.
@@ -137,9 +144,11 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     >>> from sklearn.datasets import load_iris
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> from skdeepcluster.clustering import DeepEmbeddedClustering
     >>> X, _ = load_iris(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), DeepEmbeddedClustering(3, max_iter=5, random_state=0))
+    >>> encoder = SparseAutoencoderTransformer(2, hidden_layer_sizes=20, code_activation="identity", beta=0)
+    >>> model = make_pipeline(StandardScaler(), DeepEmbeddedClustering(3, encoder=encoder, random_state=0))
     >>> model.fit_predict(X).shape
     (150,)
     >>> model.predict_proba(X).shape
@@ -157,6 +166,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         "tol": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "init": [StrOptions({"gaussian_mixture", "kmeans"})],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -171,10 +181,11 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         alpha=1.0,
         reconstruction_weight=1.0,
         update_interval=140,
-        max_iter=100,
+        max_iter=50,
         tol=1e-3,
         batch_size=256,
         learning_rate_init=0.001,
+        init="gaussian_mixture",
         n_init=10,
         random_state=None,
         verbose=0,
@@ -189,6 +200,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         self.tol = tol
         self.batch_size = batch_size
         self.learning_rate_init = learning_rate_init
+        self.init = init
         self.n_init = n_init
         self.random_state = random_state
         self.verbose = verbose
@@ -226,7 +238,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         rows, sample_weight = self._rows_to_cluster(X, sample_weight)
         random_state = check_random_state(self.random_state)
         encoder = self._fitted_encoder(rows, sample_weight, random_state)
-        initial_labels, centers = self._cluster_code(encoder, rows, sample_weight, random_state)
+        initial_labels, centers, targets = self._cluster_code(encoder, rows, sample_weight, random_state)
         autoencoder, options = TrainingOptions.of(encoder), JointOptions.of(self)
         with workers() as crew:
             tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
@@ -236,6 +248,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             with explained_overflow(rows, replace(autoencoder, learning_rate_init=self.learning_rate_init)):
                 result = trainer.run(
                     (encoder.coefs_, encoder.intercepts_, centers),
+                    targets,
                     watch=tasks.watch,
                     callback=partial(self._after_iteration, encoder, trainer, tasks, Log(self, TERMS)),
                 )
@@ -308,7 +321,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     def _fitted_encoder(self, X, sample_weight, random_state):
         """The autoencoder that training begins with."""
         if not isinstance(self.encoder, FrozenEstimator):
-            encoder = SparseAutoencoderTransformer() if self.encoder is None else clone(self.encoder)
+            encoder = _default_encoder(X.shape[0]) if self.encoder is None else clone(self.encoder)
             if encoder.random_state is None:
                 encoder.set_params(random_state=random_state.randint(np.iinfo(np.int32).max))
             return encoder.fit(X, sample_weight=sample_weight)
@@ -325,14 +338,11 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         return encoder
 
     def _cluster_code(self, encoder, X, sample_weight, random_state):
-        """Labels and centres of KMeans on the code."""
+        """The `initial_clusters`."""
         layers = slice(encoder._network.n_encoder_layers)
         code = outputs_of(X, encoder.coefs_[layers], encoder.intercepts_[layers], encoder._network.activations[layers])
-        kmeans = KMeans(self.n_clusters, n_init=self.n_init, random_state=random_state)
-        # With several threads, KMeans adds up in a changing order.
-        with threadpool_limits(1):
-            kmeans.fit(code, sample_weight=sample_weight)
-        return kmeans.labels_, kmeans.cluster_centers_
+        options = {"init": self.init, "n_init": self.n_init, "random_state": random_state}
+        return initial_clusters(code, sample_weight, self.n_clusters, **options)
 
     def _after_iteration(self, encoder, trainer, tasks, log, parameters):
         log("iteration", len(trainer.terms), trainer.terms[-1])
@@ -359,6 +369,21 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         return assign_rows(
             X, self._network, self.coefs_, self.intercepts_, self.cluster_centers_, float(self.alpha), map_
         )
+
+
+def _default_encoder(n_rows):
+    """The stack that docs/deep.md has for tables, trained for long enough if they are small."""
+    batches_per_epoch = -(-n_rows // 256)
+    return SparseAutoencoderTransformer(
+        8,
+        hidden_layer_sizes=(256, 256),
+        code_activation="identity",
+        beta=0.0,
+        lam=3e-4,
+        corruption=0.1,
+        max_iter=max(_DEFAULT_MIN_EPOCHS, _DEFAULT_N_BATCHES // batches_per_epoch),
+        tol=0.0,
+    )
 
 
 def _warn_about_end(status):

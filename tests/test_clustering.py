@@ -11,12 +11,13 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster import SparseAutoencoderTransformer, clustering
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 from skdeepcluster.metrics import make_clustering_scorer
@@ -129,15 +130,23 @@ def test_it_stops_when_few_labels_change(blobs, frozen):
 
 
 def test_label_change_is_the_share_of_rows_that_moved(blobs, frozen):
-    parameters = QUICK | {"update_interval": 30, "learning_rate_init": 0.05, "tol": 0}
-    model = DeepEmbeddedClustering(9, encoder=frozen, **(parameters | {"max_iter": 1})).fit(blobs)
-    assert_allclose(model.label_change_, [np.mean(model.initial_labels_ != model.labels_)])
+    parameters = QUICK | {"update_interval": 30, "max_iter": 1, "init": "kmeans"}
+    start, model = (
+        DeepEmbeddedClustering(7, encoder=frozen, learning_rate_init=step, **parameters).fit(blobs)
+        for step in (1e-12, 0.01)
+    )
+    assert_array_equal(start.label_change_, [0])
+    assert_allclose(model.label_change_, [np.mean(start.labels_ != model.labels_)])
     assert model.label_change_[0] > 0
 
 
-def test_initial_labels_are_those_of_kmeans_on_the_code(blobs, frozen, fitted):
-    kmeans = KMeans(6, n_init=2, random_state=np.random.RandomState(0)).fit(frozen.transform(blobs))
-    assert_array_equal(fitted.initial_labels_, kmeans.labels_)
+def test_the_start_is_kmeans_or_a_mixture_on_the_code(blobs, frozen, fitted):
+    code = frozen.transform(blobs)
+    kmeans = KMeans(6, n_init=2, random_state=0).fit_predict(code)
+    mixture = GaussianMixture(6, n_init=2, random_state=0).fit_predict(code)
+    started = DeepEmbeddedClustering(6, encoder=frozen, init="kmeans", **QUICK).fit(blobs)
+    assert adjusted_rand_score(kmeans, started.initial_labels_) > 0.99
+    assert adjusted_rand_score(mixture, fitted.initial_labels_) > 0.99
 
 
 # Encoders
@@ -149,6 +158,22 @@ def test_a_frozen_encoder_is_used_and_not_changed(blobs, frozen, fitted):
     for W, W_fresh, refined in zip(frozen.coefs_, fresh.coefs_, fitted.coefs_):
         assert_array_equal(W, W_fresh)
         assert not np.array_equal(W, refined)
+
+
+def test_the_first_targets_are_the_probabilities_of_the_mixture(blobs, frozen, monkeypatch):
+    targets = np.random.RandomState(0).dirichlet(np.ones(6), size=600)
+    centers = frozen.transform(blobs)[:6]
+    parameters = QUICK | {"learning_rate_init": 1e-12, "update_interval": 3, "max_iter": 1, "reconstruction_weight": 0}
+    divergence = []
+    for given in (targets, None):
+        monkeypatch.setattr(
+            DeepEmbeddedClustering, "_cluster_code", lambda *args, given=given: (np.zeros(600, int), centers, given)
+        )
+        model = DeepEmbeddedClustering(6, encoder=frozen, gamma=1.0, batch_size=200, **parameters).fit(blobs)
+        divergence.append(model.loss_curve_["clustering"][0])
+    Q = model.predict_proba(blobs)
+    assert_allclose(divergence[0], blobs.var(axis=0).sum() / 2 * rel_entr(targets, Q).sum() / 600, rtol=1e-6)
+    assert_allclose(divergence[1], model.loss_, rtol=1e-6)
 
 
 def test_an_encoder_that_is_not_frozen_is_cloned_and_fitted(blobs, fitted):
@@ -166,9 +191,17 @@ def test_random_state_reaches_an_encoder_that_has_none(blobs):
     assert encoder.random_state is None
 
 
-def test_the_default_encoder(blobs):
-    model = DeepEmbeddedClustering(6, max_iter=2, random_state=0).fit(blobs)
-    assert model.transform(blobs).shape == (600, model.encoder_.n_components)
+def test_the_default_encoder(blobs, monkeypatch):
+    monkeypatch.setattr(clustering, "_DEFAULT_N_BATCHES", 300)
+    model = DeepEmbeddedClustering(6, **QUICK).fit(blobs)
+    assert model.encoder_._network.layer_sizes == (15, 256, 256, 8, 256, 256, 15)
+    assert model.encoder_.n_iter_ == 100
+    assert adjusted_rand_score(KMeans(6, n_init=10, random_state=0).fit_predict(blobs), model.labels_) > 0.95
+
+
+def test_the_default_encoder_has_40_epochs_for_many_rows():
+    assert clustering._default_encoder(10**6).max_iter == 40
+    assert clustering._default_encoder(150).max_iter == 5000
 
 
 def test_a_frozen_encoder_of_other_data_is_refused(blobs, frozen):
@@ -232,8 +265,8 @@ def test_a_mapped_file_gives_the_same_as_memory(blobs, tmp_path):
 
 def test_weights_of_zero_leave_rows_out_but_label_them(blobs, frozen):
     w = np.r_[np.ones(500), np.zeros(100)]
-    weighted = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs, sample_weight=w)
-    without = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs[:500])
+    model = DeepEmbeddedClustering(6, encoder=frozen, init="kmeans", **QUICK)
+    weighted, without = clone(model).fit(blobs, sample_weight=w), clone(model).fit(blobs[:500])
     assert_allclose(weighted.cluster_centers_, without.cluster_centers_, rtol=1e-10)
     assert_array_equal(weighted.labels_, without.predict(blobs))
 
@@ -285,7 +318,9 @@ def test_a_step_too_large_is_explained(blobs, frozen):
 def test_empty_and_merged_clusters_are_reported(blobs, frozen, monkeypatch):
     centers = frozen.transform(blobs)[:3]
     centers = np.vstack([centers, centers[:1], np.full((1, 4), 1e3)])
-    monkeypatch.setattr(DeepEmbeddedClustering, "_cluster_code", lambda *args: (np.zeros(600, dtype=int), centers))
+    monkeypatch.setattr(
+        DeepEmbeddedClustering, "_cluster_code", lambda *args: (np.zeros(600, dtype=int), centers, None)
+    )
     model = DeepEmbeddedClustering(5, encoder=frozen, **(QUICK | {"learning_rate_init": 1e-12}))
     with pytest.warns(DegenerateClusteringWarning, match=r"Of 5 clusters .*\[3, 4\] have no rows.*\(0, 3\) coincide"):
         model.fit(blobs)

@@ -15,7 +15,17 @@ PACKAGE = ROOT / "skdeepcluster"
 
 # Lowest first. A module imports only from layers below its own.
 LAYERS = [
-    {"_activations", "_parameters", "_solvers", "_threads", "_rows", "_callback_support", "_record", "exceptions"},
+    {
+        "_activations",
+        "_parameters",
+        "_solvers",
+        "_threads",
+        "_rows",
+        "_callback_support",
+        "_record",
+        "_initial_clusters",
+        "exceptions",
+    },
     {"_network", "_validation"},
     {"_objectives", "_pretraining"},
     {"_evaluation"},

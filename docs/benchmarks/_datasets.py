@@ -6,6 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from sklearn import datasets
+from sklearn.datasets._twenty_newsgroups import (
+    strip_newsgroup_footer,
+    strip_newsgroup_header,
+    strip_newsgroup_quoting,
+)
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -60,14 +65,60 @@ def keel(name):
 
 def newsgroups_tfidf(data_dir=None):
     """All 20 Newsgroups messages as (X, y): X their TF-IDF, terms of at least two documents, CSR in float32."""
+    texts, y = _newsgroups(data_dir)
+    return TfidfVectorizer(min_df=2, dtype=np.float32).fit_transform(texts), y
+
+
+def newsgroups_bare_tfidf(data_dir=None, n_terms=2000):
+    """All 20 Newsgroups messages without headers, footers and quotes: TF-IDF of the most frequent terms, CSR, float32.
+
+    The rows that are left without a term are left out.
+    """
+    texts, y = _newsgroups(data_dir)
+    for strip in (strip_newsgroup_header, strip_newsgroup_footer, strip_newsgroup_quoting):
+        texts = [strip(text) for text in texts]
+    vectorizer = TfidfVectorizer(max_features=n_terms, stop_words="english", sublinear_tf=True, dtype=np.float32)
+    X = vectorizer.fit_transform(texts)
+    kept = np.diff(X.indptr) > 0
+    return X[kept], y[kept]
+
+
+def fsdd_log_mel(data_dir, n_times=24, n_bands=32):
+    """The Free Spoken Digit Dataset as (X, {"class": digit, "speaker": speaker}), X of shape (3000, 768), float32.
+
+    The logarithm of the power in n_bands triangular bands, equally wide in mel, of n_times windows of equal length that
+    overlap by half, less its mean over the recording.
+    """
+    with np.load(Path(data_dir) / "fsdd.npz", allow_pickle=False) as archive:
+        samples, offsets, y, speaker = (archive[name] for name in ("samples", "offsets", "y", "speaker"))
+    samples = samples.astype(np.float64) / 2**15
+    X = np.array([_log_mel(samples[start:stop], n_times, n_bands) for start, stop in pairwise(offsets)])
+    return X.astype(np.float32), {"class": y, "speaker": speaker}
+
+
+def _log_mel(signal, n_times, n_bands, rate=8000, n_fft=1024):
+    window = max(2 * len(signal) // (n_times + 1), 2)
+    starts = np.linspace(0, len(signal) - window, n_times).astype(int)
+    frames = signal[starts[:, np.newaxis] + np.arange(window)] * np.hanning(window)
+    # Longer windows are cut to n_fft samples.
+    power = np.abs(np.fft.rfft(frames, n_fft)) ** 2 / window
+    top = 2595 * np.log10(1 + rate / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, n_bands + 2) / 2595) - 1)
+    frequencies = np.linspace(0, rate / 2, power.shape[1])
+    rising = (frequencies - edges[:-2, np.newaxis]) / np.diff(edges)[:-1, np.newaxis]
+    falling = (edges[2:, np.newaxis] - frequencies) / np.diff(edges)[1:, np.newaxis]
+    bands = power @ np.maximum(0, np.minimum(rising, falling)).T
+    logs = np.log(bands + 1e-8)
+    return (logs - logs.mean()).ravel()
+
+
+def _newsgroups(data_dir):
     if data_dir is None:
         bunch = datasets.fetch_20newsgroups(subset="all")
-        texts, y = bunch.data, bunch.target
-    else:
-        with np.load(Path(data_dir) / "newsgroups20.npz", allow_pickle=False) as archive:
-            blob, offsets, y = archive["texts"].tobytes(), archive["offsets"], archive["y"]
-        texts = [blob[start:stop].decode() for start, stop in pairwise(offsets)]
-    return TfidfVectorizer(min_df=2, dtype=np.float32).fit_transform(texts), y
+        return bunch.data, bunch.target
+    with np.load(Path(data_dir) / "newsgroups20.npz", allow_pickle=False) as archive:
+        blob, offsets, y = archive["texts"].tobytes(), archive["offsets"], archive["y"]
+    return [blob[start:stop].decode() for start, stop in pairwise(offsets)], y
 
 
 def _read_all(name, data_dir):

@@ -1,0 +1,263 @@
+"""Deep clustering of images, pen strokes, sounds and texts, by every method at hand.
+
+    python docs/benchmarks/joint.py SET --out FILE [--data-dir DIR] [--seeds 0 1 2] [--methods GROUP ...]
+
+SET is mnist, pendigits, fsdd or newsgroups. Every result is added to FILE, as a line of JSON, when it is there, and
+what FILE has is not computed again: so a study of hours can be taken up where it was left. Then the table of FILE is
+printed: medians over seeds, with the range, of the accuracy under the best matching of clusters to classes, the
+normalised mutual information and the adjusted Rand index, in points, and the median minutes of a fit, features
+included. All methods are told the number of classes. What came out is in docs/clustering.md.
+
+umap-learn and clustpy are needed for two groups: pip install umap-learn clustpy
+"""
+
+import argparse
+import json
+import time
+import warnings
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+from _datasets import fsdd_log_mel, mnist, newsgroups_bare_tfidf, pendigits
+from _images import turn_and_shift
+from _machine import describe_machine
+from _timing import print_table
+from scipy.sparse import issparse
+from sklearn.base import clone
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster.clustering import DeepEmbeddedClustering
+from skdeepcluster.metrics import clustering_accuracy
+from skdeepcluster.model_selection import estimate_eps
+
+# Methods that need all distances see so many rows at most, and are judged on these.
+N_ROWS_OF_DISTANCES = 10_000
+
+LINEAR_CODE = {"code_activation": "identity", "beta": 0.0, "lam": 3e-4, "solver": "adam", "tol": 0}
+WIDE = {"hidden_layer_sizes": (500, 500, 2000), **LINEAR_CODE}
+PIXELS = {"output_activation": "logistic", **WIDE}
+
+# For each set: what reads it, what comes before the network, and the network.
+SETS = {
+    "mnist": (
+        mnist,
+        FunctionTransformer(),
+        SparseAutoencoderTransformer(10, corruption=0.2, max_iter=60, **PIXELS),
+    ),
+    "pendigits": (
+        pendigits,
+        StandardScaler(),
+        SparseAutoencoderTransformer(10, hidden_layer_sizes=(256, 256), corruption=0.1, max_iter=120, **LINEAR_CODE),
+    ),
+    "fsdd": (
+        fsdd_log_mel,
+        StandardScaler(),
+        SparseAutoencoderTransformer(10, corruption=0.2, max_iter=200, **WIDE),
+    ),
+    "newsgroups": (
+        newsgroups_bare_tfidf,
+        # Rows of length 1 made rows of mean square 1, as in the experiments of Xie et al.
+        FunctionTransformer(lambda X: X * np.sqrt(X.shape[1], dtype=X.dtype)),
+        SparseAutoencoderTransformer(20, corruption=0.2, max_iter=40, **WIDE),
+    ),
+}
+# Augmented rows are new rows: no other noise, and fewer epochs.
+N_AUGMENTED_EPOCHS = 40
+
+# What the authors of N2D (R. McConville et al., 2021) give UMAP.
+MANIFOLD = {"n_components": 10, "n_neighbors": 20, "min_dist": 0.0}
+
+# Epochs of pretraining and of clustering when ClustPy is the yardstick.
+N_EPOCHS = 20
+
+
+def baselines(X, encoder, n_clusters, seed):
+    """KMeans, alone and on principal components."""
+    kmeans = KMeans(n_clusters, n_init=10, random_state=seed)
+    components = (TruncatedSVD if issparse(X) else PCA)(encoder.n_components, random_state=seed)
+    yield "KMeans", lambda: timed(kmeans.fit_predict, X)
+    yield f"{type(components).__name__}, KMeans", lambda: timed(make_pipeline(components, kmeans).fit_predict, X)
+
+
+def autoencoder(X, encoder, n_clusters, seed, title="autoencoder"):
+    """Clusterers on the code, and the code and clusters refined together."""
+
+    @cache
+    def fitted():
+        autoencoder, seconds = timed(clone(encoder).set_params(random_state=seed).fit, X)
+        starts = range(0, X.shape[0], 5000)
+        return autoencoder, np.vstack([autoencoder.transform(X[start : start + 5000]) for start in starts]), seconds
+
+    def on_code(clusterer):
+        _, code, seconds = fitted()
+        return timed(clusterer.fit_predict, code, seconds)
+
+    def on_sampled_code(make_clusterer):
+        _, code, seconds = fitted()
+        rows = np.sort(np.random.RandomState(seed).permutation(len(code))[:N_ROWS_OF_DISTANCES])
+        return *timed(lambda Z: make_clusterer(Z).fit_predict(Z), code[rows], seconds), rows
+
+    def joint(**parameters):
+        autoencoder, _, seconds = fitted()
+        frozen = FrozenEstimator(autoencoder)
+        model = DeepEmbeddedClustering(n_clusters, encoder=frozen, random_state=seed, **parameters)
+        return timed(model.fit_predict, X, seconds)
+
+    options = {"n_init": 10, "random_state": seed}
+    mixture = GaussianMixture(n_clusters, **options)
+    refined = f"{title}, DeepEmbeddedClustering"
+    yield refined, joint
+    yield f"{title}, KMeans", lambda: on_code(KMeans(n_clusters, **options))
+    yield f"{title}, GaussianMixture", lambda: on_code(mixture)
+    yield f"{title}, AgglomerativeClustering", lambda: on_sampled_code(lambda Z: AgglomerativeClustering(n_clusters))
+    yield f"{title}, DBSCAN", lambda: on_sampled_code(lambda Z: DBSCAN(estimate_eps(Z)))
+    if umap := optional("umap"):
+        embedding = umap.UMAP(**MANIFOLD, random_state=seed)
+        yield f"{title}, UMAP, GaussianMixture", lambda: on_code(make_pipeline(embedding, mixture))
+    yield f"{refined}, init='kmeans'", lambda: joint(init="kmeans")
+    yield f"{refined}, reconstruction_weight=0", lambda: joint(reconstruction_weight=0)
+
+
+def augmented(X, encoder, n_clusters, seed):
+    """The same for images that are turned and shifted while the network learns."""
+    parameters = {"corruption": 0.0, "augment": turn_and_shift, "max_iter": N_AUGMENTED_EPOCHS}
+    yield from autoencoder(X, clone(encoder).set_params(**parameters), n_clusters, seed, "augmented autoencoder")
+
+
+def manifold(X, encoder, n_clusters, seed):
+    """UMAP of the data themselves."""
+    if umap := optional("umap"):
+        mixture = GaussianMixture(n_clusters, n_init=10, random_state=seed)
+        recipe = make_pipeline(umap.UMAP(**MANIFOLD, random_state=seed), mixture)
+        yield "UMAP, GaussianMixture", lambda: timed(recipe.fit_predict, X)
+
+
+def clustpy(X, encoder, n_clusters, seed):
+    """DEC and IDEC of ClustPy beside ours: the same layers, batches and numbers of epochs, one after the other."""
+    if not optional("clustpy"):
+        return
+    from clustpy import deep
+    from clustpy.deep.neural_networks import FeedforwardAutoencoder
+    from torch import nn
+
+    X = X.toarray() if issparse(X) else X
+    encoder = clone(encoder).set_params(max_iter=N_EPOCHS, random_state=seed)
+    for name, reconstruction_weight in (("IDEC", 1.0), ("DEC", 0.0)):
+        ours = DeepEmbeddedClustering(
+            n_clusters,
+            encoder=encoder,
+            reconstruction_weight=reconstruction_weight,
+            # An iteration is an epoch.
+            update_interval=-(-len(X) // 256),
+            max_iter=N_EPOCHS,
+            tol=0,
+            random_state=seed,
+        )
+        network = FeedforwardAutoencoder(
+            [X.shape[1], *encoder.hidden_layer_sizes, encoder.n_components],
+            activation_fn=nn.ReLU,
+            decoder_output_fn=nn.Sigmoid if encoder.output_activation == "logistic" else None,
+            random_state=seed,
+        )
+        theirs = getattr(deep, name)(
+            n_clusters,
+            neural_network=network,
+            pretrain_epochs=N_EPOCHS,
+            clustering_epochs=N_EPOCHS,
+            random_state=seed,
+        )
+        title = f"{name}, {N_EPOCHS} and {N_EPOCHS} epochs"
+        yield f"{title}: ours", lambda ours=ours: timed(ours.fit_predict, X)
+        yield f"{title}: ClustPy", lambda theirs=theirs: timed(theirs.fit_predict, X)
+
+
+GROUPS = {group.__name__: group for group in (baselines, autoencoder, augmented, manifold, clustpy)}
+
+
+def optional(name):
+    """A module, or None, said aloud, if it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        print(f"without {name}: {error}", flush=True)
+
+
+def timed(function, X, before=0.0):
+    """(result, seconds), with those of what went before."""
+    start = time.perf_counter()
+    result = function(X)
+    return result, before + time.perf_counter() - start
+
+
+def run(name, group, seed, data_dir, done):
+    """The results of a group of methods that are not done yet, as dictionaries."""
+    read, before, encoder = SETS[name]
+    X, truths = read(data_dir)
+    truths = truths if isinstance(truths, dict) else {"class": truths}
+    X = before.fit_transform(X)
+    n_clusters = len(np.unique(truths["class"]))
+    for method, function in GROUPS[group](X, encoder, n_clusters, seed):
+        if (name, method, seed) in done:
+            continue
+        labels, seconds, *rows = function()
+        rows = rows[0] if rows else slice(None)
+        result = {"set": name, "method": method, "seed": seed, "minutes": seconds / 60}
+        for truth, y in truths.items():
+            result[truth] = {
+                "accuracy": 100 * clustering_accuracy(y[rows], labels),
+                "NMI": 100 * normalized_mutual_info_score(y[rows], labels),
+                "ARI": 100 * adjusted_rand_score(y[rows], labels),
+            }
+        yield result
+
+
+def spread(values):
+    return f"{np.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def print_results(results):
+    """A table for each set."""
+    for name in dict.fromkeys(result["set"] for result in results):
+        rows = []
+        for method in dict.fromkeys(result["method"] for result in results if result["set"] == name):
+            found = [result for result in results if (result["set"], result["method"]) == (name, method)]
+            row = {name: method}
+            for score in ("accuracy", "NMI", "ARI"):
+                row[score] = spread([result["class"][score] for result in found])
+            for truth in [key for key in found[0] if isinstance(found[0][key], dict) and key != "class"]:
+                row[f"NMI with the {truth}"] = spread([result[truth]["NMI"] for result in found])
+            rows.append(row | {"minutes": float(np.median([result["minutes"] for result in found])), "n": len(found)})
+        print_table(rows)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=SETS, metavar="SET", help=", ".join(SETS))
+    parser.add_argument("--out", type=Path, required=True, help="file of results")
+    parser.add_argument("--data-dir", help="folder with the sets; without it scikit-learn fetches all but fsdd")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--methods", nargs="+", choices=GROUPS, default=["baselines", "autoencoder", "manifold"])
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    print(describe_machine() + "\n", flush=True)
+    lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
+    results = [json.loads(line) for line in lines]
+    done = {(result["set"], result["method"], result["seed"]) for result in results}
+    for seed in arguments.seeds:
+        for group in arguments.methods:
+            for result in run(arguments.name, group, seed, arguments.data_dir, done):
+                print(json.dumps(result), flush=True)
+                with arguments.out.open("a") as file:
+                    file.write(json.dumps(result) + "\n")
+                results.append(result)
+    print_results(results)

@@ -1,0 +1,54 @@
+"""Clusters in a code that was learned without them: where joint training starts."""
+
+import warnings
+
+import numpy as np
+from sklearn import config_context
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+from threadpoolctl import threadpool_limits
+
+
+def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_state):
+    """Clusters by one of two methods of scikit-learn, the best of n_init runs.
+
+    Parameters
+    ----------
+    code : ndarray of shape (n_rows, n_components)
+    sample_weight : ndarray of shape (n_rows,) or None
+    n_clusters : int
+    init : {"gaussian_mixture", "kmeans"}
+        The mixture has full covariances. It knows no weights: with weights it sees as many rows, drawn by them.
+    n_init : int
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    labels : ndarray of shape (n_rows,)
+    centers : ndarray of shape (n_clusters, n_components)
+        Means of the rows of every cluster, or of all rows if it has none.
+    probabilities : ndarray of shape (n_rows, n_clusters) or None
+        Of the components of the mixture, given the row.
+    """
+    # Of about unit variance, which is what the mixture's tolerances are made for.
+    scale = np.sqrt(np.mean(np.var(code, axis=0, dtype=np.float64))) or 1.0
+    code = code.astype(np.float64) / scale
+    options = {"n_init": n_init, "random_state": random_state}
+    # With several threads sums are added up in a changing order. That a start has not converged does no harm. The
+    # mixture's own start by KMeans is not for other kinds of arrays.
+    with threadpool_limits(1), config_context(array_api_dispatch=False), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        if init == "kmeans":
+            labels, probabilities = KMeans(n_clusters, **options).fit_predict(code, sample_weight=sample_weight), None
+        else:
+            drawn = code
+            if sample_weight is not None:
+                drawn = code[random_state.choice(len(code), len(code), p=sample_weight / sample_weight.sum())]
+            probabilities = GaussianMixture(n_clusters, **options).fit(drawn).predict_proba(code)
+            labels = probabilities.argmax(axis=1)
+    # A component of the mixture may have no rows.
+    w = np.ones(len(code)) if sample_weight is None else sample_weight
+    members = [labels == cluster if np.any(labels == cluster) else slice(None) for cluster in range(n_clusters)]
+    centers = scale * np.array([np.average(code[rows], axis=0, weights=w[rows]) for rows in members])
+    return labels, centers, probabilities
