@@ -186,7 +186,7 @@ def mean_squared_error(X, sample_weight, coefs, intercepts, activations, map_=ma
     return float(squares / (X.shape[0] if sample_weight is None else sample_weight.sum()) / X.shape[1])
 
 
-def assign_rows(X, network, coefs, intercepts, centers, alpha, map_=map):
+def assign_rows(X, network, coefs, intercepts, centers, unit, alpha, map_=map):
     """Soft assignments of the rows of X to the centres, shape (n_rows, n_clusters), with the blocks shared by map_."""
     encoder = slice(network.n_encoder_layers)
     pages = PageRelease(X)
@@ -195,7 +195,7 @@ def assign_rows(X, network, coefs, intercepts, centers, alpha, map_=map):
         block = X[rows]
         code = propagate(block, coefs[encoder], intercepts[encoder], network.activations[encoder])[-1]
         pages.after_reading(block)
-        return soft_assignments(code, centers, alpha)[0]
+        return soft_assignments(code / unit, centers / unit, alpha)[0]
 
     slices = block_slices(*X.shape, sum(network.layer_sizes[1 : network.n_encoder_layers + 1]))
     return np.concatenate(list(map_(assign, slices)))

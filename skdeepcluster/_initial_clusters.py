@@ -1,6 +1,7 @@
 """Clusters in a code that was learned without them: where joint training starts."""
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from sklearn import config_context
@@ -8,6 +9,26 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
+
+
+class InitialClusters(NamedTuple):
+    """Clusters to begin with.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_rows,)
+    centers : ndarray of shape (n_clusters, n_components)
+        Means of the rows of every cluster, or of all rows if it has none.
+    probabilities : ndarray of shape (n_rows, n_clusters) or None
+        Of the components of a mixture, given the row.
+    radius : float
+        Root mean square distance of the rows from the centre of their cluster.
+    """
+
+    labels: np.ndarray
+    centers: np.ndarray
+    probabilities: np.ndarray | None
+    radius: float
 
 
 def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_state):
@@ -25,11 +46,7 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
 
     Returns
     -------
-    labels : ndarray of shape (n_rows,)
-    centers : ndarray of shape (n_clusters, n_components)
-        Means of the rows of every cluster, or of all rows if it has none.
-    probabilities : ndarray of shape (n_rows, n_clusters) or None
-        Of the components of the mixture, given the row.
+    clusters : InitialClusters
     """
     # Of about unit variance, which is what the mixture's tolerances are made for.
     scale = np.sqrt(np.mean(np.var(code, axis=0, dtype=np.float64))) or 1.0
@@ -47,8 +64,9 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
                 drawn = code[random_state.choice(len(code), len(code), p=sample_weight / sample_weight.sum())]
             probabilities = GaussianMixture(n_clusters, **options).fit(drawn).predict_proba(code)
             labels = probabilities.argmax(axis=1)
-    # A component of the mixture may have no rows.
     w = np.ones(len(code)) if sample_weight is None else sample_weight
+    # A component of the mixture may have no rows.
     members = [labels == cluster if np.any(labels == cluster) else slice(None) for cluster in range(n_clusters)]
-    centers = scale * np.array([np.average(code[rows], axis=0, weights=w[rows]) for rows in members])
-    return labels, centers, probabilities
+    centers = np.array([np.average(code[rows], axis=0, weights=w[rows]) for rows in members])
+    squares = np.average(np.sum((code - centers[labels]) ** 2, axis=1), weights=w)
+    return InitialClusters(labels, scale * centers, probabilities, float(scale * np.sqrt(squares)))

@@ -59,6 +59,8 @@ class JointTrainer:
         What the autoencoder's part of J is, and how rows are augmented.
     options : JointOptions
     n_clusters : int
+    unit : float
+        Of distances in the code.
     random_state : numpy.random.RandomState
         Draws the batches, and serves the augmentation.
 
@@ -72,7 +74,7 @@ class JointTrainer:
         The four terms of J after every iteration, means over its batches.
     """
 
-    def __init__(self, network, X, sample_weight, workers, autoencoder, options, n_clusters, random_state):
+    def __init__(self, network, X, sample_weight, workers, autoencoder, options, n_clusters, unit, random_state):
         self._X = X
         self._sample_weight = sample_weight
         self._workers = workers
@@ -91,6 +93,7 @@ class JointTrainer:
             n_clusters,
             gamma=float(options.gamma) / self._scale * 0.5 * total_variance(X, sample_weight),
             alpha=float(options.alpha),
+            unit=unit,
             reconstructs=reconstructs,
         )
         self._weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
@@ -186,9 +189,9 @@ class JointTrainer:
         return change
 
     def _assign(self, theta):
-        coefs, intercepts, centers = self._parameters(theta)
-        network = self._objective.network
-        return assign_rows(self._X, network, coefs, intercepts, centers, self._options.alpha, self._workers.map)
+        objective = self._objective
+        distances = objective.unit, objective.alpha
+        return assign_rows(self._X, objective.network, *self._parameters(theta), *distances, self._workers.map)
 
     def _parameters(self, theta):
         return *self._objective.layout.unpack(theta), self._objective.centers(theta)

@@ -28,6 +28,10 @@ from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 
 __all__ = ["DeepEmbeddedClustering"]
 
+# The unit of distance in the code, in root mean square distances of rows from their first centre. The codes in the
+# papers, whose unit is 1, are about as large.
+_UNITS_PER_RADIUS = 0.1
+
 # Batches, of 256 rows, that encoder=None is trained on, and the least number of epochs.
 _DEFAULT_N_BATCHES, _DEFAULT_MIN_EPOCHS = 5000, 40
 
@@ -39,15 +43,15 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     minimise
 
         J(W, b, mu) = J_sparse(W, b)  +  gamma V 1/n sum_i sum_j p_ij log(p_ij / q_ij)
-        q_ij  =  (1 + ||z_i - mu_j||^2 / alpha)^(-(alpha + 1) / 2), divided by the sum of these over j
+        q_ij  =  (1 + ||z_i - mu_j||^2 / (alpha s^2))^(-(alpha + 1) / 2), divided by the sum of these over j
         p_ij  =  (q_ij^2 / f_j) / sum_k (q_ik^2 / f_k),   f_j = sum_i q_ij
 
-    J_sparse is what `SparseAutoencoderTransformer` minimises, z_i is the code of row i, and V is the reconstruction
-    error of nothing but the mean, 1/n sum_i 1/2 ||x_i - mean(x)||^2 (half the number of features, if they are
-    standardised), so that gamma means the same on every scale of X. q_ij is the probability that row i belongs to
-    cluster j, and p_ij sharpens it: rows are drawn to the centres that they are near to already. p is fixed, and
-    computed anew from all rows after every `update_interval` batches. With ``reconstruction_weight=0`` J is the second
-    term alone.
+    J_sparse is what `SparseAutoencoderTransformer` minimises, z_i is the code of row i, and q_ij the probability that
+    row i belongs to cluster j, and p_ij sharpens it: rows are drawn to the centres that they are near to already. p is
+    fixed, and computed anew from all rows after every `update_interval` batches. Two constants make the parameters mean
+    the same on every scale. V is the reconstruction error of nothing but the mean, 1/n sum_i 1/2 ||x_i - mean(x)||^2,
+    which is half the number of features if they are standardised; s is a tenth of the root mean square distance of rows
+    from their first centre. With ``reconstruction_weight=0`` J is the second term alone.
 
     Parameters
     ----------
@@ -94,6 +98,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Cluster of every row: the nearest centre.
     cluster_centers_ : ndarray of shape (n_clusters, n_components)
         mu, in the code.
+    distance_unit_ : float
+        s, on the scale of the code.
     initial_labels_ : ndarray of shape (n_samples,)
         Clusters that were found in the code before the refinement, numbered alike.
     encoder_ : SparseAutoencoderTransformer
@@ -238,22 +244,31 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         rows, sample_weight = self._rows_to_cluster(X, sample_weight)
         random_state = check_random_state(self.random_state)
         encoder = self._fitted_encoder(rows, sample_weight, random_state)
-        initial_labels, centers, targets = self._cluster_code(encoder, rows, sample_weight, random_state)
+        start = self._cluster_code(encoder, rows, sample_weight, random_state)
+        self.distance_unit_ = _UNITS_PER_RADIUS * start.radius or 1.0
         autoencoder, options = TrainingOptions.of(encoder), JointOptions.of(self)
         with workers() as crew:
             tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
             trainer = JointTrainer(
-                encoder._network, rows, sample_weight, crew, autoencoder, options, self.n_clusters, random_state
+                encoder._network,
+                rows,
+                sample_weight,
+                crew,
+                autoencoder,
+                options,
+                self.n_clusters,
+                self.distance_unit_,
+                random_state,
             )
             with explained_overflow(rows, replace(autoencoder, learning_rate_init=self.learning_rate_init)):
                 result = trainer.run(
-                    (encoder.coefs_, encoder.intercepts_, centers),
-                    targets,
+                    (encoder.coefs_, encoder.intercepts_, start.centers),
+                    start.probabilities,
                     watch=tasks.watch,
                     callback=partial(self._after_iteration, encoder, trainer, tasks, Log(self, TERMS)),
                 )
             vars(self).update(self._fitted_attributes(encoder, trainer, result.parameters))
-            self.initial_labels_ = initial_labels
+            self.initial_labels_ = start.labels
             self.labels_ = self._assign(X, crew.map).argmax(axis=1)
             self.loss_ = trainer.loss(result.parameters)
             _warn_about_end(result.status)
@@ -366,9 +381,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         }
 
     def _assign(self, X, map_=map):
-        return assign_rows(
-            X, self._network, self.coefs_, self.intercepts_, self.cluster_centers_, float(self.alpha), map_
-        )
+        distances = self.distance_unit_, float(self.alpha)
+        return assign_rows(X, self._network, self.coefs_, self.intercepts_, self.cluster_centers_, *distances, map_)
 
 
 def _default_encoder(n_rows):

@@ -26,7 +26,7 @@ NETWORKS = {
 }
 
 
-def make_objective(network="deep", *, gamma=0.7, alpha=1.0, beta=3.0, reconstructs=True, linear=False):
+def make_objective(network="deep", *, gamma=0.7, alpha=1.0, beta=3.0, unit=0.3, reconstructs=True, linear=False):
     network = NETWORKS[network]
     beta = beta if "logistic" in network.activations[: network.n_encoder_layers] else 0.0
     hyperparameters = {"rho": 0.1, "beta": beta, "lam": 0.01}
@@ -34,7 +34,7 @@ def make_objective(network="deep", *, gamma=0.7, alpha=1.0, beta=3.0, reconstruc
         autoencoder = LinearDecoderObjective(network, **hyperparameters, projected=False)
     else:
         autoencoder = SparseAutoencoderObjective(network, **hyperparameters)
-    return EmbeddedClusteringObjective(autoencoder, K, gamma=gamma, alpha=alpha, reconstructs=reconstructs)
+    return EmbeddedClusteringObjective(autoencoder, K, gamma=gamma, alpha=alpha, unit=unit, reconstructs=reconstructs)
 
 
 @pytest.fixture
@@ -72,10 +72,10 @@ def by_definition(objective, theta, X, P, w):
     encoder = slice(objective.network.n_encoder_layers)
     coefs, intercepts = objective.layout.unpack(theta)
     Z = propagate(X, coefs[encoder], intercepts[encoder], objective.network.activations[encoder])[-1]
-    centers = theta[objective.layout.size :].reshape(K, -1)
+    centers = 0.3 * theta[objective.layout.size :].reshape(K, -1)
     value = 0.0
     for z, p, weight in zip(Z, P, w):
-        q = (1 + ((z - centers) ** 2).sum(axis=1) / objective.alpha) ** (-(objective.alpha + 1) / 2)
+        q = (1 + ((z - centers) ** 2).sum(axis=1) / (objective.alpha * 0.3**2)) ** (-(objective.alpha + 1) / 2)
         value += weight * np.sum(p * np.log(p / (q / q.sum())))
     return objective.gamma * value / N
 
@@ -219,7 +219,7 @@ def test_targets_equal_to_the_assignments_have_no_gradient(problem):
     objective = make_objective(reconstructs=False)
     theta = draw(objective)
     code = objective.forward(theta, objective.prepare(X))[objective.network.n_encoder_layers - 1]
-    Q, _ = soft_assignments(code, objective.centers(theta), objective.alpha)
+    Q, _ = soft_assignments(code / 0.3, objective.centers(theta) / 0.3, objective.alpha)
     terms, gradient = evaluate(objective, theta, X, Q)
     assert_allclose(terms, 0, atol=1e-15)
     assert_allclose(gradient[~np.isnan(gradient)], 0, atol=1e-15)

@@ -25,10 +25,10 @@ def test_the_mixture_tells_long_clusters_apart(sheets):
 
 def test_the_mixture_gives_probabilities(sheets):
     code, _ = sheets
-    labels, _, probabilities = find(code, 2, init="gaussian_mixture")
+    labels, _, probabilities, _ = find(code, 2, init="gaussian_mixture")
     assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
     assert_array_equal(labels, probabilities.argmax(axis=1))
-    assert find(code, 2, init="kmeans")[2] is None
+    assert find(code, 2, init="kmeans").probabilities is None
 
 
 @pytest.mark.parametrize("init", ["gaussian_mixture", "kmeans"])
@@ -36,7 +36,8 @@ def test_the_mixture_gives_probabilities(sheets):
 def test_centres_are_on_the_scale_of_the_code(rng, init, scale):
     truth = np.repeat([0, 1, 2], 50)
     code = scale * (rng.normal(scale=0.1, size=(150, 2)) + 5 * truth[:, np.newaxis])
-    labels, centers, _ = find(code.astype(np.float32), 3, init=init)
+    labels, centers, _, radius = find(code.astype(np.float32), 3, init=init)
+    assert_allclose(radius, np.sqrt(np.mean(np.sum((code - centers[labels]) ** 2, axis=1))), rtol=1e-3)
     assert adjusted_rand_score(truth, labels) == 1
     for cluster, center in enumerate(centers):
         assert_allclose(center, code[labels == cluster].mean(axis=0), atol=0.02 * scale)
@@ -47,13 +48,14 @@ def test_heavy_rows_move_the_centres(rng, init):
     code = np.r_[rng.normal(size=(100, 1)), rng.normal(size=(100, 1)) + 20]
     w = np.ones(200)
     w[code[:, 0] > 20] = 50
-    (_, plain, _), (labels, weighted, _) = (find(code, 2, sample_weight, init=init) for sample_weight in (None, w))
+    (_, plain, *_), (labels, weighted, *_) = (find(code, 2, sample_weight, init=init) for sample_weight in (None, w))
     assert weighted.max() > plain.max() + 0.3
     assert len(labels) == 200
 
 
 @pytest.mark.parametrize("init", ["gaussian_mixture", "kmeans"])
 def test_equal_rows_are_no_error(init):
-    labels, centers, _ = find(np.ones((20, 3)), 4, init=init)
+    labels, centers, _, radius = find(np.ones((20, 3)), 4, init=init)
+    assert radius == 0
     assert len(labels) == 20
     assert_allclose(centers, 1)

@@ -19,7 +19,7 @@ class JointSignals(NamedTuple):
     divergence : float
         sum_i w_i KL(p_i || q_i).
     center_gradient : ndarray of shape (n_clusters, n_components)
-        Derivative of J with respect to the centres.
+        Derivative of J with respect to the centres in units of s.
     """
 
     network: ErrorSignals
@@ -31,7 +31,7 @@ class EmbeddedClusteringObjective:
     """The objective of the autoencoder together with that of clusters in its code::
 
         J(W, b, mu) = J_sparse(W, b)  +  gamma 1/n sum_i w_i sum_j p_ij log(p_ij / q_ij)
-        q_ij  proportional to  (1 + ||z_i - mu_j||^2 / alpha)^(-(alpha + 1) / 2),   z_i the code of x_i
+        q_ij  proportional to  (1 + ||z_i - mu_j||^2 / (alpha s^2))^(-(alpha + 1) / 2),   z_i the code of x_i
 
     The targets p are those of the block, and fixed: `target_distribution` of the q of some earlier theta. That needs
     the frequencies of all rows, f_j = sum_i w_i q_ij, which add up over blocks.
@@ -48,13 +48,15 @@ class EmbeddedClusteringObjective:
         Weight of the clustering term.
     alpha : float > 0
         Degrees of freedom of q.
+    unit : float > 0, default=1.0
+        s, the unit of distance in the code.
     reconstructs : bool, default=True
         Whether J_sparse counts (IDEC). Without it (DEC) the decoder has no gradient.
 
     Attributes
     ----------
     layout : ParameterLayout
-        Places of the weights and biases in theta; the centres, row by row, come after them.
+        Places of the weights and biases in theta; the centres in units of s, row by row, come after them.
 
     References
     ----------
@@ -62,22 +64,24 @@ class EmbeddedClusteringObjective:
     al., "Unsupervised deep embedding for clustering analysis", 2016.
     """
 
-    def __init__(self, autoencoder, n_clusters, *, gamma, alpha, reconstructs=True):
+    def __init__(self, autoencoder, n_clusters, *, gamma, alpha, unit=1.0, reconstructs=True):
         self.autoencoder = autoencoder
         self.network = autoencoder.network
         self.layout = autoencoder.layout
         self.gamma = gamma
         self.alpha = alpha
+        self.unit = unit
         self.reconstructs = reconstructs
         self._centers_shape = n_clusters, self.network.n_components
 
     def pack(self, coefs, intercepts, centers, dtype):
         """Copy the parameters into a new theta."""
-        return np.concatenate([self.layout.pack(coefs, intercepts), np.ravel(centers)]).astype(dtype, copy=False)
+        network = self.layout.pack(coefs, intercepts)
+        return np.concatenate([network, np.ravel(centers) / self.unit]).astype(dtype, copy=False)
 
     def centers(self, theta):
-        """View of the centres in theta, shape (n_clusters, n_components)."""
-        return theta[self.layout.size :].reshape(self._centers_shape)
+        """The centres, shape (n_clusters, n_components)."""
+        return self.unit * self._centers_in_units(theta)
 
     def prepare(self, X, sample_weight=None, noisy=None):
         """The rows X as a `Block`, whose targets are to be set."""
@@ -97,13 +101,13 @@ class EmbeddedClusteringObjective:
 
     def error_signals(self, theta, block, outputs, shared):
         """The `JointSignals` of a block, given its `forward` and what `combine` returned for all rows."""
-        centers = self.centers(theta)
-        code = outputs[self.network.n_encoder_layers - 1]
+        centers = self._centers_in_units(theta)
+        code = outputs[self.network.n_encoder_layers - 1] / self.unit
         divergence, code_gradient, center_gradient = clustering_divergence(
             code, centers, block.targets, self.alpha, block.sample_weight
         )
         factor = self.gamma / shared.n_rows
-        code_gradient = (factor * code_gradient).astype(theta.dtype, copy=False)
+        code_gradient = (factor / self.unit * code_gradient).astype(theta.dtype, copy=False)
         if self.reconstructs:
             signals = self.autoencoder.error_signals(theta, block, outputs, shared, code_gradient)
         else:
@@ -120,6 +124,9 @@ class EmbeddedClusteringObjective:
         divergence = sum(of_block.divergence for of_block in signals_of_blocks)
         pieces.append((slice(self.layout.size, theta.size), lambda: self._center_gradient(signals_of_blocks)))
         return np.append(terms, self.gamma * divergence / shared.n_rows), pieces
+
+    def _centers_in_units(self, theta):
+        return theta[self.layout.size :].reshape(self._centers_shape)
 
     def _encoder_signals(self, theta, block, outputs, code_gradient):
         encoder = slice(self.network.n_encoder_layers)
