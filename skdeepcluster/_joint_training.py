@@ -24,6 +24,13 @@ from ._validation import total_variance
 # The terms of J.
 TERMS = (*AUTOENCODER_TERMS, "clustering")
 
+# Batches of an iteration that update_interval=None means at least.
+_UPDATE_INTERVAL = 140
+
+# The unit of distance in the code, in root mean square distances of rows from their first centre. The codes in the
+# papers, whose unit is 1, are about as large.
+_UNITS_PER_RADIUS = 0.1
+
 # Clusters are merged if their centres are nearer than this, relative to the median distance of two centres.
 _MERGED_DISTANCE = 1e-2
 
@@ -35,7 +42,7 @@ class JointOptions:
     gamma: float
     alpha: float
     reconstruction_weight: float
-    update_interval: int
+    update_interval: int | None
     max_iter: int
     tol: float
     batch_size: int
@@ -58,14 +65,14 @@ class JointTrainer:
     autoencoder : TrainingOptions
         What the autoencoder's part of J is, and how rows are augmented.
     options : JointOptions
-    n_clusters : int
-    unit : float
-        Of distances in the code.
+    start : InitialClusters
     random_state : numpy.random.RandomState
         Draws the batches, and serves the augmentation.
 
     Attributes
     ----------
+    unit : float
+        Of distances in the code.
     labels : ndarray of int of shape (n_rows,)
         The nearest centre of every row, after the last iteration.
     label_changes : list of float
@@ -74,13 +81,14 @@ class JointTrainer:
         The four terms of J after every iteration, means over its batches.
     """
 
-    def __init__(self, network, X, sample_weight, workers, autoencoder, options, n_clusters, unit, random_state):
+    def __init__(self, network, X, sample_weight, workers, autoencoder, options, start, random_state):
         self._X = X
         self._sample_weight = sample_weight
         self._workers = workers
         self._options = options
         self._augment, self._corruption = autoencoder.augment, autoencoder.corruption
         self._random_state = random_state
+        self.unit = _UNITS_PER_RADIUS * start.radius or 1.0
         reconstructs = options.reconstruction_weight > 0
         # Only their ratio counts: Adam does not see the scale of J.
         self._scale = options.reconstruction_weight if reconstructs else 1.0
@@ -90,42 +98,40 @@ class JointTrainer:
             self._autoencoder = SparseAutoencoderObjective(network, **autoencoder.hyperparameters)
         self._objective = EmbeddedClusteringObjective(
             self._autoencoder,
-            n_clusters,
+            len(start.centers),
             gamma=float(options.gamma) / self._scale * 0.5 * total_variance(X, sample_weight),
             alpha=float(options.alpha),
-            unit=unit,
+            unit=self.unit,
             reconstructs=reconstructs,
         )
         self._weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-        self._targets = np.empty((X.shape[0], n_clusters), dtype=X.dtype)
+        self._targets = np.empty((X.shape[0], len(start.centers)), dtype=X.dtype)
+        self._start = start
         self.labels = None
         self.label_changes = []
         self.terms = []
 
-    def run(self, parameters, targets, *, watch, callback):
-        """Train from some parameters on.
+    def run(self, coefs, intercepts, *, watch, callback):
+        """Train from these parameters of the network on.
 
         Parameters
         ----------
-        parameters : (coefs, intercepts, centers)
-            The last of shape (n_clusters, n_components).
-        targets : ndarray of shape (n_rows, n_clusters) or None
-            What the first iteration goes by; None makes them of the assignments as all others are made.
+        coefs, intercepts : lists of ndarrays
         watch : callable
             Wraps the iterator of iterations.
         callback : callable
-            ``callback(parameters)`` is called after every iteration, with views that the next one changes; see
-            `minimize` for what it returns.
+            ``callback(parameters)`` is called after every iteration, with (coefs, intercepts, centers), which the next
+            one changes; see `minimize` for what it returns.
 
         Returns
         -------
         result : scipy.optimize.OptimizeResult
             As from `minimize`, with ``parameters`` besides.
         """
-        state = AdamState.start(self._objective.pack(*parameters, self._X.dtype))
+        state = AdamState.start(self._objective.pack(coefs, intercepts, self._start.centers, self._X.dtype))
         self._set_targets(state.x)
-        if targets is not None:
-            self._targets[...] = targets
+        if self._start.probabilities is not None:
+            self._targets[...] = self._start.probabilities
         result = minimize(
             watch(self._iterations(state)),
             state,
@@ -149,9 +155,12 @@ class JointTrainer:
         return float(self._scale * value)
 
     def _iterations(self, state):
-        """Iterations of `update_interval` batches, without regard to where an epoch ends."""
-        n_steps = self._options.max_iter * self._options.update_interval
-        batches = self._endless_batches()
+        """Iterations of so many batches, without regard to where an epoch ends."""
+        batch_size = min(self._options.batch_size, self._X.shape[0])
+        batches_per_epoch = -(-self._X.shape[0] // batch_size)
+        interval = self._options.update_interval or max(_UPDATE_INTERVAL, batches_per_epoch)
+        n_steps = self._options.max_iter * interval
+        batches = self._endless_batches(batch_size)
         return adam(
             MiniBatch(
                 self._objective,
@@ -161,13 +170,12 @@ class JointTrainer:
                 random_state=self._random_state,
             ),
             state,
-            batches=lambda: islice(batches, self._options.update_interval),
+            batches=lambda: islice(batches, interval),
             step_size=lambda step: self._options.learning_rate_init * (1 - step / n_steps),
             map_=self._workers.map,
         )
 
-    def _endless_batches(self):
-        batch_size = min(self._options.batch_size, self._X.shape[0])
+    def _endless_batches(self, batch_size):
         while True:
             for batch in shuffled_batches(self._X, self._sample_weight, batch_size, self._random_state):
                 yield batch._replace(targets=self._targets[batch.indices])

@@ -28,10 +28,6 @@ from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 
 __all__ = ["DeepEmbeddedClustering"]
 
-# The unit of distance in the code, in root mean square distances of rows from their first centre. The codes in the
-# papers, whose unit is 1, are about as large.
-_UNITS_PER_RADIUS = 0.1
-
 # Batches, of 256 rows, that encoder=None is trained on, and the least number of epochs.
 _DEFAULT_N_BATCHES, _DEFAULT_MIN_EPOCHS = 5000, 40
 
@@ -70,8 +66,9 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     reconstruction_weight : float, default=1.0
         Weight of J_sparse, >= 0. With 0, which is DEC, the decoder is left as it was pretrained, and nothing keeps the
         code from losing what does not help to tell the clusters apart.
-    update_interval : int, default=140
-        Number of batches between two computations of p: an iteration.
+    update_interval : int, default=None
+        Number of batches between two computations of p: an iteration. None means 140, as in the papers, or an epoch if
+        that has more batches: to compute p takes about a sixth of an epoch.
     max_iter : int, default=50
         Largest number of iterations. The step of Adam falls linearly to zero over them.
     tol : float, default=1e-3
@@ -167,7 +164,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         "gamma": [Interval(Real, 0, None, closed="neither")],
         "alpha": [Interval(Real, 0, None, closed="neither")],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
-        "update_interval": [Interval(Integral, 1, None, closed="left")],
+        "update_interval": [Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, 1, closed="both")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -186,7 +183,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         gamma=0.1,
         alpha=1.0,
         reconstruction_weight=1.0,
-        update_interval=140,
+        update_interval=None,
         max_iter=50,
         tol=1e-3,
         batch_size=256,
@@ -245,25 +242,16 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         random_state = check_random_state(self.random_state)
         encoder = self._fitted_encoder(rows, sample_weight, random_state)
         start = self._cluster_code(encoder, rows, sample_weight, random_state)
-        self.distance_unit_ = _UNITS_PER_RADIUS * start.radius or 1.0
         autoencoder, options = TrainingOptions.of(encoder), JointOptions.of(self)
         with workers() as crew:
             tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
             trainer = JointTrainer(
-                encoder._network,
-                rows,
-                sample_weight,
-                crew,
-                autoencoder,
-                options,
-                self.n_clusters,
-                self.distance_unit_,
-                random_state,
+                encoder._network, rows, sample_weight, crew, autoencoder, options, start, random_state
             )
             with explained_overflow(rows, replace(autoencoder, learning_rate_init=self.learning_rate_init)):
                 result = trainer.run(
-                    (encoder.coefs_, encoder.intercepts_, start.centers),
-                    start.probabilities,
+                    encoder.coefs_,
+                    encoder.intercepts_,
                     watch=tasks.watch,
                     callback=partial(self._after_iteration, encoder, trainer, tasks, Log(self, TERMS)),
                 )
@@ -374,6 +362,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             "coefs_": coefs,
             "intercepts_": intercepts,
             "cluster_centers_": centers,
+            "distance_unit_": trainer.unit,
             "labels_": trainer.labels,
             "loss_curve_": records(trainer.terms, TERMS),
             "label_change_": np.array(trainer.label_changes),

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits, make_blobs
 from sklearn.preprocessing import StandardScaler
 
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
-collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py"]
+collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py", "test_joint_callbacks.py"]
 
 
 @pytest.fixture

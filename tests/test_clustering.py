@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from skdeepcluster import SparseAutoencoderTransformer, clustering
 from skdeepcluster._initial_clusters import InitialClusters
+from skdeepcluster._objectives import EmbeddedClusteringObjective
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 from skdeepcluster.metrics import make_clustering_scorer
@@ -128,6 +129,21 @@ def test_dec_leaves_the_decoder_alone(blobs, tied):
 def test_it_stops_when_few_labels_change(blobs, frozen):
     parameters = QUICK | {"max_iter": 50, "tol": 0.5}
     assert DeepEmbeddedClustering(6, encoder=frozen, **parameters).fit(blobs).n_iter_ == 1
+
+
+@pytest.mark.parametrize("batch_size, n_batches", [(256, 140), (2, 300)])
+def test_an_iteration_has_140_batches_or_an_epoch(blobs, frozen, monkeypatch, batch_size, n_batches):
+    seen = []
+    prepare = EmbeddedClusteringObjective.prepare
+    monkeypatch.setattr(
+        EmbeddedClusteringObjective, "prepare", lambda *arguments: seen.append(1) or prepare(*arguments)
+    )
+    parameters = QUICK | {"update_interval": None, "max_iter": 1, "batch_size": batch_size}
+    DeepEmbeddedClustering(6, encoder=frozen, **parameters).fit(blobs)
+    blocks_per_batch = 2 if batch_size == 256 else 1
+    # The last batch of an epoch of 600 rows has 88 of them, a block by itself.
+    n_small = n_batches // 3 if batch_size == 256 else 0
+    assert len(seen) == blocks_per_batch * n_batches - n_small
 
 
 def test_label_change_is_the_share_of_rows_that_moved(blobs, frozen):

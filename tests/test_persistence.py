@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster.clustering import DeepEmbeddedClustering
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
 
@@ -70,3 +71,13 @@ def test_partial_fit_goes_on_in_the_loaded_estimator(X, tmp_path, round_trip):
     loaded = round_trip(model, tmp_path / "model")
     assert_array_equal(loaded.partial_fit(data).coefs_[0], model.partial_fit(data).coefs_[0])
     assert np.isfinite(loaded.loss_)
+
+
+@pytest.mark.parametrize("round_trip", [by_pickle, by_joblib, by_skops])
+def test_joint_clusterings_survive(X, tmp_path, round_trip):
+    encoder = SparseAutoencoderTransformer(2, code_activation="identity", beta=0, max_iter=10, random_state=0)
+    joint = DeepEmbeddedClustering(3, encoder=encoder, max_iter=2, update_interval=5, random_state=0)
+    model = make_pipeline(StandardScaler(), joint).fit(X)
+    loaded = round_trip(model, tmp_path / "model")
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert sorted(vars(loaded[1])) == sorted(vars(joint))

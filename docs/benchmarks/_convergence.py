@@ -5,7 +5,7 @@ import time
 import numpy as np
 from _datasets import mnist
 from _problem import MNIST_PROBLEM, MNIST_UNITS, AdamRun, Problem
-from _timing import print_table
+from _tables import print_table
 from scipy.optimize import minimize
 from sklearn.neural_network import MLPRegressor
 

@@ -31,12 +31,3 @@ def in_fresh_interpreter(script, *arguments):
     command = [sys.executable, "-W", "ignore", Path(__file__).parent / script, *map(str, arguments)]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return [float(number) for number in output.splitlines()[-1].split()]
-
-
-def print_table(rows):
-    """Dictionaries with the same keys as a Markdown table."""
-    print("| " + " | ".join(rows[0]) + " |\n|" + "---|" * len(rows[0]))
-    for row in rows:
-        cells = [f"{value:.3g}" if isinstance(value, float) else str(value) for value in row.values()]
-        print("| " + " | ".join(cells) + " |")
-    print()

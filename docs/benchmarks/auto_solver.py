@@ -17,7 +17,7 @@ import numpy as np
 from _datasets import mnist, pendigits
 from _machine import describe_machine
 from _problem import DEEP_LAYERS, DEEP_UNITS, MNIST_PROBLEM, MNIST_UNITS, Problem
-from _timing import print_table
+from _tables import print_table
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer

@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 from _datasets import keel, mnist, pendigits
 from _machine import describe_machine
-from _timing import print_table
+from _tables import print_table, spread
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
@@ -78,10 +78,6 @@ def evaluate(transformer, X, y, seed):
     seconds = time.perf_counter() - start
     labels = KMeans(len(np.unique(y)), n_init=10, random_state=seed).fit_predict(Z)
     return 100 * clustering_accuracy(y, labels), 100 * normalized_mutual_info_score(y, labels), seconds
-
-
-def spread(values):
-    return f"{np.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 if __name__ == "__main__":

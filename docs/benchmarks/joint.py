@@ -23,21 +23,19 @@ import numpy as np
 from _datasets import fsdd_log_mel, mnist, newsgroups_bare_tfidf, pendigits
 from _images import turn_and_shift
 from _machine import describe_machine
-from _timing import print_table
+from _tables import agreement, print_table, spread
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
-from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.model_selection import estimate_eps
 
 # Methods that need all distances see so many rows at most, and are judged on these.
@@ -213,16 +211,8 @@ def run(name, group, seed, data_dir, done):
         rows = rows[0] if rows else slice(None)
         result = {"set": name, "method": method, "seed": seed, "minutes": seconds / 60}
         for truth, y in truths.items():
-            result[truth] = {
-                "accuracy": 100 * clustering_accuracy(y[rows], labels),
-                "NMI": 100 * normalized_mutual_info_score(y[rows], labels),
-                "ARI": 100 * adjusted_rand_score(y[rows], labels),
-            }
+            result[truth] = agreement(y[rows], labels)
         yield result
-
-
-def spread(values):
-    return f"{np.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
 
 
 def print_results(results):

@@ -21,7 +21,8 @@ from _datasets import mnist, newsgroups_tfidf
 from _machine import describe_machine
 from _memory import peak
 from _problem import DEEP_LAYERS, DEEP_PROBLEM, DEEP_UNITS, MNIST_PROBLEM, MNIST_UNITS, AdamRun, Problem
-from _timing import alternate, in_fresh_interpreter, print_table
+from _tables import print_table
+from _timing import alternate, in_fresh_interpreter
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
