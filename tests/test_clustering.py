@@ -10,7 +10,7 @@ from scipy.special import rel_entr
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -21,7 +21,7 @@ from skdeepcluster import SparseAutoencoderTransformer, clustering
 from skdeepcluster._initial_clusters import InitialClusters
 from skdeepcluster._objectives import EmbeddedClusteringObjective
 from skdeepcluster.clustering import DeepEmbeddedClustering
-from skdeepcluster.exceptions import DegenerateClusteringWarning, InterruptedFitWarning
+from skdeepcluster.exceptions import DegenerateClusteringWarning, InputScaleWarning, InterruptedFitWarning
 from skdeepcluster.metrics import make_clustering_scorer
 from skdeepcluster.model_selection import ClusteringSearch
 
@@ -85,6 +85,26 @@ def test_loss_by_definition(blobs, frozen, reconstruction_weight):
     assert_allclose(model.loss_, expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize("init", ["kmeans", "gaussian_mixture"])
+def test_weighted_loss_by_definition(blobs, frozen, init):
+    X, w = 2 * blobs, np.where(np.arange(600) % 3, 0.5, 4.0)
+    parameters = QUICK | {"learning_rate_init": 1e-12, "max_iter": 1, "reconstruction_weight": 0, "init": init}
+    model = DeepEmbeddedClustering(6, encoder=frozen, gamma=0.3, **parameters).fit(X, sample_weight=w)
+    w = w / w.mean()
+    Q = model.predict_proba(X)
+    P = Q**2 / (w @ Q)
+    P /= P.sum(axis=1, keepdims=True)
+    V = w @ ((X - w @ X / 600) ** 2).sum(axis=1) / 600 / 2
+    assert_allclose(model.loss_, 0.3 * V * (w @ rel_entr(P, Q).sum(axis=1)) / 600, rtol=1e-8)
+    squares = ((model.transform(X) - model.cluster_centers_[model.initial_labels_]) ** 2).sum(axis=1)
+    assert_allclose(model.distance_unit_, 0.1 * np.sqrt(w @ squares / 600), rtol=1e-6)
+    if init == "kmeans":
+        # Batches of rows that are drawn once have the same mean as all rows.
+        parameters |= {"batch_size": 200, "update_interval": 3}
+        batches = DeepEmbeddedClustering(6, encoder=frozen, gamma=0.3, **parameters).fit(X, sample_weight=w)
+        assert_allclose(batches.loss_curve_["clustering"][0], model.loss_, rtol=1e-6)
+
+
 def test_the_curve_has_the_terms_of_j(blobs, frozen):
     model = DeepEmbeddedClustering(6, encoder=frozen, tol=0, **QUICK).fit(blobs)
     curve = model.loss_curve_
@@ -101,6 +121,7 @@ def test_scaling_the_weights_of_j_scales_j_and_nothing_else(blobs, frozen):
         for factor in (1, 4)
     ]
     assert_allclose(models[1].loss_, 4 * models[0].loss_, rtol=1e-12)
+    assert_allclose(models[1].loss_curve_["loss"], 4 * models[0].loss_curve_["loss"], rtol=1e-12)
     assert_allclose(models[1].cluster_centers_, models[0].cluster_centers_, rtol=1e-12)
 
 
@@ -193,6 +214,16 @@ def test_the_first_targets_are_the_probabilities_of_the_mixture(blobs, frozen, m
     Q = model.predict_proba(blobs)
     assert_allclose(divergence[0], blobs.var(axis=0).sum() / 2 * rel_entr(targets, Q).sum() / 600, rtol=1e-6)
     assert_allclose(divergence[1], model.loss_, rtol=1e-6)
+
+
+def test_the_noise_of_the_encoder_goes_on(blobs, frozen):
+    noisy = clone(frozen.estimator).fit(blobs).set_params(corruption=0.3)
+    models = [
+        DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(blobs) for encoder in (frozen, FrozenEstimator(noisy))
+    ]
+    assert_array_equal(models[0].initial_labels_, models[1].initial_labels_)
+    errors = [model.loss_curve_["reconstruction"][0] for model in models]
+    assert errors[1] > 1.2 * errors[0]
 
 
 def test_an_encoder_that_is_not_frozen_is_cloned_and_fitted(blobs, fitted):
@@ -379,6 +410,17 @@ def test_in_a_pipeline(blobs):
     labels = model.fit_predict(3 * blobs + 1)
     assert_array_equal(model.predict(3 * blobs + 1), labels)
     assert model.transform(3 * blobs + 1).shape == (600, 4)
+
+
+def test_data_on_another_scale_than_the_frozen_encoder_wants_draw_a_warning(blobs, frozen):
+    with pytest.warns(InputScaleWarning):
+        DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(100 * blobs)
+
+
+def test_scorers_know_its_input_and_its_code(blobs, fitted):
+    for space, Z in (("input", blobs), ("code", fitted.transform(blobs))):
+        score = make_clustering_scorer("silhouette", space=space)(fitted, blobs)
+        assert_allclose(score, silhouette_score(Z, fitted.labels_), rtol=1e-6)
 
 
 @pytest.mark.parametrize("space", ["input", "code"])

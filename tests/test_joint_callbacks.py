@@ -1,5 +1,7 @@
 """scikit-learn's callbacks in joint clustering: collected only where scikit-learn has them, see conftest.py."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from _recorder import Recorder
@@ -33,6 +35,23 @@ def test_iterations_of_joint_clustering_are_tasks_with_a_fitted_estimator(X):
     assert_array_equal(last.predict(X), model.labels_)
     assert_allclose(last.cluster_centers_, model.cluster_centers_)
     assert not np.array_equal(recorder.estimators[0].coefs_[0], last.coefs_[0])
+
+
+def test_label_change_counts_from_one_iteration_to_the_next(X):
+    recorder = Recorder()
+    model = joint(X, update_interval=30, init="kmeans").set_params(n_clusters=12).set_callbacks(recorder).fit(X)
+    labels = [estimator.labels_ for estimator in recorder.estimators]
+    changes = [np.mean(before != after) for before, after in pairwise(labels)]
+    assert_allclose(model.label_change_[1:], changes)
+    assert max(changes) > 0
+
+
+def test_the_step_falls_to_zero(X):
+    recorder = Recorder()
+    joint(X).set_callbacks(recorder).fit(X)
+    weights = [estimator.coefs_[0] for estimator in recorder.estimators]
+    steps = [np.abs(after - before).max() for before, after in pairwise(weights)]
+    assert steps[-1] < steps[0] / 2
 
 
 def test_a_callback_may_end_joint_clustering(X):

@@ -3,10 +3,11 @@
     python docs/benchmarks/joint.py SET --out FILE [--data-dir DIR] [--seeds 0 1 2] [--methods GROUP ...]
 
 SET is mnist, pendigits, fsdd or newsgroups. Every result is added to FILE, as a line of JSON, when it is there, and
-what FILE has is not computed again: so a study of hours can be taken up where it was left. Then the table of FILE is
-printed: medians over seeds, with the range, of the accuracy under the best matching of clusters to classes, the
-normalised mutual information and the adjusted Rand index, in points, and the median minutes of a fit, features
-included. All methods are told the number of classes. What came out is in docs/clustering.md.
+what FILE has is not computed again, nor are autoencoders, which are kept beside it: so a study of hours can be taken
+up where it was left. Then the table of FILE is printed: medians over seeds, with the range, of the accuracy under the
+best matching of clusters to classes, the normalised mutual information and the adjusted Rand index, in points, and the
+median minutes of a fit, features included. All methods are told the number of classes. What came out is in
+docs/clustering.md.
 
 umap-learn and clustpy are needed for two groups: pip install umap-learn clustpy
 """
@@ -19,6 +20,7 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+import joblib
 import numpy as np
 from _datasets import fsdd_log_mel, mnist, newsgroups_bare_tfidf, pendigits
 from _images import turn_and_shift
@@ -79,7 +81,7 @@ MANIFOLD = {"n_components": 10, "n_neighbors": 20, "min_dist": 0.0}
 N_EPOCHS = 20
 
 
-def baselines(X, encoder, n_clusters, seed):
+def baselines(X, encoder, n_clusters, seed, out):
     """KMeans, alone and on principal components."""
     kmeans = KMeans(n_clusters, n_init=10, random_state=seed)
     components = (TruncatedSVD if issparse(X) else PCA)(encoder.n_components, random_state=seed)
@@ -87,12 +89,16 @@ def baselines(X, encoder, n_clusters, seed):
     yield f"{type(components).__name__}, KMeans", lambda: timed(make_pipeline(components, kmeans).fit_predict, X)
 
 
-def autoencoder(X, encoder, n_clusters, seed, title="autoencoder"):
+def autoencoder(X, encoder, n_clusters, seed, out, title="autoencoder"):
     """Clusterers on the code, and the code and clusters refined together."""
 
     @cache
     def fitted():
-        autoencoder, seconds = timed(clone(encoder).set_params(random_state=seed).fit, X)
+        unfitted = clone(encoder).set_params(random_state=seed)
+        kept = out.with_name(f"{out.stem}-{joblib.hash((unfitted, X.shape))}.joblib")
+        if not kept.exists():
+            joblib.dump(timed(unfitted.fit, X), kept)
+        autoencoder, seconds = joblib.load(kept)
         starts = range(0, X.shape[0], 5000)
         return autoencoder, np.vstack([autoencoder.transform(X[start : start + 5000]) for start in starts]), seconds
 
@@ -118,7 +124,7 @@ def autoencoder(X, encoder, n_clusters, seed, title="autoencoder"):
     yield f"{title}, KMeans", lambda: on_code(KMeans(n_clusters, **options))
     yield f"{title}, GaussianMixture", lambda: on_code(mixture)
     yield f"{title}, AgglomerativeClustering", lambda: on_sampled_code(lambda Z: AgglomerativeClustering(n_clusters))
-    yield f"{title}, DBSCAN", lambda: on_sampled_code(lambda Z: DBSCAN(estimate_eps(Z)))
+    yield f"{title}, DBSCAN", lambda: on_sampled_code(lambda Z: DBSCAN(estimate_eps(Z).eps))
     if umap := optional("umap"):
         embedding = umap.UMAP(**MANIFOLD, random_state=seed)
         yield f"{title}, UMAP, GaussianMixture", lambda: on_code(make_pipeline(embedding, mixture))
@@ -126,13 +132,13 @@ def autoencoder(X, encoder, n_clusters, seed, title="autoencoder"):
     yield f"{refined}, reconstruction_weight=0", lambda: joint(reconstruction_weight=0)
 
 
-def augmented(X, encoder, n_clusters, seed):
+def augmented(X, encoder, n_clusters, seed, out):
     """The same for images that are turned and shifted while the network learns."""
     parameters = {"corruption": 0.0, "augment": turn_and_shift, "max_iter": N_AUGMENTED_EPOCHS}
-    yield from autoencoder(X, clone(encoder).set_params(**parameters), n_clusters, seed, "augmented autoencoder")
+    yield from autoencoder(X, clone(encoder).set_params(**parameters), n_clusters, seed, out, "augmented autoencoder")
 
 
-def manifold(X, encoder, n_clusters, seed):
+def manifold(X, encoder, n_clusters, seed, out):
     """UMAP of the data themselves."""
     if umap := optional("umap"):
         mixture = GaussianMixture(n_clusters, n_init=10, random_state=seed)
@@ -140,7 +146,7 @@ def manifold(X, encoder, n_clusters, seed):
         yield "UMAP, GaussianMixture", lambda: timed(recipe.fit_predict, X)
 
 
-def clustpy(X, encoder, n_clusters, seed):
+def clustpy(X, encoder, n_clusters, seed, out):
     """DEC and IDEC of ClustPy beside ours: the same layers, batches and numbers of epochs, one after the other."""
     if not optional("clustpy"):
         return
@@ -197,14 +203,14 @@ def timed(function, X, before=0.0):
     return result, before + time.perf_counter() - start
 
 
-def run(name, group, seed, data_dir, done):
+def run(name, group, seed, data_dir, out, done):
     """The results of a group of methods that are not done yet, as dictionaries."""
     read, before, encoder = SETS[name]
     X, truths = read(data_dir)
     truths = truths if isinstance(truths, dict) else {"class": truths}
     X = before.fit_transform(X)
     n_clusters = len(np.unique(truths["class"]))
-    for method, function in GROUPS[group](X, encoder, n_clusters, seed):
+    for method, function in GROUPS[group](X, encoder, n_clusters, seed, out):
         if (name, method, seed) in done:
             continue
         labels, seconds, *rows = function()
@@ -245,7 +251,7 @@ if __name__ == "__main__":
     done = {(result["set"], result["method"], result["seed"]) for result in results}
     for seed in arguments.seeds:
         for group in arguments.methods:
-            for result in run(arguments.name, group, seed, arguments.data_dir, done):
+            for result in run(arguments.name, group, seed, arguments.data_dir, arguments.out, done):
                 print(json.dumps(result), flush=True)
                 with arguments.out.open("a") as file:
                     file.write(json.dumps(result) + "\n")
