@@ -32,7 +32,7 @@ class InitialClusters(NamedTuple):
 
 
 def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_state):
-    """Clusters by one of two methods of scikit-learn, the best of n_init runs.
+    """Clusters by one of two methods of scikit-learn, the best of n_init runs. BLAS is to have one thread.
 
     Parameters
     ----------
@@ -52,11 +52,12 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     scale = np.sqrt(np.mean(np.var(code, axis=0, dtype=np.float64))) or 1.0
     code = code.astype(np.float64) / scale
     options = {"n_init": n_init, "random_state": random_state}
-    # With several threads sums are added up in a changing order. That a start has not converged does no harm. The
-    # mixture's own start by KMeans is not for other kinds of arrays.
-    with threadpool_limits(1), config_context(array_api_dispatch=False), warnings.catch_warnings():
+    # With several threads KMeans adds up in a changing order. That a start has not converged does no harm. The start of
+    # the mixture itself, by KMeans, is not for other kinds of arrays.
+    with threadpool_limits(1, user_api="openmp"), config_context(array_api_dispatch=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if init == "kmeans":
+        # A mixture needs two rows.
+        if init == "kmeans" or len(code) == 1:
             labels, probabilities = KMeans(n_clusters, **options).fit_predict(code, sample_weight=sample_weight), None
         else:
             drawn = code

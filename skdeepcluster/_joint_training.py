@@ -18,7 +18,7 @@ from ._objectives import (
 )
 from ._record import TERMS as AUTOENCODER_TERMS
 from ._rows import shuffled_batches
-from ._solvers import AdamState, adam, minimize
+from ._solvers import AdamState, NotFiniteError, adam, minimize
 from ._validation import total_variance
 
 # The terms of J.
@@ -31,8 +31,8 @@ _UPDATE_INTERVAL = 140
 # papers, whose unit is 1, are about as large.
 _UNITS_PER_RADIUS = 0.1
 
-# Clusters are merged if their centres are nearer than this, relative to the median distance of two centres.
-_MERGED_DISTANCE = 1e-2
+# Clusters are merged if their centres are nearer than this, in units of distance.
+_MERGED_DISTANCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ class JointTrainer:
     ----------
     unit : float
         Of distances in the code.
+    initial_labels : ndarray of int of shape (n_rows,)
+        Those of the start.
     labels : ndarray of int of shape (n_rows,)
         The nearest centre of every row, after the last iteration.
     label_changes : list of float
@@ -90,8 +92,9 @@ class JointTrainer:
         self._random_state = random_state
         self.unit = _UNITS_PER_RADIUS * start.radius or 1.0
         reconstructs = options.reconstruction_weight > 0
-        # Only their ratio counts: Adam does not see the scale of J.
-        self._scale = options.reconstruction_weight if reconstructs else 1.0
+        clustering_weight = float(options.gamma) * 0.5 * total_variance(X, sample_weight)
+        # What J is divided by: only the ratio of its weights counts, and Adam wants gradients well above its epsilon.
+        self._scale = float(options.reconstruction_weight) if reconstructs else clustering_weight
         if issparse(X) and reconstructs and network.activations[-1] == "identity":
             self._autoencoder = LinearDecoderObjective(network, **autoencoder.hyperparameters, projected=False)
         else:
@@ -99,7 +102,7 @@ class JointTrainer:
         self._objective = EmbeddedClusteringObjective(
             self._autoencoder,
             len(start.centers),
-            gamma=float(options.gamma) / self._scale * 0.5 * total_variance(X, sample_weight),
+            gamma=clustering_weight / self._scale if reconstructs else 1.0,
             alpha=float(options.alpha),
             unit=self.unit,
             reconstructs=reconstructs,
@@ -107,6 +110,7 @@ class JointTrainer:
         self._weights = np.ones(X.shape[0]) if sample_weight is None else sample_weight
         self._targets = np.empty((X.shape[0], len(start.centers)), dtype=X.dtype)
         self._start = start
+        self.initial_labels = start.labels
         self.labels = None
         self.label_changes = []
         self.terms = []
@@ -152,6 +156,8 @@ class JointTrainer:
         if self._objective.reconstructs:
             autoencoder = FullBatch(self._autoencoder, self._X, self._sample_weight, self._workers)
             value += np.sum(autoencoder(theta[: self._autoencoder.layout.size])[0])
+        if not np.isfinite(value):
+            raise NotFiniteError("value not finite after the last step")
         return float(self._scale * value)
 
     def _iterations(self, state):
@@ -181,8 +187,9 @@ class JointTrainer:
                 yield batch._replace(targets=self._targets[batch.indices])
 
     def _after_iteration(self, callback, state, terms):
+        change = self._set_targets(state.x)
         self.terms.append(self._scale * terms)
-        self.label_changes.append(self._set_targets(state.x))
+        self.label_changes.append(change)
         if reason := callback(self._parameters(state.x)):
             return reason
         return "converged" if self.label_changes[-1] < self._options.tol else None
@@ -205,9 +212,8 @@ class JointTrainer:
         return *self._objective.layout.unpack(theta), self._objective.centers(theta)
 
 
-def degenerate_clusters(labels, centers):
+def degenerate_clusters(labels, centers, unit):
     """Clusters without rows, and pairs of clusters that have merged: two lists."""
     empty = np.flatnonzero(np.bincount(labels, minlength=len(centers)) == 0)
-    distances = pdist(centers)
-    near = squareform(distances <= _MERGED_DISTANCE * np.median(distances)) if len(centers) > 1 else np.zeros((1, 1))
-    return empty.tolist(), [tuple(pair) for pair in np.argwhere(np.triu(near)).tolist()]
+    near = squareform(pdist(centers)) <= _MERGED_DISTANCE * unit
+    return empty.tolist(), [tuple(pair) for pair in np.argwhere(np.triu(near, k=1)).tolist()]

@@ -82,7 +82,8 @@ def code_moments(X, sample_weight, encode):
 def total_variance(X, sample_weight):
     """Weighted mean over rows of ||x_i - mean||^2."""
     if issparse(X):
-        return float(mean_variance_axis(X, axis=0, weights=sample_weight)[1].sum())
+        w = None if sample_weight is None else sample_weight.astype(X.dtype)
+        return float(mean_variance_axis(X, axis=0, weights=w)[1].sum())
     return float(code_moments(X, sample_weight, lambda block: block)[1].sum())
 
 

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -20,6 +20,7 @@ from ._initial_clusters import initial_clusters
 from ._joint_training import TERMS, JointOptions, JointTrainer, degenerate_clusters
 from ._pretraining import outputs_of
 from ._record import Log, records
+from ._rows import iterate_blocks
 from ._threads import workers
 from ._training import TrainingOptions
 from ._validation import canonical_data, check_values, effective_rows, explained_overflow
@@ -64,7 +65,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     alpha : float, default=1.0
         Degrees of freedom of q, > 0.
     reconstruction_weight : float, default=1.0
-        Weight of J_sparse, >= 0. With 0, which is DEC, the decoder is left as it was pretrained, and nothing keeps the
+        Weight of J_sparse, >= 0. With 0, which is DEC, the decoder is left as it was pretrained (unless its weights are
+        tied to the encoder's), and nothing keeps the
         code from losing what does not help to tell the clusters apart.
     update_interval : int, default=None
         Number of batches between two computations of p: an iteration. None means 140, as in the papers, or an epoch if
@@ -98,7 +100,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     distance_unit_ : float
         s, on the scale of the code.
     initial_labels_ : ndarray of shape (n_samples,)
-        Clusters that were found in the code before the refinement, numbered alike.
+        Clusters that were found in the code before the refinement, numbered alike; of the rows of positive weight.
     encoder_ : SparseAutoencoderTransformer
         The encoder before the refinement.
     coefs_, intercepts_ : lists of ndarrays
@@ -109,7 +111,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Structured, with the fields "loss", "reconstruction", "weight_decay", "sparsity" and "clustering": J and its
         terms, means over the batches of every iteration, each before its step.
     label_change_ : ndarray of shape (n_iter_,)
-        Share of the rows whose cluster changed in every iteration.
+        Share of the rows whose cluster changed in every iteration; at first, from that of the nearest first centre.
     n_iter_ : int
         Number of iterations.
     n_features_in_ : int
@@ -120,18 +122,19 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     Warns
     -----
     skdeepcluster.exceptions.DegenerateClusteringWarning
-        If in the end clusters have no rows, or the centres of two are within 1e-2 of the median distance of two. They
-        are reported, and not moved elsewhere: that there are fewer clusters than were asked for is a result.
+        If in the end clusters have no rows, or the centres of two are nearer than a tenth of `distance_unit_`. They are
+        reported, and not moved elsewhere: that there are fewer clusters than were asked for is a result.
     skdeepcluster.exceptions.InterruptedFitWarning
-        If Ctrl-C ended the refinement: the estimator has the parameters, and the clusters, up to then.
+        If Ctrl-C ended the refinement: the estimator has the parameters, and the clusters, up to then. While the
+        encoder is trained, Ctrl-C ends that alone, and the refinement begins.
     skdeepcluster.exceptions.CollapsedCodeWarning, skdeepcluster.exceptions.InputScaleWarning
-        As in `SparseAutoencoderTransformer`.
+        When the encoder is trained; as in `SparseAutoencoderTransformer`.
 
     Notes
     -----
     ``docs/clustering.md`` in the repository has measurements: when the refinement helps, and by how much. The
     refinement sharpens the first clusters; a class that was split or merged there stays so. p is kept in memory,
-    n_samples x n_clusters numbers; X itself may be a `numpy.memmap`.
+    n_samples x n_clusters numbers, and several times as many while it is computed; X itself may be a `numpy.memmap`.
 
     With scikit-learn 1.9 or newer, callbacks of this estimator are called after every iteration of the refinement,
     those of `encoder` after the iterations of its own fit.
@@ -241,9 +244,9 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         rows, sample_weight = self._rows_to_cluster(X, sample_weight)
         random_state = check_random_state(self.random_state)
         encoder = self._fitted_encoder(rows, sample_weight, random_state)
-        start = self._cluster_code(encoder, rows, sample_weight, random_state)
         autoencoder, options = TrainingOptions.of(encoder), JointOptions.of(self)
         with workers() as crew:
+            start = self._cluster_code(encoder, rows, sample_weight, random_state)
             tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
             trainer = JointTrainer(
                 encoder._network, rows, sample_weight, crew, autoencoder, options, start, random_state
@@ -255,12 +258,11 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
                     watch=tasks.watch,
                     callback=partial(self._after_iteration, encoder, trainer, tasks, Log(self, TERMS)),
                 )
-            vars(self).update(self._fitted_attributes(encoder, trainer, result.parameters))
-            self.initial_labels_ = start.labels
+                vars(self).update(self._fitted_attributes(encoder, trainer, result.parameters))
+                self.loss_ = trainer.loss(result.parameters)
             self.labels_ = self._assign(X, crew.map).argmax(axis=1)
-            self.loss_ = trainer.loss(result.parameters)
             _warn_about_end(result.status)
-            _warn_about_clusters(self.labels_, self.cluster_centers_)
+            _warn_about_clusters(self.labels_, self.cluster_centers_, self.distance_unit_)
             tasks.end(dict)
         return self
 
@@ -313,7 +315,12 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     def _rows_to_cluster(self, X, sample_weight):
         """The rows of positive weight, and their weights."""
+        all_rows = X
         X, sample_weight = effective_rows(X, sample_weight)
+        if X.shape[0] < all_rows.shape[0]:
+            # The others get a label, too.
+            for _, block in iterate_blocks(all_rows):
+                assert_all_finite(block, estimator_name=type(self).__name__, input_name="X")
         if X.shape[0] < self.n_clusters:
             raise ValueError(
                 f"n_clusters={self.n_clusters} asks for more clusters than X has rows of positive weight, "
@@ -323,11 +330,15 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     def _fitted_encoder(self, X, sample_weight, random_state):
         """The autoencoder that training begins with."""
+        names = getattr(self, "feature_names_in_", None)
         if not isinstance(self.encoder, FrozenEstimator):
             encoder = _default_encoder(X.shape[0]) if self.encoder is None else clone(self.encoder)
             if encoder.random_state is None:
                 encoder.set_params(random_state=random_state.randint(np.iinfo(np.int32).max))
-            return encoder.fit(X, sample_weight=sample_weight)
+            encoder.fit(X, sample_weight=sample_weight)
+            if names is not None:
+                encoder.feature_names_in_ = names
+            return encoder
         encoder = self.encoder.estimator
         if not isinstance(encoder, SparseAutoencoderTransformer):
             raise TypeError(f"encoder={self.encoder!r} must freeze a SparseAutoencoderTransformer.")
@@ -336,6 +347,12 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             raise ValueError(
                 f"X has {X.shape[1]} features, but the frozen encoder was fitted to {encoder.n_features_in_}. "
                 "Give it the features that it was fitted to, or an encoder that is to be fitted."
+            )
+        own_names = getattr(encoder, "feature_names_in_", None)
+        if names is not None and own_names is not None and not np.array_equal(names, own_names):
+            raise ValueError(
+                f"The features of X are {list(names)}, but the frozen encoder was fitted to {list(own_names)}. Give it "
+                "the same, in the same order."
             )
         check_values(X, sample_weight, encoder.output_activation, type(self).__name__)
         return encoder
@@ -363,6 +380,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             "intercepts_": intercepts,
             "cluster_centers_": centers,
             "distance_unit_": trainer.unit,
+            "initial_labels_": trainer.initial_labels,
+            "_alpha": float(self.alpha),
             "labels_": trainer.labels,
             "loss_curve_": records(trainer.terms, TERMS),
             "label_change_": np.array(trainer.label_changes),
@@ -370,7 +389,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         }
 
     def _assign(self, X, map_=map):
-        distances = self.distance_unit_, float(self.alpha)
+        distances = self.distance_unit_, self._alpha
         return assign_rows(X, self._network, self.coefs_, self.intercepts_, self.cluster_centers_, *distances, map_)
 
 
@@ -397,9 +416,9 @@ def _warn_about_end(status):
         )
 
 
-def _warn_about_clusters(labels, centers):
+def _warn_about_clusters(labels, centers, unit):
     """Warn about clusters that have no rows, or that cannot be told apart."""
-    empty, merged = degenerate_clusters(labels, centers)
+    empty, merged = degenerate_clusters(labels, centers, unit)
     found = []
     if empty:
         found.append(f"the clusters {empty} have no rows")

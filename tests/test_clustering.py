@@ -3,6 +3,7 @@
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from skdeepcluster import SparseAutoencoderTransformer, clustering
 from skdeepcluster._initial_clusters import InitialClusters
+from skdeepcluster._joint_training import degenerate_clusters
 from skdeepcluster._objectives import EmbeddedClusteringObjective
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import DegenerateClusteringWarning, InputScaleWarning, InterruptedFitWarning
@@ -289,6 +291,34 @@ def test_sparse_and_dense_data_give_the_same(blobs, container, reconstruction_we
     assert_array_equal(sparse.predict(container(X)), sparse.labels_)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
+def test_weights_of_every_kind_of_data(blobs, frozen, container, dtype):
+    w = np.linspace(0.5, 2, 600)
+    X = container(blobs.astype(dtype))
+    model = DeepEmbeddedClustering(6, encoder=frozen, init="kmeans", **QUICK).fit(X, sample_weight=w)
+    expected = DeepEmbeddedClustering(6, encoder=frozen, init="kmeans", **QUICK).fit(blobs, sample_weight=w)
+    assert_allclose(model.loss_, expected.loss_, rtol=1e-3)
+
+
+def test_a_row_of_weight_zero_must_be_finite_to_be_labelled(blobs, frozen):
+    X, w = np.array(blobs), np.r_[np.ones(599), 0]
+    X[599, 0] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN"):
+        DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(X, sample_weight=w)
+
+
+def test_names_of_features_are_those_of_the_frozen_encoder(blobs):
+    frame = pd.DataFrame(blobs, columns=[f"x{i}" for i in range(15)])
+    encoder = FrozenEstimator(clone(ENCODER).fit(frame))
+    with pytest.raises(ValueError, match=r"The features of X are .* the frozen encoder was fitted to"):
+        DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(frame[frame.columns[::-1]])
+    model = DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(frame)
+    again = DeepEmbeddedClustering(6, encoder=FrozenEstimator(model.encoder_), **QUICK).fit(frame)
+    assert_array_equal(again.encoder_.feature_names_in_, frame.columns)
+    assert model.encoder_.transform(frame).shape == (600, 4)
+
+
 def test_float32_is_trained_in_float32(blobs):
     X = blobs.astype(np.float32)
     model = DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(X)
@@ -334,11 +364,13 @@ def test_weights_count(blobs, frozen):
 # Conduct
 
 
-def test_the_result_does_not_depend_on_the_number_of_threads(blobs):
-    fits = []
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_result_does_not_depend_on_the_number_of_threads(blobs, dtype):
+    # Products with layers of this width are shared among the threads of BLAS.
+    encoder, fits = clone(ENCODER).set_params(hidden_layer_sizes=(256, 256), max_iter=5), []
     for n_threads in (1, 2):
         with threadpool_limits(limits=n_threads):
-            fits.append(DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(blobs))
+            fits.append(DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(blobs.astype(dtype)))
     for a, b in zip(*map(attributes_of, fits)):
         assert_array_equal(a, b)
 
@@ -376,6 +408,50 @@ def test_empty_and_merged_clusters_are_reported(blobs, frozen, monkeypatch):
     model = DeepEmbeddedClustering(5, encoder=frozen, **(QUICK | {"learning_rate_init": 1e-12}))
     with pytest.warns(DegenerateClusteringWarning, match=r"Of 5 clusters .*\[3, 4\] have no rows.*\(0, 3\) coincide"):
         model.fit(blobs)
+
+
+def test_clusters_that_all_fall_together_are_reported():
+    assert degenerate_clusters(np.array([0, 1]), np.array([[0.0, 0.0], [1e-12, 0.0]]), 1.0) == ([], [(0, 1)])
+    assert degenerate_clusters(np.array([0, 1]), np.array([[0.0], [0.2]]), 1.0) == ([], [])
+    assert degenerate_clusters(np.array([0, 0]), np.array([[0.0], [0.2]]), 1.0) == ([1], [])
+    assert degenerate_clusters(np.array([0]), np.array([[0.0]]), 1.0) == ([], [])
+
+
+def test_an_overflow_in_the_very_last_step_is_explained(blobs, frozen):
+    parameters = QUICK | {"learning_rate_init": 1e200, "max_iter": 1, "update_interval": 1}
+    with pytest.raises(ValueError, match="stopped being finite"):
+        DeepEmbeddedClustering(6, encoder=frozen, **parameters).fit(blobs)
+
+
+def test_a_very_large_alpha_is_no_overflow(blobs, frozen):
+    assert np.isfinite(DeepEmbeddedClustering(6, encoder=frozen, alpha=1e5, **QUICK).fit(blobs).loss_)
+
+
+def test_alpha_is_that_of_the_fit(blobs, fitted):
+    model = clone(fitted).fit(blobs)
+    before = model.predict_proba(blobs)
+    assert_array_equal(model.set_params(alpha=5.0).predict_proba(blobs), before)
+
+
+def test_data_of_small_variance_train_dec_as_well(blobs):
+    models = []
+    for scale in (1.0, 1e-4):
+        encoder = clone(ENCODER).set_params(max_iter=5).fit(blobs)
+        encoder.coefs_[0] = encoder.coefs_[0] / scale
+        model = DeepEmbeddedClustering(
+            6, encoder=FrozenEstimator(encoder), reconstruction_weight=0, **(QUICK | {"max_iter": 1})
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputScaleWarning)
+            models.append(model.fit(scale * blobs))
+    moved = [np.abs(model.coefs_[1] - model.encoder_.coefs_[1]).max() for model in models]
+    assert 0.5 < moved[1] / moved[0] < 2
+
+
+@pytest.mark.parametrize("init", ["gaussian_mixture", "kmeans"])
+def test_one_row(blobs, frozen, init):
+    model = DeepEmbeddedClustering(1, encoder=frozen, init=init, **QUICK).fit(blobs[:1])
+    assert_array_equal(model.labels_, [0])
 
 
 def test_one_cluster(blobs):

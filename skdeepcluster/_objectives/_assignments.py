@@ -1,7 +1,7 @@
 """Soft assignments of rows to cluster centres, their target, and the divergence between the two, in float64."""
 
 import numpy as np
-from scipy.special import rel_entr, softmax
+from scipy.special import log_softmax, xlogy
 
 
 def soft_assignments(Z, centers, alpha):
@@ -27,11 +27,16 @@ def soft_assignments(Z, centers, alpha):
     ----------
     J. Xie, R. Girshick, A. Farhadi, "Unsupervised deep embedding for clustering analysis", 2016, equation 1.
     """
+    log_Q, log_kernel = _log_assignments(Z, centers, alpha)
+    return np.exp(log_Q), np.exp(log_kernel)
+
+
+def _log_assignments(Z, centers, alpha):
     Z, centers = Z.astype(np.float64, copy=False), centers.astype(np.float64, copy=False)
     squares = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis] + np.einsum("ij,ij->i", centers, centers)
     squares -= 2 * (Z @ centers.T)
     log_kernel = -np.log1p(np.maximum(squares, 0, out=squares) / alpha)
-    return softmax((alpha + 1) / 2 * log_kernel, axis=1), np.exp(log_kernel)
+    return log_softmax((alpha + 1) / 2 * log_kernel, axis=1), log_kernel
 
 
 def target_distribution(Q, frequencies):
@@ -82,9 +87,10 @@ def clustering_divergence(Z, centers, P, alpha, sample_weight=None):
     ----------
     Xie et al., 2016, equations 2, 4 and 5.
     """
-    Q, kernel = soft_assignments(Z, centers, alpha)
-    divergences = rel_entr(P, Q)
-    C = (P - Q) * kernel * ((alpha + 1) / alpha)
+    log_Q, log_kernel = _log_assignments(Z, centers, alpha)
+    # q may be too small for a float where p is not.
+    divergences = xlogy(P, P) - P * log_Q
+    C = (P - np.exp(log_Q)) * np.exp(log_kernel) * ((alpha + 1) / alpha)
     if sample_weight is not None:
         divergences *= sample_weight[:, np.newaxis]
         C *= sample_weight[:, np.newaxis]
