@@ -4,6 +4,8 @@ import json
 import os
 import zipfile
 import zlib
+from functools import partial
+from types import CodeType, FunctionType
 
 import numpy as np
 from scipy.sparse import issparse
@@ -95,8 +97,15 @@ def fit_identity(estimator, run):
 
 
 def _described(value):
-    """repr, but for functions, whose repr has their address."""
-    return f"{value.__module__}.{value.__qualname__}" if hasattr(value, "__qualname__") else repr(value)
+    """repr, but for functions, whose repr has their address: their name, and a checksum of what they do."""
+    if isinstance(value, partial):
+        return f"partial of {_described(value.func)} with {value.args}, {value.keywords}"
+    if not isinstance(value, FunctionType):
+        return repr(value)
+    code = value.__code__
+    constants = [constant for constant in code.co_consts if not isinstance(constant, CodeType)]
+    checksum = zlib.crc32(repr((constants, code.co_names)).encode(), zlib.crc32(code.co_code))
+    return f"{value.__module__}.{value.__qualname__}, checksum {checksum:08x}"
 
 
 def _checksum(arrays, checksum):
