@@ -16,7 +16,7 @@ import argparse
 import json
 import time
 import warnings
-from functools import cache
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 
@@ -89,53 +89,73 @@ def baselines(X, encoder, n_clusters, seed, out):
     yield f"{type(components).__name__}, KMeans", lambda: timed(make_pipeline(components, kmeans).fit_predict, X)
 
 
+class Pretrained:
+    """An autoencoder, fitted when it is first asked for, and kept in a file beside the results."""
+
+    def __init__(self, encoder, X, seed, out):
+        self.encoder = clone(encoder).set_params(random_state=seed)
+        self.X = X
+        self.seed = seed
+        self.file = out.with_name(f"{out.stem}-{joblib.hash((self.encoder, X.shape))}.joblib")
+
+    @cached_property
+    def fitted(self):
+        """(autoencoder, seconds of its fit)"""
+        if not self.file.exists():
+            joblib.dump(timed(self.encoder.fit, self.X), self.file)
+        return joblib.load(self.file)
+
+    @cached_property
+    def code(self):
+        """The code of all rows."""
+        starts = range(0, self.X.shape[0], 5000)
+        return np.vstack([self.fitted[0].transform(self.X[start : start + 5000]) for start in starts])
+
+    def cluster(self, clusterer):
+        """Labels of all rows, from their code, and seconds."""
+        return timed(clusterer.fit_predict, self.code, self.fitted[1])
+
+    def cluster_some(self, make_clusterer):
+        """Labels of some rows, from their code; seconds; and which rows."""
+        rows = np.sort(np.random.RandomState(self.seed).permutation(len(self.code))[:N_ROWS_OF_DISTANCES])
+        return *timed(lambda Z: make_clusterer(Z).fit_predict(Z), self.code[rows], self.fitted[1]), rows
+
+    def refine(self, n_clusters, **parameters):
+        """Labels of all rows, from code and clusters refined together, and seconds."""
+        frozen = FrozenEstimator(self.fitted[0])
+        model = DeepEmbeddedClustering(n_clusters, encoder=frozen, random_state=self.seed, **parameters)
+        return timed(model.fit_predict, self.X, self.fitted[1])
+
+
 def autoencoder(X, encoder, n_clusters, seed, out, title="autoencoder"):
     """Clusterers on the code, and the code and clusters refined together."""
-
-    @cache
-    def fitted():
-        unfitted = clone(encoder).set_params(random_state=seed)
-        kept = out.with_name(f"{out.stem}-{joblib.hash((unfitted, X.shape))}.joblib")
-        if not kept.exists():
-            joblib.dump(timed(unfitted.fit, X), kept)
-        autoencoder, seconds = joblib.load(kept)
-        starts = range(0, X.shape[0], 5000)
-        return autoencoder, np.vstack([autoencoder.transform(X[start : start + 5000]) for start in starts]), seconds
-
-    def on_code(clusterer):
-        _, code, seconds = fitted()
-        return timed(clusterer.fit_predict, code, seconds)
-
-    def on_sampled_code(make_clusterer):
-        _, code, seconds = fitted()
-        rows = np.sort(np.random.RandomState(seed).permutation(len(code))[:N_ROWS_OF_DISTANCES])
-        return *timed(lambda Z: make_clusterer(Z).fit_predict(Z), code[rows], seconds), rows
-
-    def joint(**parameters):
-        autoencoder, _, seconds = fitted()
-        frozen = FrozenEstimator(autoencoder)
-        model = DeepEmbeddedClustering(n_clusters, encoder=frozen, random_state=seed, **parameters)
-        return timed(model.fit_predict, X, seconds)
-
+    pretrained = Pretrained(encoder, X, seed, out)
     options = {"n_init": 10, "random_state": seed}
     mixture = GaussianMixture(n_clusters, **options)
-    refined = f"{title}, DeepEmbeddedClustering"
-    yield refined, joint
-    yield f"{title}, KMeans", lambda: on_code(KMeans(n_clusters, **options))
-    yield f"{title}, GaussianMixture", lambda: on_code(mixture)
-    yield f"{title}, AgglomerativeClustering", lambda: on_sampled_code(lambda Z: AgglomerativeClustering(n_clusters))
-    yield f"{title}, DBSCAN", lambda: on_sampled_code(lambda Z: DBSCAN(estimate_eps(Z).eps))
+    agglomerative = AgglomerativeClustering(n_clusters)
+    yield f"{title}, DeepEmbeddedClustering", lambda: pretrained.refine(n_clusters)
+    yield f"{title}, KMeans", lambda: pretrained.cluster(KMeans(n_clusters, **options))
+    yield f"{title}, GaussianMixture", lambda: pretrained.cluster(mixture)
+    yield f"{title}, AgglomerativeClustering", lambda: pretrained.cluster_some(lambda Z: agglomerative)
+    yield f"{title}, DBSCAN", lambda: pretrained.cluster_some(lambda Z: DBSCAN(estimate_eps(Z).eps))
     if umap := optional("umap"):
-        embedding = umap.UMAP(**MANIFOLD, random_state=seed)
-        yield f"{title}, UMAP, GaussianMixture", lambda: on_code(make_pipeline(embedding, mixture))
-    yield f"{refined}, init='kmeans'", lambda: joint(init="kmeans")
-    yield f"{refined}, reconstruction_weight=0", lambda: joint(reconstruction_weight=0)
+        recipe = make_pipeline(umap.UMAP(**MANIFOLD, random_state=seed), mixture)
+        yield f"{title}, UMAP, GaussianMixture", lambda: pretrained.cluster(recipe)
 
 
 def augmented(X, encoder, n_clusters, seed, out):
     """The same for images that are turned and shifted while the network learns."""
     parameters = {"corruption": 0.0, "augment": turn_and_shift, "max_iter": N_AUGMENTED_EPOCHS}
     yield from autoencoder(X, clone(encoder).set_params(**parameters), n_clusters, seed, out, "augmented autoencoder")
+
+
+def variants(X, encoder, n_clusters, seed, out):
+    """The refinement from the start of the papers, and without the reconstruction."""
+    pretrained = Pretrained(encoder, X, seed, out)
+    for parameters in ({"init": "kmeans"}, {"reconstruction_weight": 0.0}):
+        (option,) = parameters.items()
+        title = "autoencoder, DeepEmbeddedClustering, {}={!r}".format(*option)
+        yield title, lambda parameters=parameters: pretrained.refine(n_clusters, **parameters)
 
 
 def manifold(X, encoder, n_clusters, seed, out):
@@ -185,7 +205,7 @@ def clustpy(X, encoder, n_clusters, seed, out):
         yield f"{title}: ClustPy", lambda theirs=theirs: timed(theirs.fit_predict, X)
 
 
-GROUPS = {group.__name__: group for group in (baselines, autoencoder, augmented, manifold, clustpy)}
+GROUPS = {group.__name__: group for group in (baselines, autoencoder, augmented, variants, manifold, clustpy)}
 
 
 def optional(name):
