@@ -7,7 +7,7 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClusterMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -17,20 +17,18 @@ from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
 from ._callback_support import CallbackSupportMixin, FitTasks
 from ._evaluation import assign_rows
 from ._initial_clusters import initial_clusters
+from ._joint_encoder import fitted_encoder
 from ._joint_training import TERMS, JointOptions, JointTrainer, degenerate_clusters
 from ._pretraining import outputs_of
 from ._record import Log, records
 from ._rows import iterate_blocks
 from ._threads import workers
 from ._training import TrainingOptions
-from ._validation import canonical_data, check_values, effective_rows, explained_overflow
+from ._validation import canonical_data, effective_rows, explained_overflow
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 
 __all__ = ["DeepEmbeddedClustering"]
-
-# Batches, of 256 rows, that encoder=None is trained on, and the least number of epochs.
-_DEFAULT_N_BATCHES, _DEFAULT_MIN_EPOCHS = 5000, 40
 
 
 class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixin, BaseEstimator):
@@ -243,7 +241,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         X = canonical_data(self, X, FLOAT_TYPES, reset=True)
         rows, sample_weight = self._rows_to_cluster(X, sample_weight)
         random_state = check_random_state(self.random_state)
-        encoder = self._fitted_encoder(rows, sample_weight, random_state)
+        encoder = fitted_encoder(self, rows, sample_weight, random_state)
         autoencoder, options = TrainingOptions.of(encoder), JointOptions.of(self)
         with workers() as crew:
             start = self._cluster_code(encoder, rows, sample_weight, random_state)
@@ -328,35 +326,6 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             )
         return X, sample_weight
 
-    def _fitted_encoder(self, X, sample_weight, random_state):
-        """The autoencoder that training begins with."""
-        names = getattr(self, "feature_names_in_", None)
-        if not isinstance(self.encoder, FrozenEstimator):
-            encoder = _default_encoder(X.shape[0]) if self.encoder is None else clone(self.encoder)
-            if encoder.random_state is None:
-                encoder.set_params(random_state=random_state.randint(np.iinfo(np.int32).max))
-            encoder.fit(X, sample_weight=sample_weight)
-            if names is not None:
-                encoder.feature_names_in_ = names
-            return encoder
-        encoder = self.encoder.estimator
-        if not isinstance(encoder, SparseAutoencoderTransformer):
-            raise TypeError(f"encoder={self.encoder!r} must freeze a SparseAutoencoderTransformer.")
-        check_is_fitted(encoder)
-        if encoder.n_features_in_ != X.shape[1]:
-            raise ValueError(
-                f"X has {X.shape[1]} features, but the frozen encoder was fitted to {encoder.n_features_in_}. "
-                "Give it the features that it was fitted to, or an encoder that is to be fitted."
-            )
-        own_names = getattr(encoder, "feature_names_in_", None)
-        if names is not None and own_names is not None and not np.array_equal(names, own_names):
-            raise ValueError(
-                f"The features of X are {list(names)}, but the frozen encoder was fitted to {list(own_names)}. Give it "
-                "the same, in the same order."
-            )
-        check_values(X, sample_weight, encoder.output_activation, type(self).__name__)
-        return encoder
-
     def _cluster_code(self, encoder, X, sample_weight, random_state):
         """The `initial_clusters`."""
         layers = slice(encoder._network.n_encoder_layers)
@@ -391,21 +360,6 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     def _assign(self, X, map_=map):
         distances = self.distance_unit_, self._alpha
         return assign_rows(X, self._network, self.coefs_, self.intercepts_, self.cluster_centers_, *distances, map_)
-
-
-def _default_encoder(n_rows):
-    """The stack that docs/deep.md has for tables, trained for long enough if they are small."""
-    batches_per_epoch = -(-n_rows // 256)
-    return SparseAutoencoderTransformer(
-        8,
-        hidden_layer_sizes=(256, 256),
-        code_activation="identity",
-        beta=0.0,
-        lam=3e-4,
-        corruption=0.1,
-        max_iter=max(_DEFAULT_MIN_EPOCHS, _DEFAULT_N_BATCHES // batches_per_epoch),
-        tol=0.0,
-    )
 
 
 def _warn_about_end(status):

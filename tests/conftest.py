@@ -7,8 +7,13 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from _joint import ENCODER, QUICK
+from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
+from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
+
+from skdeepcluster.clustering import DeepEmbeddedClustering
 
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
 collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py", "test_joint_callbacks.py"]
@@ -35,3 +40,15 @@ def blobs():
     X = StandardScaler().fit_transform(X)
     X.flags.writeable = False
     return X
+
+
+@pytest.fixture(scope="module")
+def frozen(blobs):
+    """An autoencoder of the blobs, frozen."""
+    return FrozenEstimator(clone(ENCODER).fit(blobs))
+
+
+@pytest.fixture(scope="module")
+def joint(blobs, frozen):
+    """Joint clustering of the blobs, fitted."""
+    return DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs)

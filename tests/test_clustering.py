@@ -1,51 +1,24 @@
-"""Joint deep clustering as an estimator."""
+"""Joint deep clustering: what is found, and how it behaves."""
 
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
-import scipy.sparse as sp
+from _joint import ENCODER, QUICK, attributes_of
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import rel_entr
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.frozen import FrozenEstimator
-from sklearn.metrics import adjusted_rand_score, silhouette_score
+from sklearn.metrics import adjusted_rand_score
 from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skdeepcluster import SparseAutoencoderTransformer, clustering
 from skdeepcluster._initial_clusters import InitialClusters
 from skdeepcluster._joint_training import degenerate_clusters
 from skdeepcluster._objectives import EmbeddedClusteringObjective
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import DegenerateClusteringWarning, InputScaleWarning, InterruptedFitWarning
-from skdeepcluster.metrics import make_clustering_scorer
-from skdeepcluster.model_selection import ClusteringSearch
-
-ENCODER = SparseAutoencoderTransformer(
-    4, hidden_layer_sizes=20, code_activation="identity", beta=0, solver="adam", max_iter=100, random_state=0
-)
-QUICK = {"max_iter": 4, "update_interval": 10, "n_init": 2, "random_state": 0}
-
-
-@pytest.fixture(scope="module")
-def frozen(blobs):
-    return FrozenEstimator(clone(ENCODER).fit(blobs))
-
-
-@pytest.fixture(scope="module")
-def fitted(blobs, frozen):
-    return DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs)
-
-
-def attributes_of(model):
-    return [*model.coefs_, *model.intercepts_, model.cluster_centers_, model.labels_, model.loss_curve_]
-
 
 # What fit finds
 
@@ -56,12 +29,12 @@ def test_blobs_are_found(blobs):
     assert adjusted_rand_score(truth, model.labels_) > 0.95
 
 
-def test_labels_are_the_nearest_centres_in_the_code(blobs, fitted):
-    code = fitted.transform(blobs)
-    distances = ((code[:, np.newaxis] - fitted.cluster_centers_) ** 2).sum(axis=2)
-    assert_array_equal(fitted.labels_, distances.argmin(axis=1))
-    assert_array_equal(fitted.predict(blobs), fitted.labels_)
-    assert_array_equal(clone(fitted).fit_predict(blobs), fitted.labels_)
+def test_labels_are_the_nearest_centres_in_the_code(blobs, joint):
+    code = joint.transform(blobs)
+    distances = ((code[:, np.newaxis] - joint.cluster_centers_) ** 2).sum(axis=2)
+    assert_array_equal(joint.labels_, distances.argmin(axis=1))
+    assert_array_equal(joint.predict(blobs), joint.labels_)
+    assert_array_equal(clone(joint).fit_predict(blobs), joint.labels_)
 
 
 def test_probabilities_by_definition(blobs, frozen):
@@ -180,185 +153,13 @@ def test_label_change_is_the_share_of_rows_that_moved(blobs, frozen):
     assert model.label_change_[0] > 0
 
 
-def test_the_start_is_kmeans_or_a_mixture_on_the_code(blobs, frozen, fitted):
+def test_the_start_is_kmeans_or_a_mixture_on_the_code(blobs, frozen, joint):
     code = frozen.transform(blobs)
     kmeans = KMeans(6, n_init=2, random_state=0).fit_predict(code)
     mixture = GaussianMixture(6, n_init=2, random_state=0).fit_predict(code)
     started = DeepEmbeddedClustering(6, encoder=frozen, init="kmeans", **QUICK).fit(blobs)
     assert adjusted_rand_score(kmeans, started.initial_labels_) > 0.99
-    assert adjusted_rand_score(mixture, fitted.initial_labels_) > 0.99
-
-
-# Encoders
-
-
-def test_a_frozen_encoder_is_used_and_not_changed(blobs, frozen, fitted):
-    assert fitted.encoder_ is frozen.estimator
-    fresh = clone(ENCODER).fit(blobs)
-    for W, W_fresh, refined in zip(frozen.coefs_, fresh.coefs_, fitted.coefs_):
-        assert_array_equal(W, W_fresh)
-        assert not np.array_equal(W, refined)
-
-
-def test_the_first_targets_are_the_probabilities_of_the_mixture(blobs, frozen, monkeypatch):
-    targets = np.random.RandomState(0).dirichlet(np.ones(6), size=600)
-    centers = frozen.transform(blobs)[:6]
-    parameters = QUICK | {"learning_rate_init": 1e-12, "update_interval": 3, "max_iter": 1, "reconstruction_weight": 0}
-    divergence = []
-    for given in (targets, None):
-        monkeypatch.setattr(
-            DeepEmbeddedClustering,
-            "_cluster_code",
-            lambda *args, given=given: InitialClusters(np.zeros(600, int), centers, given, 10.0),
-        )
-        model = DeepEmbeddedClustering(6, encoder=frozen, gamma=1.0, batch_size=200, **parameters).fit(blobs)
-        divergence.append(model.loss_curve_["clustering"][0])
-    Q = model.predict_proba(blobs)
-    assert_allclose(divergence[0], blobs.var(axis=0).sum() / 2 * rel_entr(targets, Q).sum() / 600, rtol=1e-6)
-    assert_allclose(divergence[1], model.loss_, rtol=1e-6)
-
-
-def test_the_noise_of_the_encoder_goes_on(blobs, frozen):
-    noisy = clone(frozen.estimator).fit(blobs).set_params(corruption=0.3)
-    models = [
-        DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(blobs) for encoder in (frozen, FrozenEstimator(noisy))
-    ]
-    assert_array_equal(models[0].initial_labels_, models[1].initial_labels_)
-    errors = [model.loss_curve_["reconstruction"][0] for model in models]
-    assert errors[1] > 1.2 * errors[0]
-
-
-def test_an_encoder_that_is_not_frozen_is_cloned_and_fitted(blobs, fitted):
-    encoder = clone(ENCODER)
-    model = DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(blobs)
-    assert not hasattr(encoder, "coefs_")
-    assert_array_equal(model.encoder_.coefs_[0], fitted.encoder_.coefs_[0])
-
-
-def test_random_state_reaches_an_encoder_that_has_none(blobs):
-    encoder = clone(ENCODER).set_params(random_state=None)
-    models = [DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(blobs) for _ in range(2)]
-    for a, b in zip(*map(attributes_of, models)):
-        assert_array_equal(a, b)
-    assert encoder.random_state is None
-
-
-def test_the_default_encoder(blobs, monkeypatch):
-    monkeypatch.setattr(clustering, "_DEFAULT_N_BATCHES", 300)
-    model = DeepEmbeddedClustering(6, **QUICK).fit(blobs)
-    assert model.encoder_._network.layer_sizes == (15, 256, 256, 8, 256, 256, 15)
-    assert model.encoder_.n_iter_ == 100
-    assert adjusted_rand_score(KMeans(6, n_init=10, random_state=0).fit_predict(blobs), model.labels_) > 0.95
-
-
-def test_the_default_encoder_has_40_epochs_for_many_rows():
-    assert clustering._default_encoder(10**6).max_iter == 40
-    assert clustering._default_encoder(150).max_iter == 5000
-
-
-def test_a_frozen_encoder_of_other_data_is_refused(blobs, frozen):
-    with pytest.raises(ValueError, match="X has 3 features, but the frozen encoder was fitted to 15"):
-        DeepEmbeddedClustering(6, encoder=frozen).fit(blobs[:, :3])
-
-
-def test_a_frozen_encoder_that_is_no_autoencoder_is_refused(blobs):
-    with pytest.raises(TypeError, match=r"encoder=.* must freeze a SparseAutoencoderTransformer"):
-        DeepEmbeddedClustering(6, encoder=FrozenEstimator(StandardScaler().fit(blobs))).fit(blobs)
-
-
-def test_a_frozen_encoder_does_not_hide_bad_values(blobs, frozen):
-    X = np.array(blobs)
-    X[3, 4] = np.nan
-    with pytest.raises(ValueError, match="X contains NaN"):
-        DeepEmbeddedClustering(6, encoder=frozen).fit(X)
-
-
-# Kinds of data
-
-
-@pytest.mark.parametrize("reconstruction_weight", [0.0, 1.0])
-@pytest.mark.parametrize("container", [sp.csr_matrix, sp.csr_array, sp.coo_matrix])
-def test_sparse_and_dense_data_give_the_same(blobs, container, reconstruction_weight):
-    X = np.where(np.abs(blobs) < 0.7, 0, blobs)
-    encoder = FrozenEstimator(clone(ENCODER).fit(X))
-    dense, sparse = (
-        DeepEmbeddedClustering(6, encoder=encoder, reconstruction_weight=reconstruction_weight, **QUICK).fit(data)
-        for data in (X, container(X))
-    )
-    assert_allclose(sparse.cluster_centers_, dense.cluster_centers_, rtol=1e-6)
-    assert_allclose(sparse.loss_, dense.loss_, rtol=1e-8)
-    assert_array_equal(sparse.labels_, dense.labels_)
-    assert_array_equal(sparse.predict(container(X)), sparse.labels_)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
-def test_weights_of_every_kind_of_data(blobs, frozen, container, dtype):
-    w = np.linspace(0.5, 2, 600)
-    X = container(blobs.astype(dtype))
-    model = DeepEmbeddedClustering(6, encoder=frozen, init="kmeans", **QUICK).fit(X, sample_weight=w)
-    expected = DeepEmbeddedClustering(6, encoder=frozen, init="kmeans", **QUICK).fit(blobs, sample_weight=w)
-    assert_allclose(model.loss_, expected.loss_, rtol=1e-3)
-
-
-def test_a_row_of_weight_zero_must_be_finite_to_be_labelled(blobs, frozen):
-    X, w = np.array(blobs), np.r_[np.ones(599), 0]
-    X[599, 0] = np.nan
-    with pytest.raises(ValueError, match="X contains NaN"):
-        DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(X, sample_weight=w)
-
-
-def test_names_of_features_are_those_of_the_frozen_encoder(blobs):
-    frame = pd.DataFrame(blobs, columns=[f"x{i}" for i in range(15)])
-    encoder = FrozenEstimator(clone(ENCODER).fit(frame))
-    with pytest.raises(ValueError, match=r"The features of X are .* the frozen encoder was fitted to"):
-        DeepEmbeddedClustering(6, encoder=encoder, **QUICK).fit(frame[frame.columns[::-1]])
-    model = DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(frame)
-    again = DeepEmbeddedClustering(6, encoder=FrozenEstimator(model.encoder_), **QUICK).fit(frame)
-    assert_array_equal(again.encoder_.feature_names_in_, frame.columns)
-    assert model.encoder_.transform(frame).shape == (600, 4)
-
-
-def test_float32_is_trained_in_float32(blobs):
-    X = blobs.astype(np.float32)
-    model = DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(X)
-    assert {array.dtype for array in (*model.coefs_, *model.intercepts_, model.cluster_centers_)} == {X.dtype}
-    assert model.transform(X).dtype == model.inverse_transform(model.transform(X)).dtype == np.float32
-
-
-def test_a_frozen_encoder_of_another_precision(blobs, frozen):
-    model = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs.astype(np.float32))
-    assert model.coefs_[0].dtype == np.float32
-    assert frozen.coefs_[0].dtype == np.float64
-
-
-def test_a_mapped_file_gives_the_same_as_memory(blobs, tmp_path):
-    path = tmp_path / "X.npy"
-    np.save(path, blobs)
-    in_memory, mapped = (
-        DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK).fit(X)
-        for X in (np.array(blobs), np.load(path, mmap_mode="r"))
-    )
-    for a, b in zip(attributes_of(in_memory), attributes_of(mapped)):
-        assert_array_equal(a, b)
-
-
-def test_weights_of_zero_leave_rows_out_but_label_them(blobs, frozen):
-    w = np.r_[np.ones(500), np.zeros(100)]
-    model = DeepEmbeddedClustering(6, encoder=frozen, init="kmeans", **QUICK)
-    weighted, without = clone(model).fit(blobs, sample_weight=w), clone(model).fit(blobs[:500])
-    assert_allclose(weighted.cluster_centers_, without.cluster_centers_, rtol=1e-10)
-    assert_array_equal(weighted.labels_, without.predict(blobs))
-
-
-def test_weights_count(blobs, frozen):
-    w = np.where(np.arange(600) % 2, 1.0, 10.0)
-    fits = [
-        DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs, sample_weight=sample_weight)
-        for sample_weight in (None, w, 3 * w)
-    ]
-    assert np.abs(fits[0].cluster_centers_ - fits[1].cluster_centers_).max() > 1e-3
-    assert_allclose(fits[1].cluster_centers_, fits[2].cluster_centers_, rtol=1e-10)
+    assert adjusted_rand_score(mixture, joint.initial_labels_) > 0.99
 
 
 # Conduct
@@ -375,8 +176,8 @@ def test_the_result_does_not_depend_on_the_number_of_threads(blobs, dtype):
         assert_array_equal(a, b)
 
 
-def test_a_failed_fit_changes_nothing(blobs, fitted):
-    model = clone(fitted).fit(blobs)
+def test_a_failed_fit_changes_nothing(blobs, joint):
+    model = clone(joint).fit(blobs)
     state = dict(vars(model))
     with pytest.raises(ValueError, match="NaN"):
         model.fit(np.full_like(blobs, np.nan))
@@ -427,8 +228,8 @@ def test_a_very_large_alpha_is_no_overflow(blobs, frozen):
     assert np.isfinite(DeepEmbeddedClustering(6, encoder=frozen, alpha=1e5, **QUICK).fit(blobs).loss_)
 
 
-def test_alpha_is_that_of_the_fit(blobs, fitted):
-    model = clone(fitted).fit(blobs)
+def test_alpha_is_that_of_the_fit(blobs, joint):
+    model = clone(joint).fit(blobs)
     before = model.predict_proba(blobs)
     assert_array_equal(model.set_params(alpha=5.0).predict_proba(blobs), before)
 
@@ -476,56 +277,3 @@ def test_ctrl_c_keeps_what_there_is(blobs, frozen, monkeypatch):
         model = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs)
     assert model.n_iter_ == 1
     assert_array_equal(model.predict(blobs), model.labels_)
-
-
-# With scikit-learn
-
-
-def test_in_a_pipeline(blobs):
-    model = make_pipeline(StandardScaler(), DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK))
-    labels = model.fit_predict(3 * blobs + 1)
-    assert_array_equal(model.predict(3 * blobs + 1), labels)
-    assert model.transform(3 * blobs + 1).shape == (600, 4)
-
-
-def test_data_on_another_scale_than_the_frozen_encoder_wants_draw_a_warning(blobs, frozen):
-    with pytest.warns(InputScaleWarning):
-        DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(100 * blobs)
-
-
-def test_scorers_know_its_input_and_its_code(blobs, fitted):
-    for space, Z in (("input", blobs), ("code", fitted.transform(blobs))):
-        score = make_clustering_scorer("silhouette", space=space)(fitted, blobs)
-        assert_allclose(score, silhouette_score(Z, fitted.labels_), rtol=1e-6)
-
-
-@pytest.mark.parametrize("space", ["input", "code"])
-def test_in_grid_search(blobs, space):
-    rows = np.arange(len(blobs))
-    pipeline = make_pipeline(StandardScaler(), DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK))
-    search = GridSearchCV(
-        pipeline,
-        {"deepembeddedclustering__n_clusters": [2, 6], "deepembeddedclustering__encoder__lam": [1e-3, 1e-2]},
-        scoring=make_clustering_scorer("silhouette", space=space),
-        cv=[(rows, rows)],
-        error_score="raise",
-    )
-    search.fit(blobs)
-    assert search.best_params_["deepembeddedclustering__n_clusters"] == 6
-
-
-def test_in_clustering_search(blobs):
-    pipeline = make_pipeline(StandardScaler(), DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK))
-    search = ClusteringSearch(
-        pipeline, {"deepembeddedclustering__n_clusters": [2, 6]}, metric="silhouette", random_state=0
-    )
-    assert_array_equal(search.fit_predict(blobs), search.best_estimator_.predict(blobs))
-    assert search.best_params_ == {"deepembeddedclustering__n_clusters": 6}
-
-
-def test_in_clustering_search_with_the_default_metric(blobs):
-    model = DeepEmbeddedClustering(6, encoder=ENCODER, **QUICK)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        search = ClusteringSearch(model, {"gamma": [0.01, 0.1]}, random_state=0).fit(blobs)
-    assert np.isfinite(search.best_score_)

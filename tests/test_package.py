@@ -33,6 +33,7 @@ LAYERS = [
     {"_run"},
     {"_checkpoint", "_fitting"},
     {"autoencoder", "callbacks", "metrics"},
+    {"_joint_encoder"},
     {"clustering", "model_selection"},
     {"__init__"},
 ]

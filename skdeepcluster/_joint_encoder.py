@@ -1,0 +1,62 @@
+"""The autoencoder that joint clustering begins with."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from ._validation import check_values
+from .autoencoder import SparseAutoencoderTransformer
+
+# Batches, of 256 rows, that encoder=None is trained on, and the least number of epochs.
+_DEFAULT_N_BATCHES, _DEFAULT_MIN_EPOCHS = 5000, 40
+
+
+def fitted_encoder(estimator, X, sample_weight, random_state):
+    """The `encoder` of an estimator that is fitted to X: a fitted clone of it or, if it is frozen, itself."""
+    names = getattr(estimator, "feature_names_in_", None)
+    if isinstance(estimator.encoder, FrozenEstimator):
+        encoder = estimator.encoder.estimator
+        _check_frozen(encoder, X, names)
+        check_values(X, sample_weight, encoder.output_activation, type(estimator).__name__)
+        return encoder
+    encoder = _default_encoder(X.shape[0]) if estimator.encoder is None else clone(estimator.encoder)
+    if encoder.random_state is None:
+        encoder.set_params(random_state=random_state.randint(np.iinfo(np.int32).max))
+    encoder.fit(X, sample_weight=sample_weight)
+    if names is not None:
+        encoder.feature_names_in_ = names
+    return encoder
+
+
+def _check_frozen(encoder, X, names):
+    """Refuse what is no autoencoder, or was fitted to other features than X has."""
+    if not isinstance(encoder, SparseAutoencoderTransformer):
+        raise TypeError(f"encoder={FrozenEstimator(encoder)!r} must freeze a SparseAutoencoderTransformer.")
+    check_is_fitted(encoder)
+    if encoder.n_features_in_ != X.shape[1]:
+        raise ValueError(
+            f"X has {X.shape[1]} features, but the frozen encoder was fitted to {encoder.n_features_in_}. "
+            "Give it the features that it was fitted to, or an encoder that is to be fitted."
+        )
+    own_names = getattr(encoder, "feature_names_in_", None)
+    if names is not None and own_names is not None and not np.array_equal(names, own_names):
+        raise ValueError(
+            f"The features of X are {list(names)}, but the frozen encoder was fitted to {list(own_names)}. Give it "
+            "the same, in the same order."
+        )
+
+
+def _default_encoder(n_rows):
+    """The stack that docs/deep.md has for tables, trained for long enough if they are small."""
+    batches_per_epoch = -(-n_rows // 256)
+    return SparseAutoencoderTransformer(
+        8,
+        hidden_layer_sizes=(256, 256),
+        code_activation="identity",
+        beta=0.0,
+        lam=3e-4,
+        corruption=0.1,
+        max_iter=max(_DEFAULT_MIN_EPOCHS, _DEFAULT_N_BATCHES // batches_per_epoch),
+        tol=0.0,
+    )
