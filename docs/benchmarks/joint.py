@@ -76,6 +76,8 @@ N_AUGMENTED_EPOCHS = 40
 
 # What the authors of N2D (R. McConville et al., 2021) give UMAP.
 MANIFOLD = {"n_components": 10, "n_neighbors": 20, "min_dist": 0.0}
+# It gives float32, in which the covariances of dense clusters are not positive definite.
+DOUBLE = FunctionTransformer(np.float64)
 
 # Batches of 256 rows, of pretraining and again of clustering, when ClustPy is the yardstick: 10 epochs of MNIST.
 N_BATCHES = 2740
@@ -139,7 +141,7 @@ def autoencoder(X, encoder, n_clusters, seed, out, title="autoencoder"):
     yield f"{title}, AgglomerativeClustering", lambda: pretrained.cluster_some(lambda Z: agglomerative)
     yield f"{title}, DBSCAN", lambda: pretrained.cluster_some(lambda Z: DBSCAN(estimate_eps(Z).eps))
     if umap := optional("umap"):
-        recipe = make_pipeline(umap.UMAP(**MANIFOLD, random_state=seed), mixture)
+        recipe = make_pipeline(umap.UMAP(**MANIFOLD, random_state=seed), DOUBLE, mixture)
         yield f"{title}, UMAP, GaussianMixture", lambda: pretrained.cluster(recipe)
 
 
@@ -162,7 +164,7 @@ def manifold(X, encoder, n_clusters, seed, out):
     """UMAP of the data themselves."""
     if umap := optional("umap"):
         mixture = GaussianMixture(n_clusters, n_init=10, random_state=seed)
-        recipe = make_pipeline(umap.UMAP(**MANIFOLD, random_state=seed), mixture)
+        recipe = make_pipeline(umap.UMAP(**MANIFOLD, random_state=seed), DOUBLE, mixture)
         yield "UMAP, GaussianMixture", lambda: timed(recipe.fit_predict, X)
 
 
