@@ -187,7 +187,7 @@ class Trainer:
 
     def loss(self, theta):
         """J of all rows, exactly."""
-        return float(np.sum(FullBatch(self._whole, self._X, self._sample_weight, self._workers)(theta)[0]))
+        return float(np.sum(FullBatch(self._whole, self._X, self._sample_weight, self._workers).terms(theta)))
 
     @property
     def _batch_size(self):
