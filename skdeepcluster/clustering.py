@@ -64,8 +64,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Degrees of freedom of q, > 0.
     reconstruction_weight : float, default=1.0
         Weight of J_sparse, >= 0. With 0, which is DEC, the decoder is left as it was pretrained (unless its weights are
-        tied to the encoder's), and nothing keeps the
-        code from losing what does not help to tell the clusters apart.
+        tied to the encoder's), and nothing keeps the code from losing what does not help to tell the clusters apart.
     update_interval : int, default=None
         Number of batches between two computations of p: an iteration. None means 140, as in the papers, or an epoch if
         that has more batches: to compute p takes about a sixth of an epoch.
@@ -79,8 +78,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         First step size of Adam.
     init : {"gaussian_mixture", "kmeans"}, default="gaussian_mixture"
         How the first clusters are found in the code. Classes are seldom round there, and a mixture with full
-        covariances tells apart some that KMeans does not; its probabilities are the first p. With weights it sees as
-        many rows, drawn by them.
+        covariances tells apart some that KMeans does not; its probabilities are the first p. Two or three groups that
+        overlap are a case for "kmeans". With weights the mixture sees as many rows, drawn by them.
     n_init : int, default=10
         Number of runs of that, each from another KMeans or other centres, of which the best gives the start.
     random_state : int, RandomState instance or None, default=None
