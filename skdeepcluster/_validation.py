@@ -92,12 +92,11 @@ def has_collapsed(code_variance):
     return bool(np.sqrt(code_variance.max()) < _COLLAPSED_STD)
 
 
-def warn_if_collapsed(X, code_variance, *, rho, beta, lam):
+def warn_if_collapsed(data, code_variance, *, rho, beta, lam):
     """Warn if no unit of the code varies over rows; one row alone cannot vary."""
-    if X.shape[0] == 1 or not has_collapsed(code_variance):
+    if data.shape[0] == 1 or not has_collapsed(code_variance):
         return
-    ranges = X.max(axis=0) - X.min(axis=0)
-    if not (ranges.nnz if issparse(X) else ranges.any()):
+    if not data.rows_differ:
         cause = "All rows of X are the same."
     else:
         remedies = [
@@ -139,7 +138,7 @@ def hidden_sizes(hidden_layer_sizes):
 
 
 @contextmanager
-def explained_overflow(X, options):
+def explained_overflow(data, options):
     """Lets what overflows show as a loss that is not finite, and explains that in a ValueError."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -147,7 +146,7 @@ def explained_overflow(X, options):
     except NotFiniteError as error:
         raise ValueError(
             f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
-            f"value is {max(X.max(), -X.min()):.3g}: standardise it, for instance with "
+            f"value is {data.largest:.3g}: standardise it, for instance with "
             f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={options.beta}, lam={options.lam} or, with "
             f"Adam, learning_rate_init={options.learning_rate_init}."
         ) from error

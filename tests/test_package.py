@@ -29,7 +29,8 @@ LAYERS = [
     {"_network", "_validation"},
     {"_objectives", "_pretraining"},
     {"_evaluation"},
-    {"_base", "_training", "_joint_training"},
+    {"_base", "_data", "_joint_training"},
+    {"_training"},
     {"_run"},
     {"_checkpoint", "_fitting"},
     {"autoencoder", "callbacks", "metrics"},
@@ -80,7 +81,7 @@ def test_solvers_import_nothing_of_the_package():
 
 
 def test_the_import_test_sees_imports():
-    assert imported_modules(PACKAGE / "autoencoder.py") >= {"_base", "_rows", "_run", "_training"}
+    assert imported_modules(PACKAGE / "autoencoder.py") >= {"_base", "_data", "_run", "_training"}
     assert imported_modules(PACKAGE / "_objectives" / "_sparse_autoencoder.py") == {"_network", "_parameters"}
     assert imported_modules(PACKAGE / "__init__.py") == {
         "autoencoder",
