@@ -6,6 +6,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ._evaluation import FullBatch, MiniBatch, mean_squared_error
+from ._network import propagate
 from ._pretraining import outputs_of
 from ._rows import hold_out, shuffled_batches
 from ._solvers import adam
@@ -24,6 +25,9 @@ class DataInMemory:
         Of mean 1.
     workers : Workers
     """
+
+    # Whether they are there for as long as this process.
+    is_local = True
 
     def __init__(self, X, sample_weight, workers):
         self.X = X
@@ -80,18 +84,17 @@ class DataInMemory:
             map_=self._workers.map,
         )
 
-    def outputs_of(self, coefs, intercepts, activations):
-        """The data that layers make of these, with the same weights; these themselves if there are no layers."""
-        X = outputs_of(self.X, coefs, intercepts, activations)
-        return DataInMemory(X, self.sample_weight, self._workers)
+    def outputs_of(self, *layers):
+        """The data that layers, (coefs, intercepts, activations), make of these; these themselves if there are none."""
+        return DataInMemory(outputs_of(self.X, *layers), self.sample_weight, self._workers)
 
-    def mean_squared_error(self, coefs, intercepts, activations):
-        """Weighted mean over rows, and mean over features, of (h(x) - x)^2."""
-        return mean_squared_error(self.X, self.sample_weight, coefs, intercepts, activations, self._workers.map)
+    def mean_squared_error(self, *layers):
+        """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for all layers of an autoencoder."""
+        return mean_squared_error(self.X, self.sample_weight, *layers, self._workers.map)
 
-    def code_moments(self, encode):
-        """Weighted mean and variance over rows of every unit of ``encode(rows)``, shape (n_units,) each."""
-        return code_moments(self.X, self.sample_weight, encode)
+    def code_moments(self, *layers):
+        """Weighted mean and variance over rows of every output of layers, shape (n_units,) each."""
+        return code_moments(self.X, self.sample_weight, lambda rows: propagate(rows, *layers)[-1])
 
     def hold_out(self, fraction, random_state):
         """Data with a fraction of the rows set aside, and data of these."""

@@ -61,13 +61,13 @@ class RowBlocks:
         return block
 
     def statistics(self, theta, *, keep_outputs):
-        """The statistics of all rows, and the outputs of every block, or Nones."""
-        outputs = [None] * len(self._blocks)
+        """The statistics of all rows; and the outputs of every block, or None."""
+        outputs = [None] * len(self._blocks) if keep_outputs else None
 
         def statistics(i):
             block = self._blocks[i]
             computed = self.objective.forward(theta, block)
-            if keep_outputs:
+            if outputs:
                 outputs[i] = computed
             self._pages.after_reading(block.X)
             return self.objective.statistics(theta, block, computed)
@@ -79,7 +79,7 @@ class RowBlocks:
 
         def gradient_sums(i):
             block = self._blocks[i]
-            kept = self.objective.forward(theta, block) if outputs[i] is None else outputs[i]
+            kept = outputs[i] if outputs else self.objective.forward(theta, block)
             sums = self.objective.gradient_sums(theta, block, kept, shared)
             self._pages.after_reading(block.X)
             return sums

@@ -64,12 +64,15 @@ class Run:
         As given.
     status, message : str
         How the last stage ended; see `minimize`. Empty while it runs.
+    reached_theta : ndarray or None
+        Parameters after the last iteration, if the data may be lost.
     """
 
     def __init__(self, network, data, options, *, stages, state, held_out=None):
         self.stages = stages
         self.state = state
         self.status = self.message = ""
+        self.reached_theta = None
         self.network = network
         self.data = data
         self._options = options
@@ -157,6 +160,8 @@ class Run:
         state.solver_state = solver_state
         state.terms[-1].append(terms)
         theta = cache(lambda: whole_theta(own_theta()))
+        if not self.data.is_local:
+            self.reached_theta = theta()
         if self.held_out and stage.layer is None:
             self._evaluate_on_held_out_rows(theta())
         layer = "" if stage.layer is None else f"layer {stage.layer + 1}, "

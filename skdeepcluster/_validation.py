@@ -57,10 +57,15 @@ def check_values(X, sample_weight, output_activation, estimator_name):
         w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
         with np.errstate(over="ignore"):
             squares += block.power(2).T @ w if issparse(X) else np.einsum("i,ij,ij->j", w, block, block)
+    check_scale(lowest, highest, squares / X.shape[0], X.dtype, issparse(X), output_activation)
+
+
+def check_scale(lowest, highest, mean_squares, dtype, is_sparse, output_activation):
+    """Raise if X leaves the range of the output, warn if it is far from standardised, given the facts of X."""
     if output_activation == "logistic":
-        _check_unit_interval(lowest, highest, X.dtype)
+        _check_unit_interval(lowest, highest, dtype)
     else:
-        _warn_if_far_from_standardised(squares / X.shape[0], issparse(X))
+        _warn_if_far_from_standardised(mean_squares, is_sparse)
 
 
 def code_moments(X, sample_weight, encode):

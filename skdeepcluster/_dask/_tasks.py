@@ -1,0 +1,244 @@
+"""What runs on the workers: pure functions of a partition. Inputs of a task may be used again, so none is changed."""
+
+from functools import reduce
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import check_array
+
+from .._data import DataInMemory
+from .._evaluation import RowBlocks, mean_squared_error
+from .._network import propagate
+from .._objectives import Block, total
+from .._pretraining import outputs_of
+from .._rows import iterate_blocks
+from .._solvers import AdamState
+from .._threads import single_threaded
+from .._validation import code_moments
+
+
+class Facts(NamedTuple):
+    """What is known of partitions.
+
+    Attributes
+    ----------
+    n_rows : int
+        Of positive weight.
+    weight : float
+        Sum of the weights.
+    lows, highs : ndarrays of shape (n_features,)
+        The least and the largest value of every feature.
+    squares : ndarray of shape (n_features,)
+        Weighted sums of squares.
+    """
+
+    n_rows: int
+    weight: float
+    lows: np.ndarray
+    highs: np.ndarray
+    squares: np.ndarray
+
+
+class Kind(NamedTuple):
+    """What a partition is.
+
+    Attributes
+    ----------
+    shape : tuple
+    dtype : numpy.dtype
+    is_sparse : bool
+    n_bytes : int
+    """
+
+    shape: tuple
+    dtype: np.dtype
+    is_sparse: bool
+    n_bytes: int
+
+
+def kind_of(part):
+    """The `Kind` of a partition as the user gave it, or as `load` made it."""
+    part = part.X if isinstance(part, Block) else part.to_numpy() if hasattr(part, "to_numpy") else part
+    if issparse(part):
+        return Kind(part.shape, part.dtype, True, part.nnz * (part.dtype.itemsize + 8))
+    part = np.asarray(part)
+    return Kind(part.shape, part.dtype, False, part.nbytes)
+
+
+def load(index, part, weights, dtype, n_features):
+    """A partition as a `Block` with its sums, of the rows of positive weight."""
+    name = f"partition {index} of X"
+    X = check_array(part, accept_sparse="csr", dtype=dtype, order="C", ensure_min_samples=0, input_name=name)
+    if X.shape[1] != n_features:
+        raise ValueError(f"{name} has {X.shape[1]} features, but the others have {n_features}.")
+    if issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    if weights is not None:
+        weights = _checked_weights(index, weights, X.shape[0])
+        if not (weights > 0).all():
+            X, weights = X[weights > 0], weights[weights > 0]
+    return _with_sums(X, weights)
+
+
+def _checked_weights(index, weights, n_rows):
+    name = f"partition {index} of sample_weight"
+    weights = check_array(
+        weights, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_min_samples=0, input_name=name
+    )
+    weights = np.ravel(weights)
+    if len(weights) != n_rows:
+        raise ValueError(f"Partition {index} of X has {n_rows} rows, but {name} has {len(weights)}. Both need as many.")
+    if (weights < 0).any():
+        raise ValueError(f"Negative values in {name}: {weights.min()}. Weights are 0 or more.")
+    return weights
+
+
+def _with_sums(X, weights):
+    w = np.ones(X.shape[0]) if weights is None else weights
+    x_sum, x_squares = np.zeros(X.shape[1]), 0.0
+    for rows, block in iterate_blocks(X) if X.shape[0] else ():
+        x_sum += block.T @ w[rows]
+        squares = block.multiply(block).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", block, block, dtype=float)
+        x_squares += float(w[rows] @ np.ravel(squares))
+    return Block(X, weights, x_sum=x_sum, x_squares=x_squares)
+
+
+def facts_of(block):
+    """The `Facts` of a partition."""
+    X, w = block.X, np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
+    lows, highs, squares = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), np.zeros(X.shape[1])
+    for rows, part in iterate_blocks(X) if block.n_rows else ():
+        low, high = part.min(axis=0), part.max(axis=0)
+        lows = np.minimum(lows, low.toarray()[0] if issparse(X) else low)
+        highs = np.maximum(highs, high.toarray()[0] if issparse(X) else high)
+        with np.errstate(over="ignore"):
+            squares += part.power(2).T @ w[rows] if issparse(X) else np.einsum("i,ij,ij->j", w[rows], part, part)
+    return Facts(block.n_rows, block.weight, lows, highs, squares)
+
+
+def merged_facts(facts):
+    """The `Facts` of several partitions together."""
+    return reduce(
+        lambda a, b: Facts(
+            a.n_rows + b.n_rows,
+            a.weight + b.weight,
+            np.minimum(a.lows, b.lows),
+            np.maximum(a.highs, b.highs),
+            a.squares + b.squares,
+        ),
+        facts,
+    )
+
+
+def scaled(block, scale):
+    """The partition with its weights multiplied by a number."""
+    if block.sample_weight is None:
+        return block
+    return block._replace(
+        sample_weight=scale * block.sample_weight, x_sum=scale * block.x_sum, x_squares=scale * block.x_squares
+    )
+
+
+def total_of(parts, n_parts):
+    """Sum of the statistics, or of the gradient sums, of partitions, n_parts of them in all."""
+    first, *others = parts
+    copied = type(first)(*(field.copy() if isinstance(field, np.ndarray) else field for field in first))
+    return total([copied, *others], n_parts)
+
+
+def first_phase(block, common, keep_outputs):
+    """(statistics, outputs of every block of rows) of a partition; common is (objective, theta)."""
+    objective, theta = common
+    with single_threaded() as worker:
+        return _row_blocks(objective, block, worker).statistics(theta, keep_outputs=keep_outputs)
+
+
+def second_phase(block, common, shared, outputs):
+    """The gradient sums of a partition, given what its `first_phase` kept, or None, and what is shared by all rows."""
+    objective, theta = common
+    with single_threaded() as worker:
+        return _row_blocks(objective, block, worker).gradient_sums(theta, outputs, shared)
+
+
+def _row_blocks(objective, block, worker):
+    return RowBlocks(objective, block.X, block.sample_weight, worker, sums=(block.x_sum, block.x_squares))
+
+
+def local_epoch(block, common, seed):
+    """An epoch of Adam on one partition, as a `WeightedState`.
+
+    common is (objective, common state, options, number of epochs, steps of the largest partition in an epoch).
+    """
+    objective, state, options, n_epochs, largest_n_steps = common
+    with single_threaded() as worker:
+        n_steps = n_batches(block.n_rows, options)
+        # Counted in steps here: the size of the step depends on them.
+        own = AdamState(*map(np.copy, state[:3]), state.n_steps // largest_n_steps * n_steps)
+        epochs = DataInMemory(block.X, block.sample_weight, worker).epochs(
+            objective, own, options, np.random.RandomState(seed), n_epochs
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            own, terms = next(epochs)
+    return WeightedState(block.weight, *(block.weight * array for array in (own.x, own.mean, own.square, terms)))
+
+
+class WeightedState(NamedTuple):
+    """States of Adam and terms of J after a `local_epoch`, times weights, and the sum of these."""
+
+    weight: float
+    x: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+    terms: np.ndarray
+
+
+def n_batches(n_rows, options):
+    """Number of batches of an epoch on a partition."""
+    return -(-n_rows // min(options.batch_size, n_rows))
+
+
+def layer_outputs(block, layers):
+    """The partition that layers, (coefs, intercepts, activations), make of one."""
+    with single_threaded():
+        return _with_sums(outputs_of(block.X, *layers), block.sample_weight)
+
+
+def weighted_error(block, layers):
+    """(weight, weight times the mean squared error) of a partition."""
+    with single_threaded():
+        error = mean_squared_error(block.X, block.sample_weight, *layers)
+    return block.weight, block.weight * error
+
+
+def moments(block, layers):
+    """(weight, mean, variance) of the outputs of layers on a partition."""
+    with single_threaded():
+        return block.weight, *code_moments(block.X, block.sample_weight, lambda rows: propagate(rows, *layers)[-1])
+
+
+def merged_moments(parts):
+    """(weight, mean, variance) of several partitions together (Chan, Golub, LeVeque 1979, equation 2.1)."""
+    weights = np.array([weight for weight, _, _ in parts])
+    shares = weights / weights.sum()
+    mean = sum(share * mean for share, (_, mean, _) in zip(shares, parts))
+    variance = sum(share * (variance + (own - mean) ** 2) for share, (_, own, variance) in zip(shares, parts))
+    return weights.sum(), mean, variance
+
+
+def split(block, fraction, held_out, seed):
+    """The part of a partition whose rows are held out, or the other one, with the weights as they are."""
+    order = np.random.RandomState(seed).permutation(block.n_rows)
+    n_held_out = int(fraction * block.n_rows)
+    rows = np.sort(order[:n_held_out] if held_out else order[n_held_out:])
+    return _with_sums(block.X[rows], None if block.sample_weight is None else block.sample_weight[rows])
+
+
+def through_layers(part, layers, dtype):
+    """Outputs of the last of layers, (coefs, intercepts, activations), for the rows of a part of a collection."""
+    n_features = layers[0][0].shape[0]
+    X = check_array(part, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0, input_name="X")
+    if X.shape[1] != n_features:
+        raise ValueError(f"A partition of X has {X.shape[1]} columns, but {n_features} are expected.")
+    return propagate(X, *layers)[-1].astype(dtype, copy=False)
