@@ -1,5 +1,6 @@
 """Training data that lie on the workers of a cluster, as those who train see them."""
 
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
 from uuid import uuid4
@@ -7,8 +8,6 @@ from uuid import uuid4
 import numpy as np
 from dask.delayed import delayed
 from distributed import KilledWorker
-from distributed.client import ClosedClientError, FutureCancelledError
-from distributed.comm import CommClosedError
 
 from .._solvers import AdamState
 from ..exceptions import ClusterError
@@ -37,17 +36,17 @@ class Cluster:
 
     def __init__(self, client):
         self._client = client
-        with explained_loss():
+        with self._explained_loss():
             self.memory = client.run_on_scheduler(_memory_of_workers)
 
     def result(self, node):
         """What a Delayed, or a list of them, computes to."""
-        with explained_loss():
+        with self._explained_loss():
             return self._client.gather(self._client.compute(node))
 
     def persist(self, nodes):
         """The nodes, with what they compute to kept on the workers for as long as they are referred to."""
-        with explained_loss():
+        with self._explained_loss():
             return list(self._client.persist(nodes))
 
     def merged(self, merge, nodes):
@@ -57,6 +56,23 @@ class Cluster:
             groups = [nodes[start : start + _TREE_WIDTH] for start in range(0, len(nodes), _TREE_WIDTH)]
             nodes = [delayed(merge, pure=False)(group) for group in groups]
         return self.result(nodes[0])
+
+    @contextmanager
+    def _explained_loss(self):
+        """Lets a cluster that is gone, or workers that die again and again, show as a ClusterError."""
+        try:
+            yield
+        except KilledWorker as error:
+            raise ClusterError(
+                f"Workers died again and again while they worked on one task ({error}). Most often their memory is too "
+                "small: make the partitions smaller, or give the workers more."
+            ) from error
+        except Exception as error:
+            # What a lost connection raises differs by version.
+            if self._client.status == "running" and not isinstance(error, CancelledError):
+                raise
+            first_line = str(error).partition("\n")[0]
+            raise ClusterError(f"The Dask cluster is gone ({type(error).__name__}: {first_line}).") from error
 
 
 class PartitionedData:
@@ -290,17 +306,3 @@ def _check_alike(kinds):
 
 def _memory_of_workers(dask_scheduler):
     return sum(worker.memory_limit or np.inf for worker in dask_scheduler.workers.values()) or np.inf
-
-
-@contextmanager
-def explained_loss():
-    """Lets a cluster that is gone, or workers that die again and again, show as a ClusterError."""
-    try:
-        yield
-    except KilledWorker as error:
-        raise ClusterError(
-            f"Workers died again and again while they worked on one task ({error}). Most often their memory is too "
-            "small: make the partitions smaller, or give the workers more."
-        ) from error
-    except (ClosedClientError, FutureCancelledError, CommClosedError, OSError, TimeoutError) as error:
-        raise ClusterError(f"The Dask cluster is gone ({type(error).__name__}: {error}).") from error

@@ -1,0 +1,78 @@
+"""
+Clustering on a Dask cluster
+============================
+
+The pipeline of a table that does not fit one machine: standardise, train the autoencoder, cluster its code, judge the
+partition. Nothing but sums, the code of a sample and the centres of clusters comes to this process. Here the cluster
+is two processes of this machine, and the table is drawn chunk by chunk where it is needed; on a real one, give `Client`
+the address of the scheduler and read the table with `dask.array` or `dask.dataframe`.
+"""
+
+import argparse
+from copy import deepcopy
+
+import dask.array as da
+import numpy as np
+from dask import compute, delayed
+from distributed import Client, LocalCluster
+from sklearn.cluster import MiniBatchKMeans
+
+from skdeepcluster.dask import DaskSparseAutoencoderTransformer
+from skdeepcluster.metrics import clustering_report
+
+N_FEATURES, N_CLUSTERS = 50, 8
+
+
+def draw(block_info=None):
+    """A chunk of a table of eight clusters, each in a plane of its own, with noise; the last column is the cluster."""
+    (start, stop), _ = block_info[None]["array-location"]
+    planes = np.random.default_rng(0).normal(size=(N_CLUSTERS, 3, N_FEATURES))
+    rng = np.random.default_rng(start)
+    cluster = rng.integers(N_CLUSTERS, size=stop - start)
+    places = np.column_stack([rng.uniform(-1, 1, size=(stop - start, 2)), np.full(stop - start, 1.5)])
+    noise = rng.normal(scale=0.5, size=(stop - start, N_FEATURES))
+    return np.column_stack([np.einsum("ij,ijk->ik", places, planes[cluster]) + noise, cluster])
+
+
+def partial_fit(kmeans, code):
+    """A KMeans that has seen one more chunk; a task does not change what it is given."""
+    return deepcopy(kmeans).partial_fit(code)
+
+
+def main(n_rows):
+    # The table.
+    table = da.map_blocks(draw, chunks=((n_rows // 20,) * 20, (N_FEATURES + 1,)), dtype=float, meta=np.empty((0, 0)))
+    X, truth = table[:, :-1], table[:, -1]
+
+    # Standardise: two sums over the table.
+    mean, std = compute(X.mean(axis=0), X.std(axis=0))
+    X = (X - mean) / std
+
+    # Train. The workers keep the rows while there is memory for them.
+    autoencoder = DaskSparseAutoencoderTransformer(16, max_iter=30, tol=0.01, random_state=0).fit(X)
+    print(f"J = {autoencoder.loss_:.4f} after {autoencoder.n_iter_} iterations, score {autoencoder.score(X):.4f}")
+
+    # Cluster the code: a KMeans goes from chunk to chunk on the workers.
+    code = autoencoder.transform(X)
+    kmeans = MiniBatchKMeans(N_CLUSTERS, n_init=10, random_state=0)
+    for chunk in code.to_delayed().ravel():
+        kmeans = delayed(partial_fit)(kmeans, chunk)
+    kmeans = kmeans.compute()
+    labels = code.map_blocks(kmeans.predict, drop_axis=1, dtype=np.int32)
+
+    # Judge a sample, and count all.
+    sample = np.sort(np.random.default_rng(0).choice(n_rows, 5000, replace=False))
+    X_sample, code_sample, labels_sample, truth_sample = compute(X[sample], code[sample], labels[sample], truth[sample])
+    print("rows of the clusters:", da.bincount(labels, minlength=N_CLUSTERS).compute())
+    print(clustering_report(code_sample, labels_sample, y_true=truth_sample))
+
+    # A new table in memory needs no cluster.
+    print("the first rows again:", kmeans.predict(autoencoder.to_local().transform(X_sample[:10])))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Cluster a large table on a Dask cluster of two processes.")
+    parser.add_argument("--rows", type=int, default=200_000)
+    with LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster):
+        print("Watch it at", cluster.dashboard_link)
+        main(parser.parse_args().rows)
