@@ -17,7 +17,7 @@ def examples(path):
     return doctest.DocTestParser().get_doctest("\n".join(kept), {}, path.name, str(path), 0)
 
 
-@pytest.mark.parametrize("name", ["clustering.md", "grid_search.md", "model_selection.md"])
+@pytest.mark.parametrize("name", ["clustering.md", "dask.md", "grid_search.md", "model_selection.md"])
 def test_the_examples_of_a_page_run(name):
     page = examples(DOCS / name)
     assert len(page.examples) > 5

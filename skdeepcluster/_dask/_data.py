@@ -105,13 +105,14 @@ class PartitionedData:
         self._n_bytes = n_bytes
         if n_bytes <= _KEPT_SHARE * cluster.memory:
             blocks = cluster.persist(blocks)
-        kinds = cluster.result(_each(_tasks.kind_of, blocks))
+        described = cluster.persist(_each(_tasks.describe, blocks))
+        kinds = cluster.result([node[0] for node in described])
         blocks = [block for block, kind in zip(blocks, kinds) if kind.shape[0]]
         kinds = [kind for kind in kinds if kind.shape[0]]
         if not kinds:
             raise ValueError("X has no rows of positive weight: all of its partitions are empty.")
         _check_alike(kinds)
-        self._facts = cluster.merged(_tasks.merged_facts, _each(_tasks.facts_of, blocks))
+        self._facts = cluster.merged(_tasks.merged_facts, [node[1] for node in described])
         blocks = _each(_tasks.scaled, blocks, self._facts.n_rows / self._facts.weight)
         self._blocks = cluster.persist(blocks) if n_bytes <= _KEPT_SHARE * cluster.memory else blocks
         self._n_rows = [kind.shape[0] for kind in kinds]

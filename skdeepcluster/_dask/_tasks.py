@@ -105,8 +105,8 @@ def _with_sums(X, weights):
     return Block(X, weights, x_sum=x_sum, x_squares=x_squares)
 
 
-def facts_of(block):
-    """The `Facts` of a partition."""
+def describe(block):
+    """The `Kind` and the `Facts` of a partition."""
     X, w = block.X, np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
     lows, highs, squares = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), np.zeros(X.shape[1])
     for rows, part in iterate_blocks(X) if block.n_rows else ():
@@ -115,7 +115,7 @@ def facts_of(block):
         highs = np.maximum(highs, high.toarray()[0] if issparse(X) else high)
         with np.errstate(over="ignore"):
             squares += part.power(2).T @ w[rows] if issparse(X) else np.einsum("i,ij,ij->j", w[rows], part, part)
-    return Facts(block.n_rows, block.weight, lows, highs, squares)
+    return kind_of(block), Facts(block.n_rows, block.weight, lows, highs, squares)
 
 
 def merged_facts(facts):
