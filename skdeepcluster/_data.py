@@ -85,7 +85,7 @@ class DataInMemory:
         )
 
     def outputs_of(self, *layers):
-        """The data that layers, (coefs, intercepts, activations), make of these; these themselves if there are none."""
+        """The data that layers, (coefs, intercepts, activations), make of these, with the same weights."""
         return DataInMemory(outputs_of(self.X, *layers), self.sample_weight, self._workers)
 
     def mean_squared_error(self, *layers):

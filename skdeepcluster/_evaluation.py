@@ -74,6 +74,24 @@ class RowBlocks:
 
         return total(self._workers.map(statistics, range(len(self._blocks))), len(self._blocks)), outputs
 
+    def statistics_and_loss(self, theta):
+        """What the terms of J need of all rows."""
+        losses = []
+
+        def of_block(block):
+            outputs = self.objective.forward(theta, block)
+            statistics = self.objective.statistics(theta, block, outputs)
+            loss = self.objective.loss(theta, block, outputs)
+            self._pages.after_reading(block.X)
+            return statistics, loss
+
+        def statistics():
+            for of_one, loss in self._workers.map(of_block, self._blocks):
+                losses.append(loss)
+                yield of_one
+
+        return total(statistics(), len(self._blocks)), sum(losses)
+
     def gradient_sums(self, theta, outputs, shared):
         """The `GradientSums` of all rows, given what `statistics` returned of the outputs."""
 
@@ -109,6 +127,11 @@ class FullBatch:
         shared, outputs = self._first_phase(theta)
         self._last = theta, shared
         return self.objective.finish(theta, shared, self._rows.gradient_sums(theta, outputs, shared))
+
+    def terms(self, theta):
+        """The terms of J alone, which cost less than half."""
+        statistics, loss = self._rows.statistics_and_loss(theta)
+        return self.objective.terms(theta, self.objective.combine(theta, statistics), loss)
 
     def parameters(self, theta):
         """The (coefs, intercepts) of all layers, for the theta of the objective."""

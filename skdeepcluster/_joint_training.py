@@ -155,7 +155,7 @@ class JointTrainer:
         value = self._objective.gamma * np.mean(self._weights * rel_entr(P, Q).sum(axis=1))
         if self._objective.reconstructs:
             autoencoder = FullBatch(self._autoencoder, self._X, self._sample_weight, self._workers)
-            value += np.sum(autoencoder(theta[: self._autoencoder.layout.size])[0])
+            value += np.sum(autoencoder.terms(theta[: self._autoencoder.layout.size]))
         if not np.isfinite(value):
             raise NotFiniteError("value not finite after the last step")
         return float(self._scale * value)

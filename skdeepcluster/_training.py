@@ -90,7 +90,7 @@ def plan_stages(network, data, options, *, pretrain, warm):
     """
     deep = network.n_encoder_layers > 1
     # Where Adam gets ahead of L-BFGS, for good or at first: docs/performance.md has the study.
-    many_rows = data.shape[0] >= _AUTO_ROWS and not data.is_sparse
+    many_rows = data.shape[0] >= _AUTO_ROWS and not data.is_sparse and data.is_local
     solver = options.solver
     if solver == "auto":
         solver = "adam" if options.need_adam or (deep and many_rows) else "lbfgs"
@@ -179,7 +179,7 @@ class Trainer:
 
     def loss(self, theta):
         """J of all rows, exactly."""
-        return float(np.sum(self._data.full_batch(self._whole)(theta)[0]))
+        return float(np.sum(self._data.full_batch(self._whole).terms(theta)))
 
     def _lbfgs(self, stage, theta, state):
         """L-BFGS on the layers that are not projected out."""

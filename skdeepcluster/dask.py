@@ -3,23 +3,24 @@
 It needs more than the package does: ``pip install "skdeepcluster[dask]"``.
 """
 
-from functools import partial
-
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
-from ._validation import check_scale
+from ._base import unchanged_on_error
+from ._validation import check_options, check_scale
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import ClusterError
 
 try:
     import dask.array as da
+    from dask.base import tokenize
     from dask.delayed import delayed
-    from distributed import get_client
+    from distributed import get_client, get_worker
 
     from ._dask._collections import is_frame, is_list_of_delayed, is_partitioned, row_chunks
-    from ._dask._data import PartitionedData
+    from ._dask._data import PartitionedData, score_of
+    from ._dask._graph import literal
     from ._dask._tasks import through_layers
 except ImportError as error:
     raise ImportError(
@@ -29,7 +30,7 @@ except ImportError as error:
 __all__ = ["DaskSparseAutoencoderTransformer"]
 
 
-class DaskSparseAutoencoderTransformer(SparseAutoencoderTransformer):
+class DaskSparseAutoencoderTransformer(SparseAutoencoderTransformer, auto_wrap_output_keys=None):
     """`SparseAutoencoderTransformer` for tables on a Dask cluster: the same parameters, the same objective.
 
     `fit` trains on the cluster of the current `distributed.Client`. With L-BFGS, every evaluation of J and its gradient
@@ -51,7 +52,8 @@ learning_rate_init, shuffle, warm_start, random_state, verbose
 
     Attributes
     ----------
-    coefs_, intercepts_, loss_, loss_curve_, mean_activation_, n_iter_, n_features_in_, feature_names_in_
+    coefs_, intercepts_, loss_, loss_curve_, pretraining_loss_curves_, validation_scores_, mean_activation_, n_iter_, \
+n_features_in_, feature_names_in_
         As in `SparseAutoencoderTransformer`, in the memory of this process.
 
     See Also
@@ -60,9 +62,10 @@ learning_rate_init, shuffle, warm_start, random_state, verbose
 
     Notes
     -----
-    The rows are loaded once and kept on the workers if they take no more than 40 % of their memory, as are the outputs
-    of the layers between the two phases of an evaluation; if not, they are computed from the collection in every pass.
-    A partition is worked on by one thread: have a few times as many partitions as there are threads. One that is lost
+    The rows are loaded once, twice if their number is not known before, and kept on the workers as long as what is kept
+    takes no more than 40 % of the memory of the workers that there are when `fit` begins; so are the outputs of the
+    layers between the two phases of an evaluation. What is not kept is computed from the collection in every pass. A
+    partition is worked on by one thread: have a few times as many partitions as there are threads. One that is lost
     with its worker is computed again. Partitions without rows are left out.
 
     References
@@ -84,7 +87,6 @@ learning_rate_init, shuffle, warm_start, random_state, verbose
     >>> client.close()
     """
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Train the autoencoder on a table of partitions.
 
@@ -117,27 +119,53 @@ default=None
             If the cluster is lost, or its workers die again and again. Then the estimator has the parameters after the
             last iteration, if there was one, and ``warm_start=True`` goes on from there.
         """
+        reached = {}
+        try:
+            self._fit(X, sample_weight, reached)
+        except ClusterError:
+            # Unlike after other errors, what there is is better than what there was.
+            vars(self).update(reached)
+            raise
+        return self
+
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, sample_weight, reached):
+        """`fit`, which leaves in reached what the estimator is to have if the cluster is lost."""
         if not is_partitioned(X):
             raise TypeError(
                 f"X is {type(X).__name__}, and DaskSparseAutoencoderTransformer fits dask.array, dask.dataframe and "
                 "lists of delayed blocks. For data in memory use SparseAutoencoderTransformer, or "
                 "dask.array.from_array(X)."
             )
-        before = dict(vars(self))
+        # What does not depend on the data is checked before they are read.
+        check_options(self._make_network(1), self._make_options())
+        client = _current_client()
+        if is_frame(X):
+            _check_feature_names(self, X._meta, reset=True)
+        else:
+            vars(self).pop("feature_names_in_", None)
+        data = PartitionedData.load(client, X, sample_weight)
+        self.n_features_in_ = data.shape[1]
+        check_scale(data.lowest, data.highest, data.mean_squares, data.dtype, data.is_sparse, self.output_activation)
         try:
-            data = PartitionedData.load(_current_client(), X, sample_weight)
-            self._set_features(X, data)
-            check_scale(
-                data.lowest, data.highest, data.mean_squares, data.dtype, data.is_sparse, self.output_activation
-            )
             self._train(data)
         except ClusterError as error:
-            raise self._kept(before, error) from error
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
-        return self
+            run = self._run
+            if run.reached_theta is None:
+                raise ClusterError(f"{error} No iteration was over; the estimator is as it was before.") from error
+            reached.update(self._reached(run))
+            raise ClusterError(
+                f"{error} The estimator has the parameters reached after iteration {reached['n_iter_']}. With a new "
+                "client, and warm_start=True, fit goes on from them."
+            ) from error
+
+    def _reached(self, run):
+        """Fitted attributes after the last iteration of a run."""
+        theta = run.reached_theta if run.state.best_theta is None else run.state.best_theta
+        unknown = {"loss_": np.nan, "mean_activation_": np.full(self.n_components, np.nan)}
+        names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
+        return run.attributes(theta) | unknown | {name: getattr(self, name) for name in names}
 
     @property
     def partial_fit(self):
@@ -158,7 +186,8 @@ default=None
         Returns
         -------
         X_new : dask.array of shape (n_samples, n_components)
-            The code, in the chunks of X, not computed yet; an ndarray for an array-like.
+            The code, in the chunks of X, not computed yet; an ndarray for an array-like. There is no `set_output`: a
+            frame would have to be computed.
 
         Raises
         ------
@@ -195,6 +224,7 @@ default=None
         check_is_fitted(self)
         if not is_partitioned(X):
             return super().inverse_transform(X)
+        _check_columns(X, self.n_components, f"inverse_transform expects codes with n_components={self.n_components}")
         return _map_rows(X, self._decoder_layers)
 
     def score(self, X, y=None, sample_weight=None):
@@ -217,16 +247,17 @@ default=None
         Raises
         ------
         ValueError
-            If X is not what `transform` accepts, a weight is negative or all are zero.
+            If X is not what `transform` accepts, a weight is negative or all are zero, or there is no cluster.
+        skdeepcluster.exceptions.ClusterError
+            If the cluster is lost.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
         if not is_partitioned(X):
             return super().score(X, sample_weight=sample_weight)
-        X = self._features_checked(X)
-        data = PartitionedData.load(_current_client(), X, sample_weight, n_features=self.n_features_in_)
-        return -data.mean_squared_error(self.coefs_, self.intercepts_, self._network.activations)
+        layers = self.coefs_, self.intercepts_, self._network.activations
+        return -score_of(_current_client(), self._features_checked(X), sample_weight, layers)
 
     def to_local(self):
         """The same, fitted, for data in memory.
@@ -247,42 +278,24 @@ default=None
         vars(local).update({name: value for name, value in vars(self).items() if name not in parameters})
         return local
 
-    def _set_features(self, X, data):
-        self.n_features_in_ = data.shape[1]
-        vars(self).pop("feature_names_in_", None)
-        if is_frame(X):
-            _check_feature_names(self, X._meta, reset=True)
-
     def _features_checked(self, X):
-        """X, which must have the features seen in `fit`; an array for a frame."""
-        if is_list_of_delayed(X):
-            return X
+        """X, a collection, which must have the features seen in `fit`."""
         if is_frame(X):
             _check_feature_names(self, X._meta, reset=False)
-        if X.shape[1] != self.n_features_in_ and not np.isnan(X.shape[1]):
-            raise ValueError(
-                f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features "
-                "as input."
-            )
+        _check_columns(X, self.n_features_in_, f"{type(self).__name__} is expecting {self.n_features_in_} features")
         return X
-
-    def _kept(self, before, error):
-        """What to raise for a ClusterError; sets the attributes of the parameters that were reached, or of before."""
-        run = vars(self).pop("_run", None)
-        if run is None or run.reached_theta is None:
-            vars(self).clear()
-            vars(self).update(before)
-            return ClusterError(f"{error} No iteration was over; the estimator is as it was before.")
-        theta = run.reached_theta if run.state.best_theta is None else run.state.best_theta
-        vars(self).update(run.attributes(theta))
-        self.loss_, self.mean_activation_ = np.nan, np.full(self.n_components, np.nan)
-        return ClusterError(
-            f"{error} The estimator has the parameters reached after iteration {self.n_iter_}. With a new client, and "
-            "warm_start=True, fit goes on from them."
-        )
 
 
 def _current_client():
+    try:
+        get_worker()
+    except ValueError:
+        pass
+    else:
+        raise ValueError(
+            "This is a task of a Dask cluster, and a fit on a cluster would wait in it for other tasks. In tasks, such "
+            "as the candidates of a search, use SparseAutoencoderTransformer."
+        )
     try:
         return get_client()
     except ValueError as error:
@@ -292,16 +305,26 @@ def _current_client():
         ) from error
 
 
+def _check_columns(X, n_columns, expected):
+    """Refuse a collection that has another number of columns, if that is known; of a list it is not."""
+    if is_list_of_delayed(X):
+        return
+    n_found = X.shape[1] if is_frame(X) else row_chunks(X).shape[1]
+    if n_found != n_columns and not np.isnan(n_found):
+        raise ValueError(f"X has {n_found} features, but {expected}.")
+
+
 def _map_rows(X, layers):
     """The outputs of layers, (coefs, intercepts, activations), for the rows of X, as a `dask.array`."""
-    n_units = layers[0][-1].shape[1]
+    n_units, dtype = layers[0][-1].shape[1], layers[0][0].dtype
+    # One node for all tasks, of the same name for the same layers.
+    node = literal(layers, name=f"layers-{tokenize(layers)}")
     if is_list_of_delayed(X):
-        dtype = layers[0][0].dtype
+        dtype = np.result_type(dtype, np.float64)
         task = delayed(through_layers, pure=False)
-        parts = [task(part, layers, dtype) for part in X]
-        return da.concatenate([da.from_delayed(part, (np.nan, n_units), dtype) for part in parts])
+        parts = [da.from_delayed(task(part, node, dtype), (np.nan, n_units), dtype) for part in X]
+        return da.concatenate(parts)
     X = row_chunks(X.to_dask_array() if is_frame(X) else X)
-    dtype = np.result_type(np.float32 if X.dtype == np.float32 else np.float64, layers[0][0])
-    function = partial(through_layers, layers=layers, dtype=dtype)
-    chunks = X.chunks[0], (n_units,)
-    return X.map_blocks(function, name=None, dtype=dtype, chunks=chunks, meta=np.empty((0, 0), dtype=dtype))
+    dtype = np.result_type(dtype, np.float32 if X.dtype == np.float32 else np.float64)
+    meta, chunks = np.empty((0, 0), dtype=dtype), (X.chunks[0], (n_units,))
+    return X.map_blocks(through_layers, layers=node, dtype=dtype, chunks=chunks, meta=meta, out_dtype=dtype)

@@ -37,7 +37,7 @@ def make_estimators():
 
 
 _OF_CLASSIFIERS = (
-    "the check takes every estimator with predict_proba for a classifier; test_clustering.py has sparse data"
+    "the check takes every estimator with predict_proba for a classifier; test_joint_data.py has sparse data"
 )
 _DRAWS_ROWS = "KMeans draws its first centres, and Adam its batches, from the rows as they are given"
 EXPECTED_FAILURES = {

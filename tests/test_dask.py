@@ -1,23 +1,25 @@
 """Fits on a Dask cluster: they are those in memory."""
 
+import pickle
 import subprocess
 import sys
 
-import dask
+import dask.array as da
 import joblib
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import sklearn
 from _cluster import partitioned
+from _recorder import Recorder
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._dask import _data as dask_data
-from skdeepcluster._dask import _tasks
+from skdeepcluster import SparseAutoencoderTransformer, _training
+from skdeepcluster._dask import _graph, _tasks
 from skdeepcluster._dask._data import PartitionedData
 from skdeepcluster._data import DataInMemory
 from skdeepcluster._network import mirrored_network
@@ -25,6 +27,7 @@ from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderO
 from skdeepcluster._solvers import AdamState
 from skdeepcluster._threads import Workers
 from skdeepcluster._training import TrainingOptions
+from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.model_selection import ClusteringSearch
 
@@ -131,14 +134,41 @@ def test_weights_of_zero_leave_rows_out(client, blobs):
 @pytest.mark.parametrize("n_tables", [0, 1.5, 100])
 def test_what_the_workers_have_no_memory_for_is_computed_again(client, blobs, monkeypatch, n_tables):
     # Kept are nothing, the data without the outputs of the layers, and both.
-    monkeypatch.setattr(dask_data, "_memory_of_workers", lambda dask_scheduler: 1e6)
-    monkeypatch.setattr(dask_data, "_KEPT_SHARE", n_tables * blobs.nbytes / 1e6)
-    loaded, persist = [], dask_data.Cluster.persist
-    monkeypatch.setattr(dask_data.Cluster, "persist", lambda *args: loaded.append(args) or persist(*args))
+    monkeypatch.setattr(_graph, "_KEPT_SHARE", 1.0)
+    monkeypatch.setattr(_graph, "_memory_of_workers", lambda dask_scheduler: n_tables * blobs.nbytes)
+    kept, reserve = [], _graph.Cluster.reserve
+
+    def watched(cluster, owner, n_bytes):
+        granted = reserve(cluster, owner, n_bytes)
+        kept.append((type(owner).__name__, granted))
+        return granted
+
+    monkeypatch.setattr(_graph.Cluster, "reserve", watched)
     hidden = {"hidden_layer_sizes": (20,)}
     assert_same_fit(on_cluster(**hidden).fit(partitioned(blobs, 3)), in_memory(**hidden).fit(blobs))
-    # The description of the data is kept in any case.
-    assert {0: len(loaded) == 1, 1.5: len(loaded) == 3, 100: len(loaded) > 7}[n_tables]
+    granted = {("PartitionedData", n_tables > 0), ("PartitionedFullBatch", n_tables > 2)}
+    assert set(kept) == granted
+
+
+def test_memory_is_given_back(client):
+    class Owner:
+        pass
+
+    cluster, owners = _graph.Cluster(client), [Owner(), Owner()]
+    cluster._room = 10
+    assert cluster.reserve(owners[0], 6)
+    assert not cluster.reserve(owners[1], 6)
+    del owners[0]
+    assert cluster.reserve(owners[0], 6)
+
+
+def test_auto_is_exact_however_many_rows_there_are(client, blobs, monkeypatch):
+    monkeypatch.setattr(_training, "_AUTO_ROWS", 100)
+    monkeypatch.setattr(_training, "_AUTO_UNITS", 2)
+    for hidden_layer_sizes in ((), (8,)):
+        parameters = {"hidden_layer_sizes": hidden_layer_sizes}
+        expected = in_memory(solver="lbfgs", **parameters).fit(blobs)
+        assert_same_fit(on_cluster(**parameters).fit(partitioned(blobs, 3)), expected)
 
 
 def test_warm_start_goes_on(client, blobs):
@@ -201,15 +231,6 @@ def test_local_steps_come_near_the_exact_loss(client, blobs, parameters):
     assert model.loss_ < expected.loss_ + 0.25 * (expected.loss_curve_["loss"][0] - expected.loss_)
 
 
-def test_local_steps_do_not_depend_on_the_workers(client, blobs):
-    table, address = partitioned(blobs, 4), next(iter(client.scheduler_info()["workers"]))
-    model = on_cluster(solver="adam").fit(table)
-    with dask.annotate(workers=[address], allow_other_workers=False):
-        again = on_cluster(solver="adam").fit(table)
-    for a, b in zip(model.coefs_, again.coefs_):
-        assert_array_equal(a, b)
-
-
 def test_rows_are_held_out_of_every_partition(client, blobs):
     parameters = {"early_stopping": True, "validation_fraction": 0.2, "max_iter": 20, "n_iter_no_change": 3}
     model = on_cluster(**parameters).fit(partitioned(blobs, 4))
@@ -231,6 +252,33 @@ def test_held_out_rows_are_the_others(client, blobs):
 
 
 # With others
+
+
+def test_callbacks(client, blobs, tmp_path):
+    pytest.importorskip("sklearn.callback")
+    recorder = Recorder()
+    table = partitioned(blobs, 2)
+    on_cluster().set_callbacks(recorder).fit(table)
+    assert recorder.events.count("end iteration") == 6
+    assert recorder.arguments[0][0] is table
+    failing = Recorder(raise_at=2)
+    with pytest.raises(RuntimeError):
+        on_cluster().set_callbacks(failing).fit(table)
+    assert failing.events[-1] == "teardown"
+    with pytest.raises(TypeError, match=r"Checkpoint reads all of the data .* not on a cluster"):
+        on_cluster().set_callbacks(Checkpoint(tmp_path / "fit.checkpoint")).fit(table)
+
+
+def test_codes_stay_on_the_cluster_whatever_the_output(client, blobs):
+    model = on_cluster().fit(partitioned(blobs, 2))
+    assert not hasattr(model, "set_output")
+    with sklearn.config_context(transform_output="pandas"):
+        assert isinstance(model.transform(partitioned(blobs, 2)), da.Array)
+
+
+def test_pickled(client, blobs):
+    model = on_cluster().fit(partitioned(blobs, 2))
+    assert_array_equal(pickle.loads(pickle.dumps(model)).transform(blobs), model.transform(blobs))
 
 
 def test_to_local(client, blobs):

@@ -44,11 +44,12 @@ def kill(client):
     os.kill(next(iter(pids.values())), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("n", [1, 5])
-def test_a_killed_worker_changes_nothing(client, blobs, at_evaluation, n):
-    expected = SparseAutoencoderTransformer(**QUICK).fit(blobs)
+@pytest.mark.parametrize("n, weighted", [(1, True), (5, False)])
+def test_a_killed_worker_changes_nothing(client, blobs, at_evaluation, n, weighted):
+    w = np.linspace(0.5, 2, 600) if weighted else None
+    expected = SparseAutoencoderTransformer(**QUICK).fit(blobs, sample_weight=w)
     at_evaluation(n, lambda: kill(client))
-    model = DaskSparseAutoencoderTransformer(**QUICK).fit(partitioned(blobs, 5))
+    model = DaskSparseAutoencoderTransformer(**QUICK).fit(partitioned(blobs, 5), sample_weight=w)
     for a, b in zip(model.coefs_ + model.intercepts_, expected.coefs_ + expected.intercepts_):
         assert_allclose(a, b, rtol=1e-8, atol=1e-10)
     assert model.n_iter_ == expected.n_iter_ == 8
@@ -61,6 +62,16 @@ def small_client():
         Client(cluster, timeout="5s") as client,
     ):
         yield client
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_the_result_does_not_depend_on_the_workers(client, small_client, blobs, solver):
+    models = []
+    for current in (client, small_client):
+        with current.as_current():
+            models.append(DaskSparseAutoencoderTransformer(**QUICK, solver=solver).fit(partitioned(blobs, 4)))
+    for a, b in zip(models[0].coefs_, models[1].coefs_):
+        assert_array_equal(a, b)
 
 
 def test_a_cluster_that_is_lost_leaves_what_was_reached(small_client, blobs, at_evaluation):
@@ -85,6 +96,31 @@ def test_a_cluster_that_is_lost_at_once_leaves_what_there_was(small_client, blob
     for W, W_before in zip(model.coefs_, before):
         assert_array_equal(W, W_before)
     assert model.n_iter_ == 8
+
+
+def test_workers_that_die_of_a_partition(client, blobs):
+    allowed = client.run_on_scheduler(_allow_failures, 0)
+    try:
+        deadly = partitioned(blobs, 3).map_blocks(_die, dtype=float, meta=np.empty((0, 0)))
+        with pytest.raises(ClusterError, match=r"Workers died again and again .* make the partitions smaller"):
+            DaskSparseAutoencoderTransformer(**QUICK).fit(deadly)
+    finally:
+        client.run_on_scheduler(_allow_failures, allowed)
+
+
+def _die(block):
+    os._exit(1)
+
+
+def _allow_failures(number, dask_scheduler):
+    before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
+    return before
+
+
+def test_fits_inside_of_tasks_are_refused(client, blobs):
+    model, X = DaskSparseAutoencoderTransformer(**QUICK), partitioned(blobs, 2)
+    with pytest.raises(ValueError, match="This is a task of a Dask cluster"):
+        client.submit(lambda: model.fit(X), pure=False).result()
 
 
 def test_no_cluster():

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._dask._collections import partitions
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
@@ -150,7 +151,7 @@ def with_nan(X):
         (lambda X: [], TypeError, "X is list"),
         (lambda X: parts(with_nan(X), 30, 80), ValueError, "partition 2 of X contains NaN"),
         (lambda X: partitioned(with_nan(X), 2), ValueError, "partition 1 of X contains NaN"),
-        (lambda X: [*parts(X, 30), delayed(X[:, :4])], ValueError, "partition 2 of X has 4 features, but .* 15"),
+        (lambda X: [*parts(X, 30), delayed(X[:, :4])], ValueError, "Partition 2 of X has 4 features, but .* 15"),
         (lambda X: [delayed(X), delayed(sp.csr_matrix(X))], ValueError, "Partition 1 of X .* sparse, .* dense"),
         (lambda X: da.from_array(X[:, 0], chunks=50), ValueError, "X has 1 dimensions"),
         (lambda X: [delayed(X[:, 0])], ValueError, r"Partition 0 of X has the shape \(120,\)"),
@@ -213,6 +214,25 @@ def test_an_overflow_is_explained(client, X):
         pytest.raises(ValueError, match=r"stopped being finite .* largest absolute value"),
     ):
         fit(partitioned(1e200 * X, 2))
+
+
+def test_a_row_of_weight_zero_is_not_looked_at(client, X):
+    expected = fit(partitioned(X[:80], 2))
+    model = fit(partitioned(with_nan(X), 3), np.r_[np.ones(80), np.zeros(40)])
+    assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-8)
+
+
+def test_parameters_are_checked_before_the_data(client, X):
+    unread = partitioned(X, 2).map_blocks(lambda block: 1 / 0, dtype=float)
+    with pytest.raises(ValueError, match=r"beta=1\.0 weighs the KL term"):
+        fit(unread, code_activation="identity")
+    with pytest.raises(ValueError, match="rho"):
+        fit(unread, rho=2.0)
+
+
+def test_the_size_of_small_integers_is_that_of_floats():
+    assert partitions(da.ones((1000, 10), dtype=np.uint8)).n_bytes == 80_000
+    assert partitions(da.ones((1000, 10), dtype=np.float32)).n_bytes == 40_000
 
 
 def test_a_failed_fit_changes_nothing(client, X):
@@ -281,6 +301,10 @@ def test_other_features_are_refused(fitted, X):
     for method in (fitted.transform, fitted.score):
         with pytest.raises(ValueError, match=r"X has 4 features, but Dask.* is expecting 15"):
             method(partitioned(X[:, :4], 2))
+    with pytest.raises(ValueError, match="X has 15 features, but inverse_transform expects codes with n_components=3"):
+        fitted.inverse_transform(partitioned(X, 2))
+    with pytest.raises(ValueError, match="X has 1 dimensions"):
+        fitted.transform(da.from_array(X[:, 0], chunks=50))
     with pytest.raises(ValueError, match="partition 0 of X has 4 features"):
         fitted.score(parts(X[:, :4]))
     with pytest.raises(ValueError, match="has 4 columns, but 15 are expected"):

@@ -61,9 +61,11 @@ def test_dense_sparse_weighted_and_blocked_give_the_same_j_and_gradient(X, w, fo
     outputs = residual.forward(theta, block)
     shared = residual.combine(theta, residual.statistics(theta, block, outputs))
     expected = residual.finish(theta, shared, residual.gradient_sums(theta, block, outputs, shared))
-    terms, gradient = FullBatch(make_objective(form, output), container(X), w, Workers(1))(theta)
+    full_batch = FullBatch(make_objective(form, output), container(X), w, Workers(1))
+    terms, gradient = full_batch(theta)
     assert_allclose(terms, expected[0], rtol=1e-10)
     assert relative_error(gradient, expected[1]) < 1e-10
+    assert_allclose(full_batch.terms(theta), expected[0], rtol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

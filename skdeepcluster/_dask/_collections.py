@@ -6,10 +6,10 @@ from typing import NamedTuple
 import dask.array as da
 import numpy as np
 from dask.base import is_dask_collection
-from dask.delayed import Delayed, delayed
+from dask.delayed import Delayed
 from scipy.sparse import issparse
 
-from ._tasks import kind_of
+from ._graph import literal
 
 
 class Partitions(NamedTuple):
@@ -18,18 +18,14 @@ class Partitions(NamedTuple):
     Attributes
     ----------
     parts : list of Delayed
-    n_features : int
-    dtype : numpy.dtype
-        float32 if all partitions are, and float64 otherwise.
-    n_rows : list of int
-    n_bytes : int
+    n_rows : list of int, or None if they are not known
+    n_bytes : int, or None if it is not known
+        Of all rows, once they are floats.
     """
 
     parts: list
-    n_features: int
-    dtype: np.dtype
-    n_rows: list
-    n_bytes: int
+    n_rows: list | None
+    n_bytes: int | None
 
 
 def is_frame(X):
@@ -54,56 +50,50 @@ def row_chunks(X):
     return X if len(X.chunks[1]) == 1 else X.rechunk({1: -1})
 
 
-def partitions(X, gather):
-    """The `Partitions` of X; what is unknown of them is found out by ``gather(list of Delayed)``."""
-    if isinstance(X, da.Array):
-        X = row_chunks(X)
-        parts = X.to_delayed().ravel().tolist()
-        if not any(math.isnan(n) for n in (*X.chunks[0], X.shape[1])) and not issparse(X._meta):
-            return Partitions(parts, X.shape[1], _float_type([X.dtype]), list(X.chunks[0]), X.nbytes)
-    else:
-        parts = list(X.to_delayed()) if is_frame(X) else list(X)
-    kinds = gather([delayed(kind_of, pure=False)(part) for part in parts])
-    for i, kind in enumerate(kinds):
-        if len(kind.shape) != 2:
-            raise ValueError(f"Partition {i} of X has the shape {kind.shape}, but a table has rows and features.")
-    return Partitions(
-        parts,
-        kinds[0].shape[1],
-        _float_type([kind.dtype for kind in kinds]),
-        [kind.shape[0] for kind in kinds],
-        sum(kind.n_bytes for kind in kinds),
-    )
+def partitions(X):
+    """The `Partitions` of X."""
+    if not isinstance(X, da.Array):
+        return Partitions(list(X.to_delayed()) if is_frame(X) else list(X), None, None)
+    X = row_chunks(X)
+    parts = X.to_delayed().ravel().tolist()
+    if any(math.isnan(n) for n in (*X.chunks[0], X.shape[1])):
+        return Partitions(parts, None, None)
+    n_bytes = X.shape[0] * X.shape[1] * (4 if X.dtype == np.float32 else 8)
+    # Of a sparse one that is not the size.
+    return Partitions(parts, list(X.chunks[0]), None if issparse(X._meta) else n_bytes)
 
 
-def weight_partitions(sample_weight, n_rows):
-    """The weights as a list of Delayed, one for each of the partitions, which have so many rows; Nones for None."""
+def weight_partitions(sample_weight, n_partitions, rows_of_partitions):
+    """The weights as a list of Delayed, one for each partition; Nones for None.
+
+    rows_of_partitions is called, for the numbers of rows, if the partitions of the weights do not say what belongs to
+    what.
+    """
     if sample_weight is None:
-        return [None] * len(n_rows)
-    if isinstance(sample_weight, da.Array):
-        known = not any(math.isnan(n) for n in sample_weight.shape)
-        if known and sample_weight.shape == (sum(n_rows),):
-            sample_weight = sample_weight.rechunk((tuple(n_rows),))
-        parts = sample_weight.to_delayed().ravel().tolist()
-    elif is_list_of_delayed(sample_weight):
+        return [None] * n_partitions
+    if is_list_of_delayed(sample_weight):
         parts = list(sample_weight)
+    elif isinstance(sample_weight, da.Array) and not any(math.isnan(n) for n in sample_weight.shape):
+        n_rows = _checked_rows(sample_weight, rows_of_partitions())
+        parts = sample_weight.rechunk((tuple(n_rows),)).to_delayed().ravel().tolist()
     elif is_dask_collection(sample_weight):
-        parts = list(sample_weight.to_delayed())
+        parts = np.ravel(sample_weight.to_delayed()).tolist()
     else:
         sample_weight = np.asarray(sample_weight)
-        if sample_weight.shape != (sum(n_rows),):
-            raise ValueError(
-                f"sample_weight has the shape {sample_weight.shape}, but X has {sum(n_rows)} rows: it needs the shape "
-                f"({sum(n_rows)},)."
-            )
-        parts = np.split(sample_weight, np.cumsum(n_rows)[:-1])
-    if len(parts) != len(n_rows):
+        n_rows = _checked_rows(sample_weight, rows_of_partitions())
+        parts = [literal(part) for part in np.split(sample_weight, np.cumsum(n_rows)[:-1])]
+    if len(parts) != n_partitions:
         raise ValueError(
-            f"sample_weight has {len(parts)} partitions, but X has {len(n_rows)}. Give them the same partitions, or "
+            f"sample_weight has {len(parts)} partitions, but X has {n_partitions}. Give them the same partitions, or "
             "sample_weight as an array of known length."
         )
     return parts
 
 
-def _float_type(dtypes):
-    return np.dtype(np.float32 if all(dtype == np.float32 for dtype in dtypes) else np.float64)
+def _checked_rows(sample_weight, n_rows):
+    if sample_weight.shape != (sum(n_rows),):
+        raise ValueError(
+            f"sample_weight has the shape {sample_weight.shape}, but X has {sum(n_rows)} rows: it needs the shape "
+            f"({sum(n_rows)},)."
+        )
+    return n_rows

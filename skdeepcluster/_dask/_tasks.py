@@ -4,8 +4,8 @@ from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
-from sklearn.utils import check_array
+from scipy.sparse import csr_matrix, issparse
+from sklearn.utils import assert_all_finite, check_array
 
 from .._data import DataInMemory
 from .._evaluation import RowBlocks, mean_squared_error
@@ -41,7 +41,7 @@ class Facts(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What a partition is.
+    """What a partition is, once it is loaded.
 
     Attributes
     ----------
@@ -57,28 +57,39 @@ class Kind(NamedTuple):
     n_bytes: int
 
 
-def kind_of(part):
-    """The `Kind` of a partition as the user gave it, or as `load` made it."""
-    part = part.X if isinstance(part, Block) else part.to_numpy() if hasattr(part, "to_numpy") else part
-    if issparse(part):
-        return Kind(part.shape, part.dtype, True, part.nnz * (part.dtype.itemsize + 8))
-    part = np.asarray(part)
-    return Kind(part.shape, part.dtype, False, part.nbytes)
+def n_rows_of(part):
+    """Number of rows of a partition as the user gave it."""
+    return part.shape[0] if hasattr(part, "shape") else len(part)
 
 
-def load(index, part, weights, dtype, n_features):
-    """A partition as a `Block` with its sums, of the rows of positive weight."""
+def load(index, part, weights, n_features=None):
+    """A partition as a `Block` with its sums, of the rows of positive weight; float32, if it is that, or float64.
+
+    n_features is what it must have, if that is known.
+    """
     name = f"partition {index} of X"
-    X = check_array(part, accept_sparse="csr", dtype=dtype, order="C", ensure_min_samples=0, input_name=name)
-    if X.shape[1] != n_features:
-        raise ValueError(f"{name} has {X.shape[1]} features, but the others have {n_features}.")
-    if issparse(X) and not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
+    X = check_array(
+        part,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        order="C",
+        ensure_min_samples=0,
+        ensure_all_finite=False,
+        input_name=name,
+    )
+    if n_features is not None and X.shape[1] != n_features:
+        raise ValueError(f"{name} has {X.shape[1]} features, but {n_features} are expected.")
+    if issparse(X):
+        # Dask knows the size of matrices, and not of sparse arrays.
+        X = csr_matrix(X)
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
     if weights is not None:
         weights = _checked_weights(index, weights, X.shape[0])
         if not (weights > 0).all():
             X, weights = X[weights > 0], weights[weights > 0]
+    assert_all_finite(X, input_name=name)
     return _with_sums(X, weights)
 
 
@@ -106,7 +117,7 @@ def _with_sums(X, weights):
 
 
 def describe(block):
-    """The `Kind` and the `Facts` of a partition."""
+    """The `Kind` and the `Facts` of a loaded partition."""
     X, w = block.X, np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
     lows, highs, squares = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), np.zeros(X.shape[1])
     for rows, part in iterate_blocks(X) if block.n_rows else ():
@@ -115,7 +126,8 @@ def describe(block):
         highs = np.maximum(highs, high.toarray()[0] if issparse(X) else high)
         with np.errstate(over="ignore"):
             squares += part.power(2).T @ w[rows] if issparse(X) else np.einsum("i,ij,ij->j", w[rows], part, part)
-    return kind_of(block), Facts(block.n_rows, block.weight, lows, highs, squares)
+    n_bytes = X.nnz * (X.dtype.itemsize + 8) if issparse(X) else X.nbytes
+    return Kind(X.shape, X.dtype, issparse(X), n_bytes), Facts(block.n_rows, block.weight, lows, highs, squares)
 
 
 def merged_facts(facts):
@@ -132,8 +144,9 @@ def merged_facts(facts):
     )
 
 
-def scaled(block, scale):
-    """The partition with its weights multiplied by a number."""
+def scaled(block, scale, dtype):
+    """The partition in another type, with its weights multiplied by a number."""
+    block = block._replace(X=block.X.astype(dtype, copy=False))
     if block.sample_weight is None:
         return block
     return block._replace(
@@ -155,11 +168,19 @@ def first_phase(block, common, keep_outputs):
         return _row_blocks(objective, block, worker).statistics(theta, keep_outputs=keep_outputs)
 
 
-def second_phase(block, common, shared, outputs):
-    """The gradient sums of a partition, given what its `first_phase` kept, or None, and what is shared by all rows."""
+def second_phase(block, common, shared, first):
+    """The gradient sums of a partition, given what is shared by all rows and its `first_phase`, if that was kept."""
     objective, theta = common
+    outputs = None if first is None else first[1]
     with single_threaded() as worker:
         return _row_blocks(objective, block, worker).gradient_sums(theta, outputs, shared)
+
+
+def statistics_and_loss(block, common):
+    """What the terms of J need of a partition; common is (objective, theta)."""
+    objective, theta = common
+    with single_threaded() as worker:
+        return _row_blocks(objective, block, worker).statistics_and_loss(theta)
 
 
 def _row_blocks(objective, block, worker):
@@ -206,7 +227,9 @@ def layer_outputs(block, layers):
 
 
 def weighted_error(block, layers):
-    """(weight, weight times the mean squared error) of a partition."""
+    """(weight, weight times the mean squared error) of a partition, which may be empty."""
+    if not block.n_rows:
+        return 0.0, 0.0
     with single_threaded():
         error = mean_squared_error(block.X, block.sample_weight, *layers)
     return block.weight, block.weight * error
@@ -227,6 +250,11 @@ def merged_moments(parts):
     return weights.sum(), mean, variance
 
 
+def pairwise_sum(pairs):
+    """Sum of pairs."""
+    return tuple(map(sum, zip(*pairs)))
+
+
 def split(block, fraction, held_out, seed):
     """The part of a partition whose rows are held out, or the other one, with the weights as they are."""
     order = np.random.RandomState(seed).permutation(block.n_rows)
@@ -235,10 +263,10 @@ def split(block, fraction, held_out, seed):
     return _with_sums(block.X[rows], None if block.sample_weight is None else block.sample_weight[rows])
 
 
-def through_layers(part, layers, dtype):
+def through_layers(part, layers, out_dtype):
     """Outputs of the last of layers, (coefs, intercepts, activations), for the rows of a part of a collection."""
     n_features = layers[0][0].shape[0]
     X = check_array(part, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0, input_name="X")
     if X.shape[1] != n_features:
         raise ValueError(f"A partition of X has {X.shape[1]} columns, but {n_features} are expected.")
-    return propagate(X, *layers)[-1].astype(dtype, copy=False)
+    return propagate(X, *layers)[-1].astype(out_dtype, copy=False)

@@ -198,6 +198,10 @@ class LinearDecoderObjective:
             *gradients,
         )
 
+    def loss(self, theta, block, outputs):
+        """Nothing: the `LinearDecoder` has the loss of all rows."""
+        return 0.0
+
     def error_signals(self, theta, block, outputs, shared, code_gradient=None):
         """The `ErrorSignals` of a block for the layers below the output layer; their loss is in `LinearDecoder`.
 
@@ -222,17 +226,20 @@ class LinearDecoderObjective:
     def finish(self, theta, shared, sums):
         """The terms of J and its gradient, of shape (layout.size,), from the sums over all blocks; overwrites them."""
         gradient = sums.gradient.astype(theta.dtype, copy=False)
-        coefs = self.layout.flat_coefs(theta)
-        decay = weight_decay(coefs, self.lam * self.layout.n_uses)
-        if self.projected:
-            decay += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
-        else:
+        if not self.projected:
             coef_gradients, intercept_gradients = self.layout.unpack(gradient)
             # Tied, this is a view of the gradient of W_1.
             coef_gradients[-1][...] += shared.coef_gradient_transposed.T
             intercept_gradients[-1][...] = shared.intercept_gradient
-        self.layout.flat_coefs(gradient)[...] += self.lam * self.layout.n_uses * coefs
-        return np.array([shared.error, decay, shared.share * self.penalty.value(shared.rho_hat)]), gradient
+        self.layout.flat_coefs(gradient)[...] += self.lam * self.layout.n_uses * self.layout.flat_coefs(theta)
+        return self.terms(theta, shared, sums.loss), gradient
+
+    def terms(self, theta, shared, loss):
+        """The terms of J; loss is 0."""
+        decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
+        if self.projected:
+            decay += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
+        return np.array([shared.error + loss, decay, shared.share * self.penalty.value(shared.rho_hat)])
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
         """As `finish`, from the `ErrorSignals` of every block; the one piece of the gradient is all of it."""

@@ -71,6 +71,9 @@ class SparseAutoencoderObjective:
         gradient_sums(theta, block, outputs, shared)                additive over blocks: these, multiplied
         finish(theta, shared, sums)                                 once: the terms of J, and its gradient
 
+    Where J alone is asked for, ``loss(theta, block, outputs)``, additive, and ``terms(theta, shared, loss)`` take the
+    place of the last three.
+
     J comes as the array of its three terms in the order above: reconstruction, weight decay, sparsity. If a block has
     noisy rows, the network sees these, and reconstructs the clean ones (a denoising autoencoder).
 
@@ -121,16 +124,21 @@ class SparseAutoencoderObjective:
             n_rows, weight / n_rows, rho_hat, self.penalty.output_gradients(rho_hat, n_rows, theta.dtype)
         )
 
+    def loss(self, theta, block, outputs):
+        """What the terms of J need of a block besides its statistics, given its `forward`; additive over blocks."""
+        H = self._decode(theta, outputs[-1])[-1]
+        X = block.X.toarray() if issparse(block.X) else block.X
+        return half_squared_error(H, X, block.sample_weight, out=H)[0]
+
     def error_signals(self, theta, block, outputs, shared, code_gradient=None):
         """The `ErrorSignals` of a block, given its `forward` and what `combine` returned for all rows.
 
         code_gradient, of shape (n_rows, n_components), is the derivative with respect to the code of what is minimised
         besides J.
         """
-        decoder = slice(self.network.n_encoder_layers, None)
-        coefs, intercepts = self.layout.unpack(theta)
+        coefs, _ = self.layout.unpack(theta)
         activations = self.network.activations
-        outputs = outputs + propagate(outputs[-1], coefs[decoder], intercepts[decoder], activations[decoder])
+        outputs = outputs + self._decode(theta, outputs[-1])
         X = block.X.toarray() if issparse(block.X) else block.X
         # Only the derivative of a nonlinear output needs the output itself.
         linear = activations[-1] == "identity"
@@ -149,17 +157,24 @@ class SparseAutoencoderObjective:
         """The terms of J and its gradient, of shape (layout.size,), from the sums over all blocks; overwrites them."""
         gradient = sums.gradient.astype(theta.dtype, copy=False)
         self.layout.flat_coefs(gradient)[...] += self.lam * self.layout.n_uses * self.layout.flat_coefs(theta)
-        return self._terms(theta, shared, sums.loss), gradient
+        return self.terms(theta, shared, sums.loss), gradient
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
         """The terms of J, and the pieces of its gradient that `gradient_pieces` gives, from all `ErrorSignals`."""
         pieces = gradient_pieces(self.layout, signals_of_blocks, theta, self.lam)
-        return self._terms(theta, shared, sum(signals.loss for signals in signals_of_blocks)), pieces
+        return self.terms(theta, shared, sum(signals.loss for signals in signals_of_blocks)), pieces
 
-    def _terms(self, theta, shared, loss):
+    def terms(self, theta, shared, loss):
+        """The terms of J, from the sum of `loss` over all blocks."""
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
         return np.array([loss / shared.n_rows, decay, shared.share * self.penalty.value(shared.rho_hat)])
 
     def parameters(self, theta, shared):
         """All weights and biases, (coefs, intercepts)."""
         return self.layout.unpack(theta)
+
+    def _decode(self, theta, code):
+        """Outputs of the decoder's layers."""
+        decoder = slice(self.network.n_encoder_layers, None)
+        coefs, intercepts = self.layout.unpack(theta)
+        return propagate(code, coefs[decoder], intercepts[decoder], self.network.activations[decoder])
