@@ -59,5 +59,5 @@ def client():
     """A Dask cluster of two processes."""
     from distributed import Client, LocalCluster
 
-    with LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         yield client

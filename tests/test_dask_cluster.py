@@ -58,7 +58,9 @@ def test_a_killed_worker_changes_nothing(client, blobs, at_evaluation, n, weight
 @pytest.fixture
 def small_client():
     with (
-        LocalCluster(1, processes=False, threads_per_worker=1, dashboard_address=":0", protocol="tcp") as cluster,
+        LocalCluster(
+            n_workers=1, processes=False, threads_per_worker=1, dashboard_address=":0", protocol="tcp"
+        ) as cluster,
         Client(cluster, timeout="5s") as client,
     ):
         yield client

@@ -134,7 +134,7 @@ def large(arguments, client):
     """20 GB on workers of 3 GB each."""
     table = random_table(25_000_000, 100, 250)
     with (
-        LocalCluster(2, threads_per_worker=1, memory_limit="3 GB", dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit="3 GB", dashboard_address=":0") as cluster,
         Client(cluster) as small,
     ):
         start = time.perf_counter()
@@ -154,7 +154,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     print(describe_machine() + "\n", flush=True)
-    with LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         for section in arguments.sections:
             print(f"{section}\n", flush=True)
             SECTIONS[section](arguments, client)

@@ -73,6 +73,6 @@ def main(n_rows):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Cluster a large table on a Dask cluster of two processes.")
     parser.add_argument("--rows", type=int, default=200_000)
-    with LocalCluster(2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster):
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster):
         print("Watch it at", cluster.dashboard_link)
         main(parser.parse_args().rows)

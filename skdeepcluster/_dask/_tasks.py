@@ -1,6 +1,6 @@
 """What runs on the workers: pure functions of a partition. Inputs of a task may be used again, so none is changed."""
 
-from functools import reduce
+from functools import reduce, wraps
 from typing import NamedTuple
 
 import numpy as np
@@ -57,16 +57,48 @@ class Kind(NamedTuple):
     n_bytes: int
 
 
+def on_aligned(task):
+    """The task, for whose rounding and speed it does not matter where its inputs come from.
+
+    Arrays from another process may begin anywhere between two numbers; NumPy takes other ways for these.
+    """
+
+    @wraps(task)
+    def aligned_task(*arguments, **keywords):
+        return task(*map(_aligned, arguments), **{name: _aligned(value) for name, value in keywords.items()})
+
+    return aligned_task
+
+
+def _aligned(value):
+    if isinstance(value, np.ndarray):
+        return np.require(value, requirements="A")
+    if issparse(value) and value.format == "csr":
+        arrays = value.data, value.indices, value.indptr
+        if all(array.flags.aligned for array in arrays):
+            return value
+        return csr_matrix(tuple(map(_aligned, arrays)), shape=value.shape)
+    if isinstance(value, tuple):
+        parts = map(_aligned, value)
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return [_aligned(part) for part in value] if isinstance(value, list) else value
+
+
 def n_rows_of(part):
     """Number of rows of a partition as the user gave it."""
     return part.shape[0] if hasattr(part, "shape") else len(part)
 
 
+@on_aligned
 def load(index, part, weights, n_features=None):
     """A partition as a `Block` with its sums, of the rows of positive weight; float32, if it is that, or float64.
 
     n_features is what it must have, if that is known.
     """
+    if len(np.shape(part)) != 2:
+        raise ValueError(
+            f"Partition {index} of X has the shape {np.shape(part)}, but a table of rows and features has 2 dimensions."
+        )
     name = f"partition {index} of X"
     X = check_array(
         part,
@@ -109,13 +141,17 @@ def _checked_weights(index, weights, n_rows):
 def _with_sums(X, weights):
     w = np.ones(X.shape[0]) if weights is None else weights
     x_sum, x_squares = np.zeros(X.shape[1]), 0.0
-    for rows, block in iterate_blocks(X) if X.shape[0] else ():
-        x_sum += block.T @ w[rows]
-        squares = block.multiply(block).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", block, block, dtype=float)
-        x_squares += float(w[rows] @ np.ravel(squares))
+    with single_threaded():
+        for rows, block in iterate_blocks(X) if X.shape[0] else ():
+            x_sum += block.T @ w[rows]
+            squares = (
+                block.multiply(block).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", block, block, dtype=float)
+            )
+            x_squares += float(w[rows] @ np.ravel(squares))
     return Block(X, weights, x_sum=x_sum, x_squares=x_squares)
 
 
+@on_aligned
 def describe(block):
     """The `Kind` and the `Facts` of a loaded partition."""
     X, w = block.X, np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
@@ -130,6 +166,7 @@ def describe(block):
     return Kind(X.shape, X.dtype, issparse(X), n_bytes), Facts(block.n_rows, block.weight, lows, highs, squares)
 
 
+@on_aligned
 def merged_facts(facts):
     """The `Facts` of several partitions together."""
     return reduce(
@@ -144,6 +181,7 @@ def merged_facts(facts):
     )
 
 
+@on_aligned
 def scaled(block, scale, dtype):
     """The partition in another type, with its weights multiplied by a number."""
     block = block._replace(X=block.X.astype(dtype, copy=False))
@@ -154,6 +192,7 @@ def scaled(block, scale, dtype):
     )
 
 
+@on_aligned
 def total_of(parts, n_parts):
     """Sum of the statistics, or of the gradient sums, of partitions, n_parts of them in all."""
     first, *others = parts
@@ -161,6 +200,7 @@ def total_of(parts, n_parts):
     return total([copied, *others], n_parts)
 
 
+@on_aligned
 def first_phase(block, common, keep_outputs):
     """(statistics, outputs of every block of rows) of a partition; common is (objective, theta)."""
     objective, theta = common
@@ -168,6 +208,7 @@ def first_phase(block, common, keep_outputs):
         return _row_blocks(objective, block, worker).statistics(theta, keep_outputs=keep_outputs)
 
 
+@on_aligned
 def second_phase(block, common, shared, first):
     """The gradient sums of a partition, given what is shared by all rows and its `first_phase`, if that was kept."""
     objective, theta = common
@@ -176,6 +217,7 @@ def second_phase(block, common, shared, first):
         return _row_blocks(objective, block, worker).gradient_sums(theta, outputs, shared)
 
 
+@on_aligned
 def statistics_and_loss(block, common):
     """What the terms of J need of a partition; common is (objective, theta)."""
     objective, theta = common
@@ -187,6 +229,7 @@ def _row_blocks(objective, block, worker):
     return RowBlocks(objective, block.X, block.sample_weight, worker, sums=(block.x_sum, block.x_squares))
 
 
+@on_aligned
 def local_epoch(block, common, seed):
     """An epoch of Adam on one partition, as a `WeightedState`.
 
@@ -220,12 +263,14 @@ def n_batches(n_rows, options):
     return -(-n_rows // min(options.batch_size, n_rows))
 
 
+@on_aligned
 def layer_outputs(block, layers):
     """The partition that layers, (coefs, intercepts, activations), make of one."""
     with single_threaded():
         return _with_sums(outputs_of(block.X, *layers), block.sample_weight)
 
 
+@on_aligned
 def weighted_error(block, layers):
     """(weight, weight times the mean squared error) of a partition, which may be empty."""
     if not block.n_rows:
@@ -235,12 +280,14 @@ def weighted_error(block, layers):
     return block.weight, block.weight * error
 
 
+@on_aligned
 def moments(block, layers):
     """(weight, mean, variance) of the outputs of layers on a partition."""
     with single_threaded():
         return block.weight, *code_moments(block.X, block.sample_weight, lambda rows: propagate(rows, *layers)[-1])
 
 
+@on_aligned
 def merged_moments(parts):
     """(weight, mean, variance) of several partitions together (Chan, Golub, LeVeque 1979, equation 2.1)."""
     weights = np.array([weight for weight, _, _ in parts])
@@ -255,6 +302,7 @@ def pairwise_sum(pairs):
     return tuple(map(sum, zip(*pairs)))
 
 
+@on_aligned
 def split(block, fraction, held_out, seed):
     """The part of a partition whose rows are held out, or the other one, with the weights as they are."""
     order = np.random.RandomState(seed).permutation(block.n_rows)
@@ -263,6 +311,7 @@ def split(block, fraction, held_out, seed):
     return _with_sums(block.X[rows], None if block.sample_weight is None else block.sample_weight[rows])
 
 
+@on_aligned
 def through_layers(part, layers, out_dtype):
     """Outputs of the last of layers, (coefs, intercepts, activations), for the rows of a part of a collection."""
     n_features = layers[0][0].shape[0]
