@@ -1,6 +1,7 @@
 """Training data that lie on the workers of a cluster, as those who train see them."""
 
 from functools import partial
+from operator import itemgetter
 
 import numpy as np
 from dask.delayed import delayed
@@ -8,7 +9,7 @@ from dask.delayed import delayed
 from .._solvers import AdamState
 from . import _tasks
 from ._collections import partitions, weight_partitions
-from ._graph import Cluster, each, literal
+from ._graph import Cluster, Nodes, literal
 
 
 class PartitionedData:
@@ -17,7 +18,7 @@ class PartitionedData:
     Parameters
     ----------
     cluster : Cluster
-    blocks : list of Delayed
+    blocks : Nodes
         The partitions, as `Block` with their sums and weights of any scale.
     n_bytes : int or None
         Of all rows, if that is known before they are loaded.
@@ -40,9 +41,9 @@ class PartitionedData:
         self._cluster = cluster
         kept = n_bytes is not None and cluster.reserve(self, n_bytes)
         if kept:
-            blocks = cluster.persist(blocks)
-        described = cluster.persist(each(_tasks.describe, blocks))
-        kinds = cluster.result([node[0] for node in described])
+            blocks = cluster.located(cluster.persist(blocks))
+        described = cluster.persist(blocks.map(_tasks.describe))
+        kinds = cluster.result(list(described.map(itemgetter(0))))
         _check_alike(kinds)
         self._facts = cluster.merged(_tasks.merged_facts, described, item=1)
         if not self._facts.n_rows:
@@ -53,10 +54,10 @@ class PartitionedData:
         self.dtype = np.result_type(*(kind.dtype for kind in kinds))
         self.is_sparse = kinds[0].is_sparse
         self.mean_squares = self._facts.squares / self._facts.weight
-        blocks = [block for block, kind in zip(blocks, kinds) if kind.shape[0]]
-        blocks = each(_tasks.scaled, blocks, self._facts.n_rows / self._facts.weight, self.dtype)
+        blocks = blocks.select([kind.shape[0] > 0 for kind in kinds])
+        blocks = blocks.map(_tasks.scaled, self._facts.n_rows / self._facts.weight, self.dtype)
         kept = kept or cluster.reserve(self, self._n_bytes)
-        self._blocks = cluster.persist(blocks) if kept else blocks
+        self._blocks = cluster.located(cluster.persist(blocks)) if kept else blocks
 
     @classmethod
     def load(cls, client, X, sample_weight=None):
@@ -107,7 +108,7 @@ class PartitionedData:
         while True:
             seeds = self._seeds(random_state)
             common = literal((objective, state, options, n_epochs, largest_n_steps))
-            nodes = each(_tasks.local_epoch, self._blocks, common, across=seeds)
+            nodes = self._blocks.map(_tasks.local_epoch, common, across=seeds)
             sums = self._cluster.merged(partial(_tasks.total_of, n_parts=len(nodes)), nodes)
             x, mean, square, terms = (array / sums.weight for array in sums[1:])
             state = AdamState(
@@ -122,18 +123,18 @@ class PartitionedData:
         if not coefs:
             return self
         n_bytes = self.shape[0] * coefs[-1].shape[1] * self.dtype.itemsize
-        blocks = each(_tasks.layer_outputs, self._blocks, literal(layers))
+        blocks = self._blocks.map(_tasks.layer_outputs, literal(layers))
         return PartitionedData(self._cluster, blocks, n_bytes, self.X, self.sample_weight)
 
     def mean_squared_error(self, *layers):
         """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for all layers of an autoencoder."""
-        nodes = each(_tasks.weighted_error, self._blocks, literal(layers))
+        nodes = self._blocks.map(_tasks.weighted_error, literal(layers))
         weight, error = self._cluster.merged(_tasks.pairwise_sum, nodes)
         return error / weight
 
     def code_moments(self, *layers):
         """Weighted mean and variance over rows of every output of layers, shape (n_units,) each."""
-        nodes = each(_tasks.moments, self._blocks, literal(layers))
+        nodes = self._blocks.map(_tasks.moments, literal(layers))
         return self._cluster.merged(_tasks.merged_moments, nodes)[1:]
 
     def hold_out(self, fraction, random_state):
@@ -147,7 +148,7 @@ class PartitionedData:
         seeds = self._seeds(random_state)
         parts = []
         for held_out in (False, True):
-            blocks = each(_tasks.split, self._blocks, fraction, held_out, across=seeds)
+            blocks = self._blocks.map(_tasks.split, fraction, held_out, across=seeds)
             share = fraction if held_out else 1 - fraction
             parts.append(PartitionedData(self._cluster, blocks, share * self._n_bytes, self.X, self.sample_weight))
         return tuple(parts)
@@ -167,7 +168,7 @@ class PartitionedFullBatch:
     ----------
     objective : SparseAutoencoderObjective or LinearDecoderObjective
     cluster : Cluster
-    blocks : list of Delayed
+    blocks : Nodes
         The partitions, as `Block` with their sums.
     output_bytes : int
         Of the outputs of layers, which are kept on the workers between the phases if there is room, or computed twice.
@@ -187,12 +188,12 @@ class PartitionedFullBatch:
         common = self._common(theta)
         shared, first = self._first_phase(theta, common)
         self._last = theta, shared
-        nodes = each(_tasks.second_phase, self._blocks, common, literal(shared), across=first)
+        nodes = self._blocks.map(_tasks.second_phase, common, literal(shared), across=first)
         return self.objective.finish(theta, shared, self._cluster.merged(self._total, nodes))
 
     def terms(self, theta):
         """The terms of J alone."""
-        nodes = self._cluster.persist(each(_tasks.statistics_and_loss, self._blocks, self._common(theta)))
+        nodes = self._cluster.persist(self._blocks.map(_tasks.statistics_and_loss, self._common(theta)))
         statistics = self._cluster.merged(self._total, nodes, item=0)
         loss = self._cluster.merged(sum, nodes, item=1)
         return self.objective.terms(theta, self.objective.combine(theta, statistics), loss)
@@ -206,10 +207,10 @@ class PartitionedFullBatch:
 
     def _common(self, theta):
         """What all tasks of an evaluation need."""
-        return self._cluster.persist([literal((self.objective, theta))])[0]
+        return self._cluster.persist(Nodes([literal((self.objective, theta))]))[0]
 
     def _first_phase(self, theta, common):
-        nodes = each(_tasks.first_phase, self._blocks, common, self._keeps_outputs)
+        nodes = self._blocks.map(_tasks.first_phase, common, self._keeps_outputs)
         if self._keeps_outputs:
             nodes = self._cluster.persist(nodes)
         statistics = self._cluster.merged(self._total, nodes, item=0)
@@ -220,7 +221,7 @@ def score_of(client, X, sample_weight, layers):
     """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for a user's data, in one pass over them."""
     cluster = Cluster(client)
     blocks, _ = _blocks_of(cluster, X, sample_weight, n_features=len(layers[0][0]))
-    weight, error = cluster.merged(_tasks.pairwise_sum, each(_tasks.weighted_error, blocks, literal(layers)))
+    weight, error = cluster.merged(_tasks.pairwise_sum, blocks.map(_tasks.weighted_error, literal(layers)))
     if not weight:
         raise ValueError("X has no rows of positive weight: all of its partitions are empty.")
     return error / weight
@@ -231,14 +232,15 @@ def _blocks_of(cluster, X, sample_weight, n_features=None):
     parts, n_rows, n_bytes = partitions(X)
 
     def rows_of_partitions():
-        return cluster.result(each(_tasks.n_rows_of, parts)) if n_rows is None else n_rows
+        return cluster.result(list(Nodes(parts).map(_tasks.n_rows_of))) if n_rows is None else n_rows
 
     weights = weight_partitions(sample_weight, len(parts), rows_of_partitions)
     if sample_weight is not None:
         # They are small, and may come from this process.
-        weights = cluster.persist(weights)
+        weights = cluster.persist(Nodes(weights))
     task = delayed(_tasks.load, pure=False)
-    return [task(i, part, w, n_features) for i, (part, w) in enumerate(zip(parts, weights))], n_bytes
+    blocks = [task(i, part, w, n_features) for i, (part, w) in enumerate(zip(parts, weights))]
+    return Nodes(blocks), n_bytes
 
 
 def _check_alike(kinds):

@@ -1,15 +1,17 @@
 """Graphs of tasks, and what runs them."""
 
 import weakref
+from collections.abc import Sequence
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
-from functools import partial
+from contextlib import contextmanager, nullcontext
+from itertools import compress
+from operator import itemgetter
 from uuid import uuid4
 
 import dask
 import numpy as np
 from dask.delayed import delayed
-from distributed import KilledWorker
+from distributed import KilledWorker, futures_of, wait
 
 from ..exceptions import ClusterError
 
@@ -23,12 +25,42 @@ _KEPT_SHARE = 0.4
 _SUBMISSION = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
 
 
-def each(function, nodes, *arguments, across=None):
-    """``function(node, *arguments)`` for every node, or ``function(node, *arguments, own)`` with one of across each."""
-    task = delayed(function, pure=False)
-    if across is None:
-        return [task(node, *arguments) for node in nodes]
-    return [task(node, *arguments, own) for node, own in zip(nodes, across)]
+class Nodes(Sequence):
+    """One `Delayed` for every partition.
+
+    Parameters
+    ----------
+    delayed : list of Delayed
+    homes : list of str or None, default=None
+        Addresses of the workers that hold them. What is made of a node is made there, if the worker lives and
+        no other one is idle for long: left to itself, the scheduler moves rows to even out what workers have to do.
+    """
+
+    def __init__(self, delayed, homes=None):
+        self._delayed = delayed
+        self.homes = homes
+
+    def __len__(self):
+        return len(self._delayed)
+
+    def __getitem__(self, i):
+        return self._delayed[i]
+
+    def map(self, function, *arguments, across=None):
+        """``function(node, *arguments)`` of every node, or ``function(node, *arguments, own)`` with one of across."""
+        task = delayed(function, pure=False)
+        own = [()] * len(self) if across is None else zip(across)
+        homes = self.homes or [None] * len(self)
+        results = []
+        for node, last, home in zip(self._delayed, own, homes):
+            with dask.annotate(workers=[home], allow_other_workers=True) if home else nullcontext():
+                results.append(task(node, *arguments, *last))
+        return Nodes(results, self.homes)
+
+    def select(self, kept):
+        """The nodes for which kept, a list, is true."""
+        homes = self.homes and list(compress(self.homes, kept))
+        return Nodes(list(compress(self._delayed, kept)), homes)
 
 
 def literal(value, name=None):
@@ -69,16 +101,27 @@ class Cluster:
             return self._client.gather(self._client.compute(node))
 
     def persist(self, nodes):
-        """The nodes, with what they compute to kept on the workers for as long as they are referred to."""
+        """The `Nodes`, with what they compute to kept on the workers for as long as they are referred to."""
         with self._explained_loss(), dask.config.set(_SUBMISSION):
-            return list(self._client.persist(nodes))
+            return Nodes(list(self._client.persist(list(nodes))), nodes.homes)
+
+    def located(self, nodes):
+        """The same `Nodes`, which are persisted and do not move any more, with their homes, once they are computed."""
+        with self._explained_loss():
+            futures = futures_of(list(nodes))
+            wait(futures)
+            holders = self._client.who_has(futures)
+        return Nodes(list(nodes), [next(iter(holders.get(node.key, ())), None) for node in nodes])
 
     def merged(self, merge, nodes, item=None):
         """What a tree of tasks ``merge(list of results)`` makes of the nodes, or of one item of each."""
-        lowest = merge if item is None else partial(_merge_items, merge, item)
+        if item is not None:
+            # Only that is to leave the worker.
+            nodes = nodes.map(itemgetter(item))
+        nodes = list(nodes)
         while True:
             groups = [nodes[start : start + _TREE_WIDTH] for start in range(0, len(nodes), _TREE_WIDTH)]
-            nodes, lowest = [delayed(lowest, pure=False)(group) for group in groups], merge
+            nodes = [delayed(merge, pure=False)(group) for group in groups]
             if len(nodes) == 1:
                 return self.result(nodes[0])
 
@@ -103,10 +146,6 @@ class Cluster:
                     "that they were scattered to, or when somebody cancels them."
                 ) from error
             raise
-
-
-def _merge_items(merge, item, parts):
-    return merge([part[item] for part in parts])
 
 
 def _memory_of_workers(dask_scheduler):

@@ -1,6 +1,6 @@
 """What runs on the workers: pure functions of a partition. Inputs of a task may be used again, so none is changed."""
 
-from functools import reduce, wraps
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from .._rows import iterate_blocks
 from .._solvers import AdamState
 from .._threads import single_threaded
 from .._validation import code_moments
+from ._worker import on_worker
 
 
 class Facts(NamedTuple):
@@ -57,39 +58,12 @@ class Kind(NamedTuple):
     n_bytes: int
 
 
-def on_aligned(task):
-    """The task, for whose rounding and speed it does not matter where its inputs come from.
-
-    Arrays from another process may begin anywhere between two numbers; NumPy takes other ways for these.
-    """
-
-    @wraps(task)
-    def aligned_task(*arguments, **keywords):
-        return task(*map(_aligned, arguments), **{name: _aligned(value) for name, value in keywords.items()})
-
-    return aligned_task
-
-
-def _aligned(value):
-    if isinstance(value, np.ndarray):
-        return np.require(value, requirements="A")
-    if issparse(value) and value.format == "csr":
-        arrays = value.data, value.indices, value.indptr
-        if all(array.flags.aligned for array in arrays):
-            return value
-        return csr_matrix(tuple(map(_aligned, arrays)), shape=value.shape)
-    if isinstance(value, tuple):
-        parts = map(_aligned, value)
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    return [_aligned(part) for part in value] if isinstance(value, list) else value
-
-
 def n_rows_of(part):
     """Number of rows of a partition as the user gave it."""
     return part.shape[0] if hasattr(part, "shape") else len(part)
 
 
-@on_aligned
+@on_worker
 def load(index, part, weights, n_features=None):
     """A partition as a `Block` with its sums, of the rows of positive weight; float32, if it is that, or float64.
 
@@ -151,7 +125,7 @@ def _with_sums(X, weights):
     return Block(X, weights, x_sum=x_sum, x_squares=x_squares)
 
 
-@on_aligned
+@on_worker
 def describe(block):
     """The `Kind` and the `Facts` of a loaded partition."""
     X, w = block.X, np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
@@ -166,7 +140,7 @@ def describe(block):
     return Kind(X.shape, X.dtype, issparse(X), n_bytes), Facts(block.n_rows, block.weight, lows, highs, squares)
 
 
-@on_aligned
+@on_worker
 def merged_facts(facts):
     """The `Facts` of several partitions together."""
     return reduce(
@@ -181,7 +155,7 @@ def merged_facts(facts):
     )
 
 
-@on_aligned
+@on_worker
 def scaled(block, scale, dtype):
     """The partition in another type, with its weights multiplied by a number."""
     block = block._replace(X=block.X.astype(dtype, copy=False))
@@ -192,7 +166,7 @@ def scaled(block, scale, dtype):
     )
 
 
-@on_aligned
+@on_worker
 def total_of(parts, n_parts):
     """Sum of the statistics, or of the gradient sums, of partitions, n_parts of them in all."""
     first, *others = parts
@@ -200,7 +174,7 @@ def total_of(parts, n_parts):
     return total([copied, *others], n_parts)
 
 
-@on_aligned
+@on_worker
 def first_phase(block, common, keep_outputs):
     """(statistics, outputs of every block of rows) of a partition; common is (objective, theta)."""
     objective, theta = common
@@ -208,7 +182,7 @@ def first_phase(block, common, keep_outputs):
         return _row_blocks(objective, block, worker).statistics(theta, keep_outputs=keep_outputs)
 
 
-@on_aligned
+@on_worker
 def second_phase(block, common, shared, first):
     """The gradient sums of a partition, given what is shared by all rows and its `first_phase`, if that was kept."""
     objective, theta = common
@@ -217,7 +191,7 @@ def second_phase(block, common, shared, first):
         return _row_blocks(objective, block, worker).gradient_sums(theta, outputs, shared)
 
 
-@on_aligned
+@on_worker
 def statistics_and_loss(block, common):
     """What the terms of J need of a partition; common is (objective, theta)."""
     objective, theta = common
@@ -229,7 +203,7 @@ def _row_blocks(objective, block, worker):
     return RowBlocks(objective, block.X, block.sample_weight, worker, sums=(block.x_sum, block.x_squares))
 
 
-@on_aligned
+@on_worker
 def local_epoch(block, common, seed):
     """An epoch of Adam on one partition, as a `WeightedState`.
 
@@ -263,14 +237,14 @@ def n_batches(n_rows, options):
     return -(-n_rows // min(options.batch_size, n_rows))
 
 
-@on_aligned
+@on_worker
 def layer_outputs(block, layers):
     """The partition that layers, (coefs, intercepts, activations), make of one."""
     with single_threaded():
         return _with_sums(outputs_of(block.X, *layers), block.sample_weight)
 
 
-@on_aligned
+@on_worker
 def weighted_error(block, layers):
     """(weight, weight times the mean squared error) of a partition, which may be empty."""
     if not block.n_rows:
@@ -280,14 +254,14 @@ def weighted_error(block, layers):
     return block.weight, block.weight * error
 
 
-@on_aligned
+@on_worker
 def moments(block, layers):
     """(weight, mean, variance) of the outputs of layers on a partition."""
     with single_threaded():
         return block.weight, *code_moments(block.X, block.sample_weight, lambda rows: propagate(rows, *layers)[-1])
 
 
-@on_aligned
+@on_worker
 def merged_moments(parts):
     """(weight, mean, variance) of several partitions together (Chan, Golub, LeVeque 1979, equation 2.1)."""
     weights = np.array([weight for weight, _, _ in parts])
@@ -302,7 +276,7 @@ def pairwise_sum(pairs):
     return tuple(map(sum, zip(*pairs)))
 
 
-@on_aligned
+@on_worker
 def split(block, fraction, held_out, seed):
     """The part of a partition whose rows are held out, or the other one, with the weights as they are."""
     order = np.random.RandomState(seed).permutation(block.n_rows)
@@ -311,7 +285,7 @@ def split(block, fraction, held_out, seed):
     return _with_sums(block.X[rows], None if block.sample_weight is None else block.sample_weight[rows])
 
 
-@on_aligned
+@on_worker
 def through_layers(part, layers, out_dtype):
     """Outputs of the last of layers, (coefs, intercepts, activations), for the rows of a part of a collection."""
     n_features = layers[0][0].shape[0]
