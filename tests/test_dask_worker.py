@@ -40,18 +40,19 @@ def test_an_evaluation_moves_no_rows(client, rng, n_rows):
     assert moved / 5 < 50_000
 
 
-def where(_):
+def where(part, common):
     return get_worker().address
 
 
 def test_tasks_run_where_their_rows_are(client):
-    cluster, home = Cluster(client), min(client.scheduler_info()["workers"])
+    cluster, (home, other) = Cluster(client), sorted(client.scheduler_info()["workers"])
     parts = client.persist([delayed(np.ones)(i + 1) for i in range(8)], workers=[home])
-    # As long as it does not know how long a task takes, the scheduler would take the idle worker for some of them.
+    # The scheduler would take the worker that is idle, since that has an input, too.
+    common = client.persist(delayed(np.ones)(9), workers=[other])
     nodes = cluster.located(Nodes(parts))
     assert nodes.homes == [home] * 8
-    assert cluster.result(list(nodes.map(where))) == [home] * 8
-    assert cluster.result(list(nodes.select([True] * 3 + [False] * 5).map(where))) == [home] * 3
+    assert cluster.result(list(nodes.map(where, common))) == [home] * 8
+    assert cluster.result(list(nodes.select([True] * 3 + [False] * 5).map(where, common))) == [home] * 3
 
 
 def unaligned(array):
