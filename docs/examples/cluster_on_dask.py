@@ -23,15 +23,20 @@ from skdeepcluster.metrics import clustering_report
 N_FEATURES, N_CLUSTERS = 50, 8
 
 
+def draw_clusters(block_info=None):
+    """The clusters of a chunk of rows."""
+    start, stop = block_info[None]["array-location"][0]
+    return np.random.default_rng(start).integers(N_CLUSTERS, size=stop - start)
+
+
 def draw(block_info=None):
-    """A chunk of a table of eight clusters, each in a plane of its own, with noise; the last column is the cluster."""
-    (start, stop), _ = block_info[None]["array-location"]
+    """A chunk of a table of eight clusters, each in a plane of its own, with noise."""
+    clusters = draw_clusters(block_info)
+    rng = np.random.default_rng([1, block_info[None]["array-location"][0][0]])
     planes = np.random.default_rng(0).normal(size=(N_CLUSTERS, 3, N_FEATURES))
-    rng = np.random.default_rng(start)
-    cluster = rng.integers(N_CLUSTERS, size=stop - start)
-    places = np.column_stack([rng.uniform(-1, 1, size=(stop - start, 2)), np.full(stop - start, 1.5)])
-    noise = rng.normal(scale=0.5, size=(stop - start, N_FEATURES))
-    return np.column_stack([np.einsum("ij,ijk->ik", places, planes[cluster]) + noise, cluster])
+    places = np.column_stack([rng.uniform(-1, 1, size=(len(clusters), 2)), np.full(len(clusters), 1.5)])
+    noise = rng.normal(scale=0.5, size=(len(clusters), N_FEATURES))
+    return np.einsum("ij,ijk->ik", places, planes[clusters]) + noise
 
 
 def partial_fit(kmeans, code):
@@ -41,8 +46,9 @@ def partial_fit(kmeans, code):
 
 def main(n_rows):
     # The table.
-    table = da.map_blocks(draw, chunks=((n_rows // 20,) * 20, (N_FEATURES + 1,)), dtype=float, meta=np.empty((0, 0)))
-    X, truth = table[:, :-1], table[:, -1]
+    chunks = (n_rows // 20,) * 20
+    truth = da.map_blocks(draw_clusters, chunks=(chunks,), dtype=int, meta=np.empty(0, dtype=int))
+    X = da.map_blocks(draw, chunks=(chunks, (N_FEATURES,)), dtype=float, meta=np.empty((0, 0)))
 
     # Standardise: two sums over the table.
     mean, std = compute(X.mean(axis=0), X.std(axis=0))
@@ -61,7 +67,7 @@ def main(n_rows):
     labels = code.map_blocks(kmeans.predict, drop_axis=1, dtype=np.int32)
 
     # Judge a sample, and count all.
-    sample = np.sort(np.random.default_rng(0).choice(n_rows, 5000, replace=False))
+    sample = np.sort(np.random.default_rng(0).choice(len(X), min(len(X), 5000), replace=False))
     X_sample, code_sample, labels_sample, truth_sample = compute(X[sample], code[sample], labels[sample], truth[sample])
     print("rows of the clusters:", da.bincount(labels, minlength=N_CLUSTERS).compute())
     print(clustering_report(code_sample, labels_sample, y_true=truth_sample))
