@@ -103,12 +103,22 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return -mean_squared_error(X, sample_weight, self.coefs_, self.intercepts_, self._network.activations)
 
     def _encode(self, X):
-        encoder = slice(self._network.n_encoder_layers)
-        return propagate(X, self.coefs_[encoder], self.intercepts_[encoder], self._network.activations[encoder])[-1]
+        return propagate(X, *self._encoder_layers)[-1]
 
     def _decode(self, code):
-        decoder = slice(self._network.n_encoder_layers, None)
-        return propagate(code, self.coefs_[decoder], self.intercepts_[decoder], self._network.activations[decoder])[-1]
+        return propagate(code, *self._decoder_layers)[-1]
+
+    @property
+    def _encoder_layers(self):
+        return self._layers(slice(self._network.n_encoder_layers))
+
+    @property
+    def _decoder_layers(self):
+        return self._layers(slice(self._network.n_encoder_layers, None))
+
+    def _layers(self, which):
+        """(coefs, intercepts, activations)"""
+        return self.coefs_[which], self.intercepts_[which], self._network.activations[which]
 
     @property
     def _n_features_out(self):

@@ -77,10 +77,9 @@ def fit_identity(estimator, run):
     """
     left_out = ("verbose", "warm_start", "hidden_layer_sizes", "random_state")
     identity = {name: _described(value) for name, value in estimator.get_params().items() if name not in left_out}
-    X, _ = run.data
-    checksum = 0
-    for arrays in (run.data, run.held_out or ()):
-        checksum = _checksum(arrays, checksum)
+    X, checksum = run.data.X, 0
+    for data in (run.data, run.held_out) if run.held_out else (run.data,):
+        checksum = _checksum((data.X, data.sample_weight), checksum)
     identity |= {
         "estimator": type(estimator).__name__,
         "hidden_layer_sizes": repr(run.network.layer_sizes[1 : run.network.n_encoder_layers]),

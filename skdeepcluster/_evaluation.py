@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 
 from ._network import propagate
-from ._objectives import LinearDecoderObjective, half_squared_error, soft_assignments, total, without_sums
+from ._objectives import Block, LinearDecoderObjective, half_squared_error, soft_assignments, total, without_sums
 from ._rows import PageRelease, ThreadedCSR, block_slices, equal_slices
 
 # Activations are kept between the two phases of an evaluation up to this many bytes, and computed twice beyond.
@@ -18,8 +18,8 @@ _MAX_SPARSE_BLOCKS = 16
 _BATCH_BLOCK_ROWS, _MAX_BATCH_BLOCKS = 128, 8
 
 
-class FullBatch:
-    """J and its gradient on all rows, block by block, as a function of the objective's theta.
+class RowBlocks:
+    """The two phases of an evaluation on rows that are here: all of the data, or a part of them.
 
     Parameters
     ----------
@@ -27,54 +27,58 @@ class FullBatch:
     X : ndarray or CSR of shape (n_rows, n_features)
     sample_weight : ndarray of shape (n_rows,) or None
     workers : Workers
+    sums : pair of x_sum and x_squares, default=None
+        Those of a `Block` of all rows, if they are known.
     """
 
-    def __init__(self, objective, X, sample_weight, workers):
+    def __init__(self, objective, X, sample_weight, workers, sums=None):
         self.objective = objective
         self._workers = workers
         self._pages = PageRelease(X)
         n_units = sum(objective.network.layer_sizes[1:-1])
         linear = isinstance(objective, LinearDecoderObjective)
-        if issparse(X) and linear and len(objective.network.activations) == 2:
-            # The sums over rows have the size of the dense parameters, whatever the block: one block has them once.
-            block = objective.prepare(X, sample_weight)
-            self._blocks = [block._replace(X=ThreadedCSR(X, workers))]
-        else:
-            slices = block_slices(*X.shape, n_units)
-            if issparse(X) and linear:
-                # Fewer of them for the same reason, but dense products between hidden layers want more than one.
-                slices = equal_slices(X.shape[0], min(_MAX_SPARSE_BLOCKS, len(slices)))
+        slices = block_slices(*X.shape, n_units)
+        products_alone = issparse(X) and linear and len(objective.network.activations) == 2
+        if issparse(X) and linear:
+            # The sums over rows have the size of the dense parameters, whatever the block: one block has them once. But
+            # dense products between hidden layers want more than one.
+            slices = equal_slices(X.shape[0], 1 if products_alone else min(_MAX_SPARSE_BLOCKS, len(slices)))
+        if sums is None:
             self._blocks = without_sums(workers.map(lambda rows: self._prepare(X, sample_weight, rows), slices))
-        # Where the last evaluation was, and what it had in common for all rows.
-        self._last = None, None
-        self._keeps_outputs = n_units * X.shape[0] * X.dtype.itemsize <= _MAX_KEPT_BYTES
+            if products_alone:
+                self._blocks = [block._replace(X=ThreadedCSR(block.X, workers)) for block in self._blocks]
+        else:
+            no_sums = np.broadcast_to(0.0, X.shape[1:]), 0.0
+            self._blocks = [
+                Block(X[rows], None if sample_weight is None else sample_weight[rows], None, None, *no_sums)
+                for rows in slices
+            ]
+            self._blocks[0] = self._blocks[0]._replace(x_sum=sums[0], x_squares=sums[1])
 
     def _prepare(self, X, sample_weight, rows):
         block = self.objective.prepare(X[rows], None if sample_weight is None else sample_weight[rows])
         self._pages.after_reading(block.X)
         return block
 
-    def __call__(self, theta):
-        """The terms of J and its gradient."""
-        shared, outputs = self._first_phase(theta)
-        self._last = theta, shared
+    def statistics(self, theta, *, keep_outputs):
+        """The statistics of all rows; and the outputs of every block, or None."""
+        outputs = [None] * len(self._blocks) if keep_outputs else None
 
-        def gradient_sums(i):
+        def statistics(i):
             block = self._blocks[i]
-            kept = outputs[i] if self._keeps_outputs else self.objective.forward(theta, block)
-            sums = self.objective.gradient_sums(theta, block, kept, shared)
+            computed = self.objective.forward(theta, block)
+            if outputs:
+                outputs[i] = computed
             self._pages.after_reading(block.X)
-            return sums
+            return self.objective.statistics(theta, block, computed)
 
-        sums = total(self._workers.map(gradient_sums, range(len(self._blocks))), len(self._blocks))
-        return self.objective.finish(theta, shared, sums)
+        return total(self._workers.map(statistics, range(len(self._blocks))), len(self._blocks)), outputs
 
-    def terms(self, theta):
-        """The terms of J alone, which cost less than half."""
-
+    def statistics_and_loss(self, theta):
+        """What the terms of J need of all rows."""
         losses = []
 
-        def statistics_and_loss(block):
+        def of_block(block):
             outputs = self.objective.forward(theta, block)
             statistics = self.objective.statistics(theta, block, outputs)
             loss = self.objective.loss(theta, block, outputs)
@@ -82,12 +86,52 @@ class FullBatch:
             return statistics, loss
 
         def statistics():
-            for statistics_of_block, loss in self._workers.map(statistics_and_loss, self._blocks):
+            for of_one, loss in self._workers.map(of_block, self._blocks):
                 losses.append(loss)
-                yield statistics_of_block
+                yield of_one
 
-        shared = self.objective.combine(theta, total(statistics(), len(self._blocks)))
-        return self.objective.terms(theta, shared, sum(losses))
+        return total(statistics(), len(self._blocks)), sum(losses)
+
+    def gradient_sums(self, theta, outputs, shared):
+        """The `GradientSums` of all rows, given what `statistics` returned of the outputs."""
+
+        def gradient_sums(i):
+            block = self._blocks[i]
+            kept = outputs[i] if outputs else self.objective.forward(theta, block)
+            sums = self.objective.gradient_sums(theta, block, kept, shared)
+            self._pages.after_reading(block.X)
+            return sums
+
+        return total(self._workers.map(gradient_sums, range(len(self._blocks))), len(self._blocks))
+
+
+class FullBatch:
+    """J and its gradient on all rows, block by block, as a function of the objective's theta.
+
+    Parameters
+    ----------
+    objective, X, sample_weight, workers
+        As in `RowBlocks`.
+    """
+
+    def __init__(self, objective, X, sample_weight, workers):
+        self.objective = objective
+        self._rows = RowBlocks(objective, X, sample_weight, workers)
+        # Where the last evaluation was, and what it had in common for all rows.
+        self._last = None, None
+        n_units = sum(objective.network.layer_sizes[1:-1])
+        self._keeps_outputs = n_units * X.shape[0] * X.dtype.itemsize <= _MAX_KEPT_BYTES
+
+    def __call__(self, theta):
+        """The terms of J and its gradient."""
+        shared, outputs = self._first_phase(theta)
+        self._last = theta, shared
+        return self.objective.finish(theta, shared, self._rows.gradient_sums(theta, outputs, shared))
+
+    def terms(self, theta):
+        """The terms of J alone, which cost less than half."""
+        statistics, loss = self._rows.statistics_and_loss(theta)
+        return self.objective.terms(theta, self.objective.combine(theta, statistics), loss)
 
     def parameters(self, theta):
         """The (coefs, intercepts) of all layers, for the theta of the objective."""
@@ -95,17 +139,7 @@ class FullBatch:
         return self.objective.parameters(theta, shared if last_theta is theta else self._first_phase(theta)[0])
 
     def _first_phase(self, theta):
-        outputs = [None] * len(self._blocks)
-
-        def statistics(i):
-            block = self._blocks[i]
-            computed = self.objective.forward(theta, block)
-            if self._keeps_outputs:
-                outputs[i] = computed
-            self._pages.after_reading(block.X)
-            return self.objective.statistics(theta, block, computed)
-
-        statistics = total(self._workers.map(statistics, range(len(self._blocks))), len(self._blocks))
+        statistics, outputs = self._rows.statistics(theta, keep_outputs=self._keeps_outputs)
         return self.objective.combine(theta, statistics), outputs
 
 

@@ -5,12 +5,23 @@ from copy import deepcopy
 import numpy as np
 from sklearn.utils import check_random_state
 
+from ._callback_support import FitTasks
 from ._network import mirrored_network
 from ._parameters import ParameterLayout, initial_parameters
-from ._record import records
+from ._record import Log, records
+from ._run import Run, RunState
 from ._solvers import AdamState
-from ._training import TrainingOptions
-from ._validation import canonical_data, check_values, code_moments, effective_rows, hidden_sizes, warn_if_collapsed
+from ._training import Trainer, TrainingOptions, plan_stages
+from ._validation import (
+    canonical_data,
+    check_options,
+    check_values,
+    effective_rows,
+    explained_overflow,
+    hidden_sizes,
+    warn_about_end,
+    warn_if_collapsed,
+)
 
 # What learning_rate_init=None means, without hidden layers and with.
 _SHALLOW_STEP, _DEEP_STEP = 0.01, 0.001
@@ -24,9 +35,9 @@ class FittingMixin:
         check_values(X, sample_weight, self.output_activation, type(self).__name__)
         return X, sample_weight
 
-    def _make_network(self, X):
+    def _make_network(self, n_features):
         return mirrored_network(
-            X.shape[1],
+            n_features,
             hidden_sizes(self.hidden_layer_sizes),
             self.n_components,
             activation=self.activation,
@@ -76,17 +87,38 @@ class FittingMixin:
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         return np.random.RandomState(seed)
 
-    def _store(self, trainer, theta, attributes, X, sample_weight):
+    def _train(self, data):
+        """The fit, on data of any kind."""
+        network, options = self._make_network(data.shape[1]), self._make_options()
+        check_options(network, options)
+        random_state = check_random_state(self.random_state)
+        theta = self._initial_theta(network, data.dtype, random_state)
+        train, held_out = data, None
+        if self.early_stopping:
+            train, held_out = data.hold_out(self.validation_fraction, random_state)
+        stages = plan_stages(network, data, options, pretrain=self.pretrain is not None, warm=self._is_warm())
+        state = RunState(theta, random_state)
+        run = self._run = Run(network, train, options, stages=stages, state=state, held_out=held_out)
+        tasks = FitTasks(self, train.X, train.sample_weight, max_iter=sum(stage.max_iter for stage in stages))
+        with explained_overflow(data, options):
+            theta = run.run(tasks, Log(self))
+        if not self._store(Trainer(network, train, options, random_state), theta, run.attributes(theta), train):
+            run.status = "interrupted"
+        warn_about_end(run.status, run.message, options)
+        tasks.end(lambda: {"_run": None})
+        del self._run
+
+    def _store(self, trainer, theta, attributes, data):
         """Set the fitted attributes; whether all of them could be computed before the user interrupted."""
         vars(self).pop("validation_scores_", None)
         vars(self).update(attributes)
         self.loss_, self.mean_activation_ = np.nan, np.full(self.n_components, np.nan)
         try:
             self.loss_ = trainer.loss(theta)
-            self.mean_activation_, variance = code_moments(X, sample_weight, self._encode)
+            self.mean_activation_, variance = data.code_moments(*self._encoder_layers)
         except KeyboardInterrupt:
             return False
-        warn_if_collapsed(X, variance, rho=self.rho, beta=self.beta, lam=self.lam)
+        warn_if_collapsed(data, variance, rho=self.rho, beta=self.beta, lam=self.lam)
         return True
 
 

@@ -5,9 +5,8 @@ from functools import cache, lru_cache, partial
 
 import numpy as np
 
-from ._evaluation import mean_squared_error
 from ._parameters import ParameterLayout
-from ._pretraining import copy_parameters, outputs_of, subnetwork
+from ._pretraining import copy_parameters, subnetwork
 from ._record import records
 from ._training import Trainer
 
@@ -48,12 +47,12 @@ class Run:
     Parameters
     ----------
     network : Network
-    X, sample_weight, workers, options
+    data, options
         As in `Trainer`.
     stages : list of Stage
     state : RunState
         Start. It is brought up to date after every iteration.
-    held_out : pair of X and sample_weight, or None
+    held_out : data of the same kind, or None
         Rows for early stopping.
 
     Attributes
@@ -61,18 +60,21 @@ class Run:
     network : Network
     stages : list of Stage
     state : RunState
-    data, held_out : pairs of X and sample_weight
+    data, held_out
+        As given.
     status, message : str
         How the last stage ended; see `minimize`. Empty while it runs.
+    reached_theta : ndarray or None
+        Parameters after the last iteration, if the data may be lost.
     """
 
-    def __init__(self, network, X, sample_weight, workers, options, *, stages, state, held_out=None):
+    def __init__(self, network, data, options, *, stages, state, held_out=None):
         self.stages = stages
         self.state = state
         self.status = self.message = ""
+        self.reached_theta = None
         self.network = network
-        self.data = X, sample_weight
-        self._workers = workers
+        self.data = data
         self._options = options
         self.held_out = held_out
         self._layout = ParameterLayout(network.layer_sizes, network.tied)
@@ -132,12 +134,11 @@ class Run:
         """(trainer, its start, and what makes its parameters those of the whole network) for a layer or for all."""
         state, layout = self.state, self._layout
         if layer is None:
-            trainer = Trainer(self.network, *self.data, self._workers, self._options, state.random_state)
+            trainer = Trainer(self.network, self.data, self._options, state.random_state)
             return trainer, lambda: state.theta, lambda theta: theta
         network = subnetwork(self.network, layer)
         coefs, intercepts = layout.unpack(state.theta)
-        X, sample_weight = self.data
-        X = outputs_of(X, coefs[:layer], intercepts[:layer], self.network.activations[:layer])
+        data = self.data.outputs_of(coefs[:layer], intercepts[:layer], self.network.activations[:layer])
         own_layout = ParameterLayout(network.layer_sizes, network.tied)
 
         def start():
@@ -152,13 +153,15 @@ class Run:
 
         # Only the input is augmented, not what the layers below made of it.
         options = self._options if layer == 0 else replace(self._options, augment=None)
-        return Trainer(network, X, sample_weight, self._workers, options, state.random_state), start, whole_theta
+        return Trainer(network, data, options, state.random_state), start, whole_theta
 
     def _after_iteration(self, stage, whole_theta, tasks, log, solver_state, terms, own_theta):
         state = self.state
         state.solver_state = solver_state
         state.terms[-1].append(terms)
         theta = cache(lambda: whole_theta(own_theta()))
+        if not self.data.is_local:
+            self.reached_theta = theta()
         if self.held_out and stage.layer is None:
             self._evaluate_on_held_out_rows(theta())
         layer = "" if stage.layer is None else f"layer {stage.layer + 1}, "
@@ -176,7 +179,7 @@ class Run:
     def _evaluate_on_held_out_rows(self, theta):
         errors = self.state.held_out_errors
         coefs, intercepts = self._layout.unpack(theta)
-        error = mean_squared_error(*self.held_out, coefs, intercepts, self.network.activations, self._workers.map)
+        error = self.held_out.mean_squared_error(coefs, intercepts, self.network.activations)
         if not errors or error < min(errors):
             self.state.best_theta = theta.copy()
         errors.append(error)

@@ -104,6 +104,16 @@ def workers():
         _release_blas()
 
 
+@contextmanager
+def single_threaded():
+    """`Workers` of the calling thread alone, while BLAS is held to one thread."""
+    _hold_blas()
+    try:
+        yield Workers(1)
+    finally:
+        _release_blas()
+
+
 def _hold_blas():
     """Limit BLAS to one thread if no other fit holds it already; returns how many it had."""
     global _n_holders, _limits

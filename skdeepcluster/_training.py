@@ -6,13 +6,10 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 
-from ._evaluation import FullBatch, MiniBatch
 from ._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from ._parameters import ParameterLayout
-from ._rows import shuffled_batches
-from ._solvers import AdamState, LBFGSState, adam, lbfgs, minimize
+from ._solvers import AdamState, LBFGSState, lbfgs, minimize
 
 # What max_iter=None means.
 _MAX_ITER = {"lbfgs": 300, "adam": 20}
@@ -77,13 +74,13 @@ class Stage(NamedTuple):
     is_prelude: bool = False
 
 
-def plan_stages(network, X, options, *, pretrain, warm):
+def plan_stages(network, data, options, *, pretrain, warm):
     """The `Stage` list of a fit.
 
     Parameters
     ----------
     network : Network
-    X : ndarray or CSR of shape (n_rows, n_features)
+    data : DataInMemory
     options : TrainingOptions
     pretrain : bool
         Whether every layer is trained by itself first, if there is more than one.
@@ -93,7 +90,7 @@ def plan_stages(network, X, options, *, pretrain, warm):
     """
     deep = network.n_encoder_layers > 1
     # Where Adam gets ahead of L-BFGS, for good or at first: docs/performance.md has the study.
-    many_rows = X.shape[0] >= _AUTO_ROWS and not issparse(X)
+    many_rows = data.shape[0] >= _AUTO_ROWS and not data.is_sparse and data.is_local
     solver = options.solver
     if solver == "auto":
         solver = "adam" if options.need_adam or (deep and many_rows) else "lbfgs"
@@ -113,20 +110,15 @@ class Trainer:
     Parameters
     ----------
     network : Network
-    X : ndarray or CSR of shape (n_rows, n_features), float32 or float64
-    sample_weight : ndarray of shape (n_rows,) or None
-        Of mean 1.
-    workers : Workers
+    data : DataInMemory
+        Or another kind of data with the same methods.
     options : TrainingOptions
     random_state : numpy.random.RandomState
         Draws the batches and the noise.
     """
 
-    def __init__(self, network, X, sample_weight, workers, options, random_state):
-        self._network = network
-        self._X = X
-        self._sample_weight = sample_weight
-        self._workers = workers
+    def __init__(self, network, data, options, random_state):
+        self._data = data
         self._options = options
         self._random_state = random_state
         self._layout = ParameterLayout(network.layer_sizes, network.tied)
@@ -136,7 +128,7 @@ class Trainer:
         self._reduced = self._on_batches = self._whole = dense_objective
         if network.activations[-1] == "identity":
             linear = partial(LinearDecoderObjective, network, **options.hyperparameters)
-            if issparse(X):
+            if data.is_sparse:
                 self._reduced = self._on_batches = self._whole = linear(projected=False)
             if not network.tied:
                 self._reduced = linear(projected=True)
@@ -183,19 +175,15 @@ class Trainer:
 
     def adam_pass(self, state):
         """Go on from an `AdamState` by one epoch with a constant step; returns the new state and the terms of J."""
-        return next(self._adam_iterations(state, lambda n_steps: self._options.learning_rate_init))
+        return next(self._data.epochs(self._on_batches, state, self._options, self._random_state))
 
     def loss(self, theta):
         """J of all rows, exactly."""
-        return float(np.sum(FullBatch(self._whole, self._X, self._sample_weight, self._workers).terms(theta)))
-
-    @property
-    def _batch_size(self):
-        return min(self._options.batch_size, self._X.shape[0])
+        return float(np.sum(self._data.full_batch(self._whole).terms(theta)))
 
     def _lbfgs(self, stage, theta, state):
         """L-BFGS on the layers that are not projected out."""
-        full_batch = FullBatch(self._reduced, self._X, self._sample_weight, self._workers)
+        full_batch = self._data.full_batch(self._reduced)
         layout = self._reduced.layout
         coefs, intercepts = self._layout.unpack(theta)
         if state is None:
@@ -208,23 +196,6 @@ class Trainer:
 
     def _adam(self, stage, theta, state):
         """Adam with a step that falls linearly to zero over the stage."""
-        n_steps = stage.max_iter * -(-self._X.shape[0] // self._batch_size)
         state = AdamState.start(theta) if state is None else state
-        iterations = self._adam_iterations(state, lambda step: self._options.learning_rate_init * (1 - step / n_steps))
+        iterations = self._data.epochs(self._on_batches, state, self._options, self._random_state, stage.max_iter)
         return iterations, state, lambda state: state.x.copy()
-
-    def _adam_iterations(self, state, step_size):
-        order = self._random_state if self._options.shuffle else None
-        return adam(
-            MiniBatch(
-                self._on_batches,
-                self._workers,
-                augment=self._options.augment,
-                corruption=self._options.corruption,
-                random_state=self._random_state,
-            ),
-            state,
-            batches=partial(shuffled_batches, self._X, self._sample_weight, self._batch_size, order),
-            step_size=step_size,
-            map_=self._workers.map,
-        )

@@ -57,10 +57,15 @@ def check_values(X, sample_weight, output_activation, estimator_name):
         w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
         with np.errstate(over="ignore"):
             squares += block.power(2).T @ w if issparse(X) else np.einsum("i,ij,ij->j", w, block, block)
+    check_scale(lowest, highest, squares / X.shape[0], X.dtype, issparse(X), output_activation)
+
+
+def check_scale(lowest, highest, mean_squares, dtype, is_sparse, output_activation):
+    """Raise if X leaves the range of the output, warn if it is far from standardised, given the facts of X."""
     if output_activation == "logistic":
-        _check_unit_interval(lowest, highest, X.dtype)
+        _check_unit_interval(lowest, highest, dtype)
     else:
-        _warn_if_far_from_standardised(squares / X.shape[0], issparse(X))
+        _warn_if_far_from_standardised(mean_squares, is_sparse)
 
 
 def code_moments(X, sample_weight, encode):
@@ -92,12 +97,11 @@ def has_collapsed(code_variance):
     return bool(np.sqrt(code_variance.max()) < _COLLAPSED_STD)
 
 
-def warn_if_collapsed(X, code_variance, *, rho, beta, lam):
+def warn_if_collapsed(data, code_variance, *, rho, beta, lam):
     """Warn if no unit of the code varies over rows; one row alone cannot vary."""
-    if X.shape[0] == 1 or not has_collapsed(code_variance):
+    if data.shape[0] == 1 or not has_collapsed(code_variance):
         return
-    ranges = X.max(axis=0) - X.min(axis=0)
-    if not (ranges.nnz if issparse(X) else ranges.any()):
+    if not data.rows_differ:
         cause = "All rows of X are the same."
     else:
         remedies = [
@@ -139,7 +143,7 @@ def hidden_sizes(hidden_layer_sizes):
 
 
 @contextmanager
-def explained_overflow(X, options):
+def explained_overflow(data, options):
     """Lets what overflows show as a loss that is not finite, and explains that in a ValueError."""
     try:
         with np.errstate(over="ignore", invalid="ignore"):
@@ -147,7 +151,7 @@ def explained_overflow(X, options):
     except NotFiniteError as error:
         raise ValueError(
             f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
-            f"value is {max(X.max(), -X.min()):.3g}: standardise it, for instance with "
+            f"value is {data.largest:.3g}: standardise it, for instance with "
             f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={options.beta}, lam={options.lam} or, with "
             f"Adam, learning_rate_init={options.learning_rate_init}."
         ) from error

@@ -4,20 +4,19 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ._activations import ACTIVATIONS
 from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
-from ._callback_support import CallbackSupportMixin, FitTasks
+from ._callback_support import CallbackSupportMixin
+from ._data import DataInMemory
 from ._fitting import FittingMixin
 from ._record import Log, records
-from ._rows import hold_out
-from ._run import Run, RunState, fitted_attributes
+from ._run import fitted_attributes
 from ._threads import workers
-from ._training import Trainer, plan_stages
-from ._validation import check_options, explained_overflow, warn_about_end
+from ._training import Trainer
+from ._validation import check_options, explained_overflow
 
 __all__ = ["SparseAutoencoderTransformer"]
 
@@ -293,26 +292,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
             being finite.
         """
         X, sample_weight = self._validate_training_data(X, sample_weight, FLOAT_TYPES, reset=True)
-        network, options = self._make_network(X), self._make_options()
-        check_options(network, options)
-        random_state = check_random_state(self.random_state)
-        theta = self._initial_theta(network, X.dtype, random_state)
-        train, held_out = (X, sample_weight), None
-        if self.early_stopping:
-            train, held_out = hold_out(*train, self.validation_fraction, random_state)
-        stages = plan_stages(network, X, options, pretrain=self.pretrain is not None, warm=self._is_warm())
         with workers() as crew:
-            state = RunState(theta, random_state)
-            run = self._run = Run(network, *train, crew, options, stages=stages, state=state, held_out=held_out)
-            tasks = FitTasks(self, *train, max_iter=sum(stage.max_iter for stage in stages))
-            with explained_overflow(X, options):
-                theta = run.run(tasks, Log(self))
-            trainer = Trainer(network, *train, crew, options, random_state)
-            if not self._store(trainer, theta, run.attributes(theta), *train):
-                run.status = "interrupted"
-            warn_about_end(run.status, run.message, options)
-            tasks.end(lambda: {"_run": None})
-        del self._run
+            self._train(DataInMemory(X, sample_weight, crew))
         return self
 
     @available_if(_learns_from_batches)
@@ -355,17 +336,18 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         first = not hasattr(self, "coefs_")
         dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
         X, sample_weight = self._validate_training_data(X, sample_weight, dtype, reset=first)
-        network, options = self._make_network(X), self._make_options()
+        network, options = self._make_network(X.shape[1]), self._make_options()
         check_options(network, options)
         adam_state, random_state, loss_curve = self._adam_to_continue(network, X.dtype)
         with workers() as crew:
-            trainer = Trainer(network, X, sample_weight, crew, options, random_state)
-            with explained_overflow(X, options):
+            data = DataInMemory(X, sample_weight, crew)
+            trainer = Trainer(network, data, options, random_state)
+            with explained_overflow(data, options):
                 adam_state, terms = trainer.adam_pass(adam_state)
             loss_curve = np.concatenate([loss_curve, records([terms])])
             Log(self)("epoch", len(loss_curve), terms)
             attributes = fitted_attributes(network, adam_state.x, loss_curve)
-            if not self._store(trainer, adam_state.x, attributes, X, sample_weight):
+            if not self._store(trainer, adam_state.x, attributes, data):
                 raise KeyboardInterrupt
         self._adam = adam_state, random_state
         return self

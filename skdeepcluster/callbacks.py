@@ -75,6 +75,11 @@ class Checkpoint:
                 f"Checkpoint is a callback for SparseAutoencoderTransformer, not for {type(estimator).__name__}. In a "
                 "pipeline, set it on the step; of a DeepEmbeddedClustering, on the encoder."
             )
+        if not run.data.is_local:
+            raise TypeError(
+                "Checkpoint reads all of the data to know them again: it is for data in memory, not on a cluster. A "
+                "fit that loses its cluster keeps the parameters reached so far."
+            )
         if run.held_out and not isinstance(estimator.random_state, Integral):
             raise ValueError(
                 f"With early_stopping=True, Checkpoint needs an int as random_state, not {estimator.random_state!r}: "

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
 from ._callback_support import CallbackSupportMixin, FitTasks
+from ._data import DataInMemory
 from ._evaluation import assign_rows
 from ._initial_clusters import initial_clusters
 from ._joint_encoder import fitted_encoder
@@ -248,7 +249,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             trainer = JointTrainer(
                 encoder._network, rows, sample_weight, crew, autoencoder, options, start, random_state
             )
-            with explained_overflow(rows, replace(autoencoder, learning_rate_init=self.learning_rate_init)):
+            data = DataInMemory(rows, sample_weight, crew)
+            with explained_overflow(data, replace(autoencoder, learning_rate_init=self.learning_rate_init)):
                 result = trainer.run(
                     encoder.coefs_,
                     encoder.intercepts_,

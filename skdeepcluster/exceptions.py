@@ -1,6 +1,25 @@
-"""The named warnings of skdeepcluster, to be silenced or turned into errors by category."""
+"""The named warnings of skdeepcluster, to be silenced or turned into errors by category, and its error."""
 
-__all__ = ["CollapsedCodeWarning", "DegenerateClusteringWarning", "InputScaleWarning", "InterruptedFitWarning"]
+__all__ = [
+    "ClusterError",
+    "CollapsedCodeWarning",
+    "DegenerateClusteringWarning",
+    "InputScaleWarning",
+    "InterruptedFitWarning",
+]
+
+
+class ClusterError(RuntimeError):
+    """The Dask cluster that a fit ran on is gone, or its workers died again and again.
+
+    Examples
+    --------
+    >>> from skdeepcluster.exceptions import ClusterError
+    >>> try:  # model.fit(X), with a skdeepcluster.dask.DaskSparseAutoencoderTransformer
+    ...     raise ClusterError("The Dask cluster is gone.")
+    ... except ClusterError:
+    ...     pass  # start a new one, and model.set_params(warm_start=True).fit(X)
+    """
 
 
 class CollapsedCodeWarning(UserWarning):

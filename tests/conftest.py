@@ -52,3 +52,12 @@ def frozen(blobs):
 def joint(blobs, frozen):
     """Joint clustering of the blobs, fitted."""
     return DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs)
+
+
+@pytest.fixture(scope="session")
+def client():
+    """A Dask cluster of two processes."""
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+        yield client

@@ -382,7 +382,7 @@ def test_a_checkpoint_is_of_one_random_state_and_one_set_of_held_out_rows(X, tmp
     killed_fit(path, X, 3, parameters)
     held_out = np.random.RandomState(0)
     model = make(**parameters)
-    model._initial_theta(model._make_network(X), X.dtype, held_out)
+    model._initial_theta(model._make_network(X.shape[1]), X.dtype, held_out)
     changed = X.copy()
     changed[held_out.permutation(300)[0]] += 1
     with pytest.raises(ValueError, match="data to train on"):

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from skdeepcluster import SparseAutoencoderTransformer, _training
+from skdeepcluster._data import DataInMemory
 from skdeepcluster._evaluation import FullBatch
 from skdeepcluster._network import mirrored_network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
@@ -364,8 +365,8 @@ def test_plans(X, monkeypatch, solver, sizes, corruption):
         monkeypatch.setattr(_training, "_AUTO_ROWS", n_rows)
         model = make(solver=solver, hidden_layer_sizes=sizes, corruption=corruption, max_iter=None)
         for warm in (False, True):
-            network, options = model._make_network(X), model._make_options()
-            stages = _training.plan_stages(network, X, options, pretrain=True, warm=warm)
+            network, options = model._make_network(X.shape[1]), model._make_options()
+            stages = _training.plan_stages(network, DataInMemory(X, None, None), options, pretrain=True, warm=warm)
             adam = solver == "adam" or (solver == "auto" and (corruption > 0 or (sizes != () and n_rows == 600)))
             assert (stages[-1].solver, stages[-1].max_iter) == (("adam", 20) if adam else ("lbfgs", 300))
             before = [(stage.solver, stage.max_iter, stage.layer) for stage in stages[:-1]]
@@ -378,7 +379,7 @@ def test_plans(X, monkeypatch, solver, sizes, corruption):
 
 
 def test_sparse_rows_of_deep_stacks_are_worked_in_blocks(X):
-    network = make()._make_network(X)
+    network = make()._make_network(X.shape[1])
     objective = LinearDecoderObjective(network, rho=0.5, beta=1.0, lam=0.001, projected=True)
     sparse = sp.csr_matrix(np.tile(np.where(X > 0, X, 0), (10, 1)))
     theta = np.random.RandomState(0).normal(scale=0.3, size=objective.layout.size)

@@ -131,7 +131,7 @@ def test_without_callbacks_the_estimator_works_and_says_what_is_missing(X, tmp_p
     assert_array_equal(np.load(tmp_path / "code.npy"), model.transform(X))
 
 
-@pytest.mark.parametrize("where", ["_run.outputs_of", "_fitting.code_moments"])
+@pytest.mark.parametrize("where", ["_data.outputs_of", "_data.code_moments"])
 def test_an_interrupt_between_and_after_the_stages(X, monkeypatch, where):
     import skdeepcluster._fitting
     import skdeepcluster._run

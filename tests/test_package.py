@@ -29,11 +29,12 @@ LAYERS = [
     {"_network", "_validation"},
     {"_objectives", "_pretraining"},
     {"_evaluation"},
-    {"_base", "_training", "_joint_training"},
-    {"_run"},
+    {"_base", "_data", "_joint_training"},
+    {"_training"},
+    {"_run", "_dask"},
     {"_checkpoint", "_fitting"},
     {"autoencoder", "callbacks", "metrics"},
-    {"_joint_encoder"},
+    {"_joint_encoder", "dask"},
     {"clustering", "model_selection"},
     {"__init__"},
 ]
@@ -41,6 +42,7 @@ PUBLIC_MODULES = [
     "skdeepcluster",
     "skdeepcluster.callbacks",
     "skdeepcluster.clustering",
+    "skdeepcluster.dask",
     "skdeepcluster.exceptions",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
@@ -80,7 +82,7 @@ def test_solvers_import_nothing_of_the_package():
 
 
 def test_the_import_test_sees_imports():
-    assert imported_modules(PACKAGE / "autoencoder.py") >= {"_base", "_rows", "_run", "_training"}
+    assert imported_modules(PACKAGE / "autoencoder.py") >= {"_base", "_data", "_run", "_training"}
     assert imported_modules(PACKAGE / "_objectives" / "_sparse_autoencoder.py") == {"_network", "_parameters"}
     assert imported_modules(PACKAGE / "__init__.py") == {
         "autoencoder",

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from skdeepcluster._data import DataInMemory
 from skdeepcluster._evaluation import FullBatch, MiniBatch
 from skdeepcluster._network import mirrored_network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
@@ -83,7 +84,7 @@ class Problem:
         trace = []
         options = TrainingOptions(**self.hyperparameters, tol=0, learning_rate_init=step_size)
         with workers() as crew:
-            trainer = Trainer(self.network, self.X, None, crew, options, np.random.RandomState(0))
+            trainer = Trainer(self.network, DataInMemory(self.X, None, crew), options, np.random.RandomState(0))
             start = time.perf_counter()
 
             def callback(state, terms, theta):

@@ -1,0 +1,84 @@
+"""
+Clustering on a Dask cluster
+============================
+
+The pipeline of a table that does not fit one machine: standardise, train the autoencoder, cluster its code, judge the
+partition. Nothing but sums, the code of a sample and the centres of clusters comes to this process. Here the cluster
+is two processes of this machine, and the table is drawn chunk by chunk where it is needed; on a real one, give `Client`
+the address of the scheduler and read the table with `dask.array` or `dask.dataframe`.
+"""
+
+import argparse
+from copy import deepcopy
+
+import dask.array as da
+import numpy as np
+from dask import compute, delayed
+from distributed import Client, LocalCluster
+from sklearn.cluster import MiniBatchKMeans
+
+from skdeepcluster.dask import DaskSparseAutoencoderTransformer
+from skdeepcluster.metrics import clustering_report
+
+N_FEATURES, N_CLUSTERS = 50, 8
+
+
+def draw_clusters(block_info=None):
+    """The clusters of a chunk of rows."""
+    start, stop = block_info[None]["array-location"][0]
+    return np.random.default_rng(start).integers(N_CLUSTERS, size=stop - start)
+
+
+def draw(block_info=None):
+    """A chunk of a table of eight clusters, each in a plane of its own, with noise."""
+    clusters = draw_clusters(block_info)
+    rng = np.random.default_rng([1, block_info[None]["array-location"][0][0]])
+    planes = np.random.default_rng(0).normal(size=(N_CLUSTERS, 3, N_FEATURES))
+    places = np.column_stack([rng.uniform(-1, 1, size=(len(clusters), 2)), np.full(len(clusters), 1.5)])
+    noise = rng.normal(scale=0.5, size=(len(clusters), N_FEATURES))
+    return np.einsum("ij,ijk->ik", places, planes[clusters]) + noise
+
+
+def partial_fit(kmeans, code):
+    """A KMeans that has seen one more chunk; a task does not change what it is given."""
+    return deepcopy(kmeans).partial_fit(code)
+
+
+def main(n_rows):
+    # The table.
+    chunks = (n_rows // 20,) * 20
+    truth = da.map_blocks(draw_clusters, chunks=(chunks,), dtype=int, meta=np.empty(0, dtype=int))
+    X = da.map_blocks(draw, chunks=(chunks, (N_FEATURES,)), dtype=float, meta=np.empty((0, 0)))
+
+    # Standardise: two sums over the table.
+    mean, std = compute(X.mean(axis=0), X.std(axis=0))
+    X = (X - mean) / std
+
+    # Train. The workers keep the rows while there is memory for them.
+    autoencoder = DaskSparseAutoencoderTransformer(16, max_iter=30, tol=0.01, random_state=0).fit(X)
+    print(f"J = {autoencoder.loss_:.4f} after {autoencoder.n_iter_} iterations, score {autoencoder.score(X):.4f}")
+
+    # Cluster the code: a KMeans goes from chunk to chunk on the workers.
+    code = autoencoder.transform(X)
+    kmeans = MiniBatchKMeans(N_CLUSTERS, n_init=10, random_state=0)
+    for chunk in code.to_delayed().ravel():
+        kmeans = delayed(partial_fit)(kmeans, chunk)
+    kmeans = kmeans.compute()
+    labels = code.map_blocks(kmeans.predict, drop_axis=1, dtype=np.int32)
+
+    # Judge a sample, and count all.
+    sample = np.sort(np.random.default_rng(0).choice(len(X), min(len(X), 5000), replace=False))
+    X_sample, code_sample, labels_sample, truth_sample = compute(X[sample], code[sample], labels[sample], truth[sample])
+    print("rows of the clusters:", da.bincount(labels, minlength=N_CLUSTERS).compute())
+    print(clustering_report(code_sample, labels_sample, y_true=truth_sample))
+
+    # A new table in memory needs no cluster.
+    print("the first rows again:", kmeans.predict(autoencoder.to_local().transform(X_sample[:10])))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Cluster a large table on a Dask cluster of two processes.")
+    parser.add_argument("--rows", type=int, default=200_000)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster):
+        print("Watch it at", cluster.dashboard_link)
+        main(parser.parse_args().rows)

@@ -1,0 +1,1 @@
+"""Training on a Dask cluster; only `skdeepcluster.dask` imports it."""

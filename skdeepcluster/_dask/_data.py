@@ -1,0 +1,260 @@
+"""Training data that lie on the workers of a cluster, as those who train see them."""
+
+from functools import partial
+from operator import itemgetter
+
+import numpy as np
+from dask.delayed import delayed
+
+from .._solvers import AdamState
+from . import _tasks
+from ._collections import partitions, weight_partitions
+from ._graph import Cluster, Nodes, literal
+
+
+class PartitionedData:
+    """Rows on the workers of a cluster; has the methods of `DataInMemory`.
+
+    Parameters
+    ----------
+    cluster : Cluster
+    blocks : Nodes
+        The partitions, as `Block` with their sums and weights of any scale.
+    n_bytes : int or None
+        Of all rows, if that is known before they are loaded.
+    X, sample_weight
+        What callbacks are given.
+
+    Attributes
+    ----------
+    shape, dtype, is_sparse
+        As of an array.
+    mean_squares : ndarray of shape (n_features,)
+        Weighted mean of the squares of every feature.
+    """
+
+    is_local = False
+
+    def __init__(self, cluster, blocks, n_bytes, X, sample_weight):
+        self.X = X
+        self.sample_weight = sample_weight
+        self._cluster = cluster
+        kept = n_bytes is not None and cluster.reserve(self, n_bytes)
+        if kept:
+            blocks = cluster.located(cluster.persist(blocks))
+        described = cluster.persist(blocks.map(_tasks.describe))
+        kinds = cluster.result(list(described.map(itemgetter(0))))
+        _check_alike(kinds)
+        self._facts = cluster.merged(_tasks.merged_facts, described, item=1)
+        if not self._facts.n_rows:
+            raise ValueError("X has no rows of positive weight: all of its partitions are empty.")
+        self._n_bytes = sum(kind.n_bytes for kind in kinds)
+        self._n_rows = [kind.shape[0] for kind in kinds if kind.shape[0]]
+        self.shape = self._facts.n_rows, kinds[0].shape[1]
+        self.dtype = np.result_type(*(kind.dtype for kind in kinds))
+        self.is_sparse = kinds[0].is_sparse
+        self.mean_squares = self._facts.squares / self._facts.weight
+        blocks = blocks.select([kind.shape[0] > 0 for kind in kinds])
+        blocks = blocks.map(_tasks.scaled, self._facts.n_rows / self._facts.weight, self.dtype)
+        kept = kept or cluster.reserve(self, self._n_bytes)
+        self._blocks = cluster.located(cluster.persist(blocks)) if kept else blocks
+
+    @classmethod
+    def load(cls, client, X, sample_weight=None):
+        """The data of a user."""
+        cluster = Cluster(client)
+        return cls(cluster, *_blocks_of(cluster, X, sample_weight), X, sample_weight)
+
+    @property
+    def lowest(self):
+        """The least value."""
+        return self._facts.lows.min()
+
+    @property
+    def highest(self):
+        """The largest value."""
+        return self._facts.highs.max()
+
+    @property
+    def largest(self):
+        """The largest absolute value."""
+        return max(self.highest, -self.lowest)
+
+    @property
+    def rows_differ(self):
+        """Whether there are two rows that are not the same."""
+        return bool((self._facts.highs > self._facts.lows).any())
+
+    def full_batch(self, objective):
+        """J and its gradient as a function of the objective's theta."""
+        n_units = sum(objective.network.layer_sizes[1:-1])
+        output_bytes = n_units * self.shape[0] * self.dtype.itemsize
+        return PartitionedFullBatch(objective, self._cluster, self._blocks, output_bytes)
+
+    def epochs(self, objective, state, options, random_state, n_epochs=None):
+        """Generate (state, terms) after every epoch of Adam, by local steps with averaging.
+
+        In an epoch every partition goes its own way from the common state, by one pass of Adam over its own batches;
+        then the parameters and the moving sums of all are averaged, by weight. So an epoch moves the parameters twice
+        per partition, whatever the number of batches, and no partition waits for another. What comes out depends on the
+        partitions, and not on the workers. The terms are the averages of what the partitions saw.
+
+        References
+        ----------
+        B. McMahan et al., "Communication-efficient learning of deep networks from decentralized data", 2017,
+        algorithm 1.
+        """
+        largest_n_steps = max(_tasks.n_batches(n_rows, options) for n_rows in self._n_rows)
+        while True:
+            seeds = self._seeds(random_state)
+            common = literal((objective, state, options, n_epochs, largest_n_steps))
+            nodes = self._blocks.map(_tasks.local_epoch, common, across=seeds)
+            sums = self._cluster.merged(partial(_tasks.total_of, n_parts=len(nodes)), nodes)
+            x, mean, square, terms = (array / sums.weight for array in sums[1:])
+            state = AdamState(
+                *(array.astype(state.x.dtype, copy=False) for array in (x, mean, square)),
+                state.n_steps + largest_n_steps,
+            )
+            yield state, terms
+
+    def outputs_of(self, *layers):
+        """The data that layers, (coefs, intercepts, activations), make of these; these themselves if there are none."""
+        coefs = layers[0]
+        if not coefs:
+            return self
+        n_bytes = self.shape[0] * coefs[-1].shape[1] * self.dtype.itemsize
+        blocks = self._blocks.map(_tasks.layer_outputs, literal(layers))
+        return PartitionedData(self._cluster, blocks, n_bytes, self.X, self.sample_weight)
+
+    def mean_squared_error(self, *layers):
+        """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for all layers of an autoencoder."""
+        nodes = self._blocks.map(_tasks.weighted_error, literal(layers))
+        weight, error = self._cluster.merged(_tasks.pairwise_sum, nodes)
+        return error / weight
+
+    def code_moments(self, *layers):
+        """Weighted mean and variance over rows of every output of layers, shape (n_units,) each."""
+        nodes = self._blocks.map(_tasks.moments, literal(layers))
+        return self._cluster.merged(_tasks.merged_moments, nodes)[1:]
+
+    def hold_out(self, fraction, random_state):
+        """Data with a fraction of the rows of every partition set aside, and data of these."""
+        if not any(int(fraction * n_rows) for n_rows in self._n_rows):
+            raise ValueError(
+                f"early_stopping=True holds out validation_fraction={fraction} of the rows of every partition, which "
+                f"is not one of the {max(self._n_rows)} of the largest. Raise validation_fraction, or set "
+                "early_stopping=False."
+            )
+        seeds = self._seeds(random_state)
+        parts = []
+        for held_out in (False, True):
+            blocks = self._blocks.map(_tasks.split, fraction, held_out, across=seeds)
+            share = fraction if held_out else 1 - fraction
+            parts.append(PartitionedData(self._cluster, blocks, share * self._n_bytes, self.X, self.sample_weight))
+        return tuple(parts)
+
+    def _seeds(self, random_state):
+        """A seed for every partition."""
+        return random_state.randint(np.iinfo(np.int32).max, size=len(self._blocks)).tolist()
+
+
+class PartitionedFullBatch:
+    """J and its gradient on all rows of partitions: `FullBatch` on a cluster.
+
+    The two phases are two maps over the partitions, each with a tree of sums. Down go theta and, for the second, what
+    is shared by all rows; up come the sums. All have the size of the parameters, whatever the number of rows.
+
+    Parameters
+    ----------
+    objective : SparseAutoencoderObjective or LinearDecoderObjective
+    cluster : Cluster
+    blocks : Nodes
+        The partitions, as `Block` with their sums.
+    output_bytes : int
+        Of the outputs of layers, which are kept on the workers between the phases if there is room, or computed twice.
+    """
+
+    def __init__(self, objective, cluster, blocks, output_bytes):
+        self.objective = objective
+        self._cluster = cluster
+        self._blocks = blocks
+        self._keeps_outputs = cluster.reserve(self, output_bytes)
+        self._total = partial(_tasks.total_of, n_parts=len(blocks))
+        # Where the last evaluation was, and what it had in common for all rows.
+        self._last = None, None
+
+    def __call__(self, theta):
+        """The terms of J and its gradient."""
+        common = self._common(theta)
+        shared, first = self._first_phase(theta, common)
+        self._last = theta, shared
+        nodes = self._blocks.map(_tasks.second_phase, common, literal(shared), across=first)
+        return self.objective.finish(theta, shared, self._cluster.merged(self._total, nodes))
+
+    def terms(self, theta):
+        """The terms of J alone."""
+        nodes = self._cluster.persist(self._blocks.map(_tasks.statistics_and_loss, self._common(theta)))
+        statistics = self._cluster.merged(self._total, nodes, item=0)
+        loss = self._cluster.merged(sum, nodes, item=1)
+        return self.objective.terms(theta, self.objective.combine(theta, statistics), loss)
+
+    def parameters(self, theta):
+        """The (coefs, intercepts) of all layers, for the theta of the objective."""
+        last_theta, shared = self._last
+        if last_theta is not theta:
+            shared, _ = self._first_phase(theta, self._common(theta))
+        return self.objective.parameters(theta, shared)
+
+    def _common(self, theta):
+        """What all tasks of an evaluation need."""
+        return self._cluster.persist(Nodes([literal((self.objective, theta))]))[0]
+
+    def _first_phase(self, theta, common):
+        nodes = self._blocks.map(_tasks.first_phase, common, self._keeps_outputs)
+        if self._keeps_outputs:
+            nodes = self._cluster.persist(nodes)
+        statistics = self._cluster.merged(self._total, nodes, item=0)
+        return self.objective.combine(theta, statistics), nodes if self._keeps_outputs else [None] * len(nodes)
+
+
+def score_of(client, X, sample_weight, layers):
+    """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for a user's data, in one pass over them."""
+    cluster = Cluster(client)
+    blocks, _ = _blocks_of(cluster, X, sample_weight, n_features=len(layers[0][0]))
+    weight, error = cluster.merged(_tasks.pairwise_sum, blocks.map(_tasks.weighted_error, literal(layers)))
+    if not weight:
+        raise ValueError("X has no rows of positive weight: all of its partitions are empty.")
+    return error / weight
+
+
+def _blocks_of(cluster, X, sample_weight, n_features=None):
+    """(blocks that a user's data are loaded as, bytes of them or None); n_features is what they need, if known."""
+    parts, n_rows, n_bytes = partitions(X)
+
+    def rows_of_partitions():
+        return cluster.result(list(Nodes(parts).map(_tasks.n_rows_of))) if n_rows is None else n_rows
+
+    weights = weight_partitions(sample_weight, len(parts), rows_of_partitions)
+    if sample_weight is not None:
+        # They are small, and may come from this process.
+        weights = cluster.persist(Nodes(weights))
+    task = delayed(_tasks.load, pure=False)
+    blocks = [task(i, part, w, n_features) for i, (part, w) in enumerate(zip(parts, weights))]
+    return Nodes(blocks), n_bytes
+
+
+def _check_alike(kinds):
+    """Refuse partitions of which some are sparse, or have other features."""
+    first = kinds[0]
+    for i, kind in enumerate(kinds):
+        if kind.shape[1] != first.shape[1]:
+            raise ValueError(
+                f"Partition {i} of X has {kind.shape[1]} features, but the first has {first.shape[1]}. All need as "
+                "many."
+            )
+        if kind.is_sparse != first.is_sparse:
+            names = ["dense", "sparse"]
+            raise ValueError(
+                f"Partition {i} of X is {names[kind.is_sparse]}, but the first is {names[first.is_sparse]}. Make all "
+                "of one kind."
+            )

@@ -1,0 +1,295 @@
+"""What runs on the workers: pure functions of a partition. Inputs of a task may be used again, so none is changed."""
+
+from functools import reduce
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_matrix, issparse
+from sklearn.utils import assert_all_finite, check_array
+
+from .._data import DataInMemory
+from .._evaluation import RowBlocks, mean_squared_error
+from .._network import propagate
+from .._objectives import Block, total
+from .._pretraining import outputs_of
+from .._rows import iterate_blocks
+from .._solvers import AdamState
+from .._threads import single_threaded
+from .._validation import code_moments
+from ._worker import on_worker
+
+
+class Facts(NamedTuple):
+    """What is known of partitions.
+
+    Attributes
+    ----------
+    n_rows : int
+        Of positive weight.
+    weight : float
+        Sum of the weights.
+    lows, highs : ndarrays of shape (n_features,)
+        The least and the largest value of every feature.
+    squares : ndarray of shape (n_features,)
+        Weighted sums of squares.
+    """
+
+    n_rows: int
+    weight: float
+    lows: np.ndarray
+    highs: np.ndarray
+    squares: np.ndarray
+
+
+class Kind(NamedTuple):
+    """What a partition is, once it is loaded.
+
+    Attributes
+    ----------
+    shape : tuple
+    dtype : numpy.dtype
+    is_sparse : bool
+    n_bytes : int
+    """
+
+    shape: tuple
+    dtype: np.dtype
+    is_sparse: bool
+    n_bytes: int
+
+
+def n_rows_of(part):
+    """Number of rows of a partition as the user gave it."""
+    return part.shape[0] if hasattr(part, "shape") else len(part)
+
+
+@on_worker
+def load(index, part, weights, n_features=None):
+    """A partition as a `Block` with its sums, of the rows of positive weight; float32, if it is that, or float64.
+
+    n_features is what it must have, if that is known.
+    """
+    if len(np.shape(part)) != 2:
+        raise ValueError(
+            f"Partition {index} of X has the shape {np.shape(part)}, but a table of rows and features has 2 dimensions."
+        )
+    name = f"partition {index} of X"
+    X = check_array(
+        part,
+        accept_sparse="csr",
+        dtype=[np.float64, np.float32],
+        order="C",
+        ensure_min_samples=0,
+        ensure_all_finite=False,
+        input_name=name,
+    )
+    if n_features is not None and X.shape[1] != n_features:
+        raise ValueError(f"{name} has {X.shape[1]} features, but {n_features} are expected.")
+    if issparse(X):
+        # Dask knows the size of matrices, and not of sparse arrays.
+        X = csr_matrix(X)
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+    if weights is not None:
+        weights = _checked_weights(index, weights, X.shape[0])
+        if not (weights > 0).all():
+            X, weights = X[weights > 0], weights[weights > 0]
+    assert_all_finite(X, input_name=name)
+    return _with_sums(X, weights)
+
+
+def _checked_weights(index, weights, n_rows):
+    name = f"partition {index} of sample_weight"
+    weights = check_array(
+        weights, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_min_samples=0, input_name=name
+    )
+    weights = np.ravel(weights)
+    if len(weights) != n_rows:
+        raise ValueError(f"Partition {index} of X has {n_rows} rows, but {name} has {len(weights)}. Both need as many.")
+    if (weights < 0).any():
+        raise ValueError(f"Negative values in {name}: {weights.min()}. Weights are 0 or more.")
+    return weights
+
+
+def _with_sums(X, weights):
+    w = np.ones(X.shape[0]) if weights is None else weights
+    x_sum, x_squares = np.zeros(X.shape[1]), 0.0
+    with single_threaded():
+        for rows, block in iterate_blocks(X) if X.shape[0] else ():
+            x_sum += block.T @ w[rows]
+            squares = (
+                block.multiply(block).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", block, block, dtype=float)
+            )
+            x_squares += float(w[rows] @ np.ravel(squares))
+    return Block(X, weights, x_sum=x_sum, x_squares=x_squares)
+
+
+@on_worker
+def describe(block):
+    """The `Kind` and the `Facts` of a loaded partition."""
+    X, w = block.X, np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
+    lows, highs, squares = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), np.zeros(X.shape[1])
+    for rows, part in iterate_blocks(X) if block.n_rows else ():
+        low, high = part.min(axis=0), part.max(axis=0)
+        lows = np.minimum(lows, low.toarray()[0] if issparse(X) else low)
+        highs = np.maximum(highs, high.toarray()[0] if issparse(X) else high)
+        with np.errstate(over="ignore"):
+            squares += part.power(2).T @ w[rows] if issparse(X) else np.einsum("i,ij,ij->j", w[rows], part, part)
+    n_bytes = X.nnz * (X.dtype.itemsize + 8) if issparse(X) else X.nbytes
+    return Kind(X.shape, X.dtype, issparse(X), n_bytes), Facts(block.n_rows, block.weight, lows, highs, squares)
+
+
+@on_worker
+def merged_facts(facts):
+    """The `Facts` of several partitions together."""
+    return reduce(
+        lambda a, b: Facts(
+            a.n_rows + b.n_rows,
+            a.weight + b.weight,
+            np.minimum(a.lows, b.lows),
+            np.maximum(a.highs, b.highs),
+            a.squares + b.squares,
+        ),
+        facts,
+    )
+
+
+@on_worker
+def scaled(block, scale, dtype):
+    """The partition in another type, with its weights multiplied by a number."""
+    block = block._replace(X=block.X.astype(dtype, copy=False))
+    if block.sample_weight is None:
+        return block
+    return block._replace(
+        sample_weight=scale * block.sample_weight, x_sum=scale * block.x_sum, x_squares=scale * block.x_squares
+    )
+
+
+@on_worker
+def total_of(parts, n_parts):
+    """Sum of the statistics, or of the gradient sums, of partitions, n_parts of them in all."""
+    first, *others = parts
+    copied = type(first)(*(field.copy() if isinstance(field, np.ndarray) else field for field in first))
+    return total([copied, *others], n_parts)
+
+
+@on_worker
+def first_phase(block, common, keep_outputs):
+    """(statistics, outputs of every block of rows) of a partition; common is (objective, theta)."""
+    objective, theta = common
+    with single_threaded() as worker:
+        return _row_blocks(objective, block, worker).statistics(theta, keep_outputs=keep_outputs)
+
+
+@on_worker
+def second_phase(block, common, shared, first):
+    """The gradient sums of a partition, given what is shared by all rows and its `first_phase`, if that was kept."""
+    objective, theta = common
+    outputs = None if first is None else first[1]
+    with single_threaded() as worker:
+        return _row_blocks(objective, block, worker).gradient_sums(theta, outputs, shared)
+
+
+@on_worker
+def statistics_and_loss(block, common):
+    """What the terms of J need of a partition; common is (objective, theta)."""
+    objective, theta = common
+    with single_threaded() as worker:
+        return _row_blocks(objective, block, worker).statistics_and_loss(theta)
+
+
+def _row_blocks(objective, block, worker):
+    return RowBlocks(objective, block.X, block.sample_weight, worker, sums=(block.x_sum, block.x_squares))
+
+
+@on_worker
+def local_epoch(block, common, seed):
+    """An epoch of Adam on one partition, as a `WeightedState`.
+
+    common is (objective, common state, options, number of epochs, steps of the largest partition in an epoch).
+    """
+    objective, state, options, n_epochs, largest_n_steps = common
+    with single_threaded() as worker:
+        n_steps = n_batches(block.n_rows, options)
+        # Counted in steps here: the size of the step depends on them.
+        own = AdamState(*map(np.copy, state[:3]), state.n_steps // largest_n_steps * n_steps)
+        epochs = DataInMemory(block.X, block.sample_weight, worker).epochs(
+            objective, own, options, np.random.RandomState(seed), n_epochs
+        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            own, terms = next(epochs)
+    return WeightedState(block.weight, *(block.weight * array for array in (own.x, own.mean, own.square, terms)))
+
+
+class WeightedState(NamedTuple):
+    """States of Adam and terms of J after a `local_epoch`, times weights, and the sum of these."""
+
+    weight: float
+    x: np.ndarray
+    mean: np.ndarray
+    square: np.ndarray
+    terms: np.ndarray
+
+
+def n_batches(n_rows, options):
+    """Number of batches of an epoch on a partition."""
+    return -(-n_rows // min(options.batch_size, n_rows))
+
+
+@on_worker
+def layer_outputs(block, layers):
+    """The partition that layers, (coefs, intercepts, activations), make of one."""
+    with single_threaded():
+        return _with_sums(outputs_of(block.X, *layers), block.sample_weight)
+
+
+@on_worker
+def weighted_error(block, layers):
+    """(weight, weight times the mean squared error) of a partition, which may be empty."""
+    if not block.n_rows:
+        return 0.0, 0.0
+    with single_threaded():
+        error = mean_squared_error(block.X, block.sample_weight, *layers)
+    return block.weight, block.weight * error
+
+
+@on_worker
+def moments(block, layers):
+    """(weight, mean, variance) of the outputs of layers on a partition."""
+    with single_threaded():
+        return block.weight, *code_moments(block.X, block.sample_weight, lambda rows: propagate(rows, *layers)[-1])
+
+
+@on_worker
+def merged_moments(parts):
+    """(weight, mean, variance) of several partitions together (Chan, Golub, LeVeque 1979, equation 2.1)."""
+    weights = np.array([weight for weight, _, _ in parts])
+    shares = weights / weights.sum()
+    mean = sum(share * mean for share, (_, mean, _) in zip(shares, parts))
+    variance = sum(share * (variance + (own - mean) ** 2) for share, (_, own, variance) in zip(shares, parts))
+    return weights.sum(), mean, variance
+
+
+def pairwise_sum(pairs):
+    """Sum of pairs."""
+    return tuple(map(sum, zip(*pairs)))
+
+
+@on_worker
+def split(block, fraction, held_out, seed):
+    """The part of a partition whose rows are held out, or the other one, with the weights as they are."""
+    order = np.random.RandomState(seed).permutation(block.n_rows)
+    n_held_out = int(fraction * block.n_rows)
+    rows = np.sort(order[:n_held_out] if held_out else order[n_held_out:])
+    return _with_sums(block.X[rows], None if block.sample_weight is None else block.sample_weight[rows])
+
+
+@on_worker
+def through_layers(part, layers, out_dtype):
+    """Outputs of the last of layers, (coefs, intercepts, activations), for the rows of a part of a collection."""
+    n_features = layers[0][0].shape[0]
+    X = check_array(part, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0, input_name="X")
+    if X.shape[1] != n_features:
+        raise ValueError(f"A partition of X has {X.shape[1]} columns, but {n_features} are expected.")
+    return propagate(X, *layers)[-1].astype(out_dtype, copy=False)

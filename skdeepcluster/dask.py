@@ -1,0 +1,330 @@
+"""Sparse autoencoders fitted on a Dask cluster, for tables that outgrow one machine.
+
+It needs more than the package does: ``pip install "skdeepcluster[dask]"``.
+"""
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils.validation import _check_feature_names, check_is_fitted
+
+from ._base import unchanged_on_error
+from ._validation import check_options, check_scale
+from .autoencoder import SparseAutoencoderTransformer
+from .exceptions import ClusterError
+
+try:
+    import dask.array as da
+    from dask.base import tokenize
+    from dask.delayed import delayed
+    from distributed import get_client, get_worker
+
+    from ._dask._collections import is_frame, is_list_of_delayed, is_partitioned, row_chunks
+    from ._dask._data import PartitionedData, score_of
+    from ._dask._graph import literal
+    from ._dask._tasks import through_layers
+except ImportError as error:
+    raise ImportError(
+        f"skdeepcluster.dask needs dask and distributed ({error}): pip install 'skdeepcluster[dask]'."
+    ) from error
+
+__all__ = ["DaskSparseAutoencoderTransformer"]
+
+
+class DaskSparseAutoencoderTransformer(SparseAutoencoderTransformer, auto_wrap_output_keys=None):
+    """`SparseAutoencoderTransformer` for tables on a Dask cluster: the same parameters, the same objective.
+
+    `fit` trains on the cluster of the current `distributed.Client`. With L-BFGS, every evaluation of J and its gradient
+    is exact, on all rows: sums over partitions, added up in a tree, so that the fit is that of
+    `SparseAutoencoderTransformer` but for rounding, whatever the number of workers. With Adam, which noise and
+    augmentation need, every partition goes its own way for an epoch, then parameters are averaged (local steps,
+    McMahan et al. 2017): with one partition that is `SparseAutoencoderTransformer`'s Adam, with many an approximation;
+    ``docs/dask.md`` in the repository shows its loss beside the exact one.
+
+    Parameters
+    ----------
+    n_components, hidden_layer_sizes, activation, code_activation, output_activation, tied_weights, rho, beta, lam, \
+corruption, augment, pretrain, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, batch_size, \
+learning_rate_init, shuffle, warm_start, random_state, verbose
+        As in `SparseAutoencoderTransformer`. Functions go to the workers by pickle. Rows are held out from every
+        partition.
+    solver : {"auto", "lbfgs", "adam"}, default="auto"
+        "auto" means Adam with `corruption` or `augment`, and L-BFGS without.
+
+    Attributes
+    ----------
+    coefs_, intercepts_, loss_, loss_curve_, pretraining_loss_curves_, validation_scores_, mean_activation_, n_iter_, \
+n_features_in_, feature_names_in_
+        As in `SparseAutoencoderTransformer`, in the memory of this process.
+
+    See Also
+    --------
+    SparseAutoencoderTransformer : The same for one machine; `to_local` makes one.
+
+    Notes
+    -----
+    The rows are loaded once, twice if their number is not known before, and kept on the workers as long as what is kept
+    takes no more than 40 % of the memory of the workers that there are when `fit` begins; so are the outputs of the
+    layers between the two phases of an evaluation. What is not kept is computed from the collection in every pass. A
+    partition is worked on by one thread: have a few times as many partitions as there are threads. One that is lost
+    with its worker is computed again. Partitions without rows are left out.
+
+    References
+    ----------
+    B. McMahan et al., "Communication-efficient learning of deep networks from decentralized data", 2017.
+
+    Examples
+    --------
+    >>> import dask.array as da
+    >>> from distributed import Client
+    >>> from skdeepcluster.dask import DaskSparseAutoencoderTransformer
+    >>> client = Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0")
+    >>> X = da.random.default_rng(0).standard_normal((1000, 10), chunks=(250, 10))
+    >>> model = DaskSparseAutoencoderTransformer(4, random_state=0).fit(X)
+    >>> model.transform(X)
+    dask.array<through_layers, shape=(1000, 4), dtype=float64, chunksize=(250, 4), chunktype=numpy.ndarray>
+    >>> model.to_local().transform(X[:3].compute()).shape
+    (3, 4)
+    >>> client.close()
+    """
+
+    def fit(self, X, y=None, sample_weight=None):
+        """Train the autoencoder on a table of partitions.
+
+        Parameters
+        ----------
+        X : dask.array of shape (n_samples, n_features), dask.dataframe or list of Delayed
+            Training data, on the scale that `SparseAutoencoderTransformer.fit` asks for; dense, or in chunks that are
+            SciPy's sparse matrices. Sizes of chunks may be unknown. float32 is trained in float32 if all partitions
+            are, everything else in float64.
+        y : None
+            Ignored.
+        sample_weight : array-like, dask.array or dask.dataframe series of shape (n_samples,), or list of Delayed, \
+default=None
+            Non-negative weights of the rows; only their ratios matter, and None weighs every row alike. Series and
+            lists need the partitions of X.
+
+        Returns
+        -------
+        self : DaskSparseAutoencoderTransformer
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            As in `SparseAutoencoderTransformer`; what is wrong with one partition is said with its index. If there is
+            no `distributed.Client`.
+        TypeError
+            If X is not a table of partitions.
+        skdeepcluster.exceptions.ClusterError
+            If the cluster is lost, or its workers die again and again. Then the estimator has the parameters after the
+            last iteration, if there was one, and ``warm_start=True`` goes on from there.
+        """
+        reached = {}
+        try:
+            self._fit(X, sample_weight, reached)
+        except ClusterError:
+            # Unlike after other errors, what there is is better than what there was.
+            vars(self).update(reached)
+            raise
+        return self
+
+    @unchanged_on_error
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _fit(self, X, sample_weight, reached):
+        """`fit`, which leaves in reached what the estimator is to have if the cluster is lost."""
+        if not is_partitioned(X):
+            raise TypeError(
+                f"X is {type(X).__name__}, and DaskSparseAutoencoderTransformer fits dask.array, dask.dataframe and "
+                "lists of delayed blocks. For data in memory use SparseAutoencoderTransformer, or "
+                "dask.array.from_array(X)."
+            )
+        # What does not depend on the data is checked before they are read.
+        check_options(self._make_network(1), self._make_options())
+        client = _current_client()
+        if is_frame(X):
+            _check_feature_names(self, X._meta, reset=True)
+        else:
+            vars(self).pop("feature_names_in_", None)
+        data = PartitionedData.load(client, X, sample_weight)
+        self.n_features_in_ = data.shape[1]
+        check_scale(data.lowest, data.highest, data.mean_squares, data.dtype, data.is_sparse, self.output_activation)
+        try:
+            self._train(data)
+        except ClusterError as error:
+            run = self._run
+            if run.reached_theta is None:
+                raise ClusterError(f"{error} No iteration was over; the estimator is as it was before.") from error
+            reached.update(self._reached(run))
+            raise ClusterError(
+                f"{error} The estimator has the parameters reached after iteration {reached['n_iter_']}. With a new "
+                "client, and warm_start=True, fit goes on from them."
+            ) from error
+
+    def _reached(self, run):
+        """Fitted attributes after the last iteration of a run."""
+        theta = run.reached_theta if run.state.best_theta is None else run.state.best_theta
+        unknown = {"loss_": np.nan, "mean_activation_": np.full(self.n_components, np.nan)}
+        names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
+        return run.attributes(theta) | unknown | {name: getattr(self, name) for name in names}
+
+    @property
+    def partial_fit(self):
+        """Not there: `fit` goes through all partitions."""
+        raise AttributeError(
+            "DaskSparseAutoencoderTransformer has no partial_fit: fit goes through all partitions, in epochs with "
+            "solver='adam'. to_local() has one, for chunks in memory."
+        )
+
+    def transform(self, X):
+        """Encode X.
+
+        Parameters
+        ----------
+        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed, or array-like
+            Data on the scale of the training data.
+
+        Returns
+        -------
+        X_new : dask.array of shape (n_samples, n_components)
+            The code, in the chunks of X, not computed yet; an ndarray for an array-like. There is no `set_output`: a
+            frame would have to be computed.
+
+        Raises
+        ------
+        ValueError
+            If X does not have the features seen in `fit`; when it is computed, if it is not finite.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        if not is_partitioned(X):
+            return super().transform(X)
+        return _map_rows(self._features_checked(X), self._encoder_layers)
+
+    def inverse_transform(self, X):
+        """Decode X.
+
+        Parameters
+        ----------
+        X : dask.array of shape (n_samples, n_components), dask.dataframe, list of Delayed, or array-like
+            Codes, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : dask.array of shape (n_samples, n_features)
+            The reconstruction, in the chunks of X, not computed yet; an ndarray for an array-like.
+
+        Raises
+        ------
+        ValueError
+            If X does not have n_components columns; when it is computed, if it is not finite.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        if not is_partitioned(X):
+            return super().inverse_transform(X)
+        _check_columns(X, self.n_components, f"inverse_transform expects codes with n_components={self.n_components}")
+        return _map_rows(X, self._decoder_layers)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
+
+        Parameters
+        ----------
+        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed, or array-like
+            Data. What is partitioned is worked on by the cluster.
+        y : None
+            Ignored.
+        sample_weight : as in `fit`, default=None
+            Non-negative weights of the rows; None weighs every row alike.
+
+        Returns
+        -------
+        score : float
+            ``-mean((X - inverse_transform(transform(X))) ** 2)``, in squared units of X; at most 0.
+
+        Raises
+        ------
+        ValueError
+            If X is not what `transform` accepts, a weight is negative or all are zero, or there is no cluster.
+        skdeepcluster.exceptions.ClusterError
+            If the cluster is lost.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        if not is_partitioned(X):
+            return super().score(X, sample_weight=sample_weight)
+        layers = self.coefs_, self.intercepts_, self._network.activations
+        return -score_of(_current_client(), self._features_checked(X), sample_weight, layers)
+
+    def to_local(self):
+        """The same, fitted, for data in memory.
+
+        Returns
+        -------
+        autoencoder : SparseAutoencoderTransformer
+            With the parameters and the fitted attributes of this one.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        check_is_fitted(self)
+        parameters = self.get_params(deep=False)
+        local = SparseAutoencoderTransformer(**parameters)
+        vars(local).update({name: value for name, value in vars(self).items() if name not in parameters})
+        return local
+
+    def _features_checked(self, X):
+        """X, a collection, which must have the features seen in `fit`."""
+        if is_frame(X):
+            _check_feature_names(self, X._meta, reset=False)
+        _check_columns(X, self.n_features_in_, f"{type(self).__name__} is expecting {self.n_features_in_} features")
+        return X
+
+
+def _current_client():
+    try:
+        get_worker()
+    except ValueError:
+        pass
+    else:
+        raise ValueError(
+            "This is a task of a Dask cluster, and a fit on a cluster would wait in it for other tasks. In tasks, such "
+            "as the candidates of a search, use SparseAutoencoderTransformer."
+        )
+    try:
+        return get_client()
+    except ValueError as error:
+        raise ValueError(
+            "There is no Dask cluster to work on. Start one before: distributed.Client() for this machine, "
+            "distributed.Client(address) for another."
+        ) from error
+
+
+def _check_columns(X, n_columns, expected):
+    """Refuse a collection that has another number of columns, if that is known; of a list it is not."""
+    if is_list_of_delayed(X):
+        return
+    n_found = X.shape[1] if is_frame(X) else row_chunks(X).shape[1]
+    if n_found != n_columns and not np.isnan(n_found):
+        raise ValueError(f"X has {n_found} features, but {expected}.")
+
+
+def _map_rows(X, layers):
+    """The outputs of layers, (coefs, intercepts, activations), for the rows of X, as a `dask.array`."""
+    n_units, dtype = layers[0][-1].shape[1], layers[0][0].dtype
+    # One node for all tasks, of the same name for the same layers.
+    node = literal(layers, name=f"layers-{tokenize(layers)}")
+    if is_list_of_delayed(X):
+        dtype = np.result_type(dtype, np.float64)
+        task = delayed(through_layers, pure=False)
+        parts = [da.from_delayed(task(part, node, dtype), (np.nan, n_units), dtype) for part in X]
+        return da.concatenate(parts)
+    X = row_chunks(X.to_dask_array() if is_frame(X) else X)
+    dtype = np.result_type(dtype, np.float32 if X.dtype == np.float32 else np.float64)
+    meta, chunks = np.empty((0, 0), dtype=dtype), (X.chunks[0], (n_units,))
+    return X.map_blocks(through_layers, layers=node, dtype=dtype, chunks=chunks, meta=meta, out_dtype=dtype)
