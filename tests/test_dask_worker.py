@@ -36,7 +36,7 @@ def test_an_evaluation_moves_no_rows(client, rng, n_rows):
     for _ in range(5):
         full_batch(rng.normal(scale=0.5, size=full_batch.objective.layout.size))
     moved = sum(client.run(received).values()) - sum(before.values())
-    # Theta, what is shared, and sums; of the rows only those that were at home nowhere when they were loaded.
+    # Theta, what is shared, and sums.
     assert moved / 5 < 50_000
 
 

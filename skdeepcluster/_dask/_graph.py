@@ -32,8 +32,8 @@ class Nodes(Sequence):
     ----------
     delayed : list of Delayed
     homes : list of str or None, default=None
-        Addresses of the workers that hold them. What is made of a node is made there, if the worker lives and
-        no other one is idle for long: left to itself, the scheduler moves rows to even out what workers have to do.
+        Addresses of the workers that hold them. What is made of a node is made there, if the worker lives and no other
+        one is idle for long: left to itself, the scheduler takes any worker that has one of the inputs.
     """
 
     def __init__(self, delayed, homes=None):
