@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._checkpoint import fit_identity
+from skdeepcluster._data import DataInMemory
 from skdeepcluster._evaluation import MiniBatch
 from skdeepcluster._network import Network
 from skdeepcluster._objectives import SparseAutoencoderObjective
@@ -152,7 +153,7 @@ def test_joint_clustering_with_augmentation_is_repeatable(blobs):
 
 def test_a_checkpoint_knows_the_function_by_what_it_is(blobs):
     class Run:
-        data, held_out, stages = (blobs, None), None, ()
+        data, held_out, stages = DataInMemory(blobs, None, Workers(1)), None, ()
         network = Network((15, 5, 15), ("logistic", "identity"), 1)
 
         class state:

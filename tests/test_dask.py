@@ -243,11 +243,11 @@ def test_rows_are_held_out_of_every_partition(client, blobs):
 def test_held_out_rows_are_the_others(client, blobs):
     data = PartitionedData.load(client, partitioned(blobs, 3), np.linspace(1, 2, 600))
     parts = data.hold_out(0.25, np.random.RandomState(0))
-    rows = [np.vstack([block.X for block in client.gather(client.compute(part._blocks))]) for part in parts]
+    rows = [np.vstack([block.X for block in client.gather(client.compute(list(part._blocks)))]) for part in parts]
     assert_array_equal(np.sort(np.vstack(rows), axis=0), np.sort(blobs, axis=0))
     assert len(rows[1]) == sum(int(0.25 * n) for n in partitioned(blobs, 3).chunks[0])
     for part in parts:
-        blocks = client.gather(client.compute(part._blocks))
+        blocks = client.gather(client.compute(list(part._blocks)))
         assert_allclose(np.mean(np.concatenate([block.sample_weight for block in blocks])), 1)
 
 
