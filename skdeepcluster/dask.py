@@ -3,6 +3,8 @@
 It needs more than the package does: ``pip install "skdeepcluster[dask]"``.
 """
 
+from traceback import clear_frames
+
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
@@ -122,9 +124,13 @@ default=None
         reached = {}
         try:
             self._fit(X, sample_weight, reached)
-        except ClusterError:
+        except ClusterError as error:
             # Unlike after other errors, what there is is better than what there was.
             vars(self).update(reached)
+            _let_go(error)
+            raise
+        except Exception as error:
+            _let_go(error)
             raise
         return self
 
@@ -284,6 +290,16 @@ default=None
             _check_feature_names(self, X._meta, reset=False)
         _check_columns(X, self.n_features_in_, f"{type(self).__name__} is expecting {self.n_features_in_} features")
         return X
+
+
+def _let_go(error):
+    """Clear the variables of the frames that an error came through.
+
+    A scheduler in this process keeps errors of tasks, with their frames, and what these refer to stays on the workers.
+    """
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _current_client():

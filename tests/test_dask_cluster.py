@@ -1,9 +1,11 @@
 """What may happen to a cluster during a fit."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -117,6 +119,23 @@ def _die(block):
 def _allow_failures(number, dask_scheduler):
     before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
     return before
+
+
+def test_nothing_stays_on_the_workers_after_a_failed_fit(blobs):
+    X = blobs.copy()
+    X[-1, 0] = np.nan
+    # In one process, the scheduler and the client share the error.
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0") as client:
+        with pytest.raises(ValueError, match="NaN"):
+            DaskSparseAutoencoderTransformer(**QUICK).fit(partitioned(X, 3))
+        for _ in range(100):
+            gc.collect()
+            left = [key for keys in client.has_what().values() for key in keys]
+            if not left:
+                break
+            # Workers hear of it a moment later.
+            time.sleep(0.05)
+    assert left == []
 
 
 def test_fits_inside_of_tasks_are_refused(client, blobs):
