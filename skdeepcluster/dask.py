@@ -124,12 +124,9 @@ default=None
         reached = {}
         try:
             self._fit(X, sample_weight, reached)
-        except ClusterError as error:
-            # Unlike after other errors, what there is is better than what there was.
-            vars(self).update(reached)
-            _let_go(error)
-            raise
         except Exception as error:
+            # Empty but after a ClusterError: then, what there is is better than what there was.
+            vars(self).update(reached)
             _let_go(error)
             raise
         return self
