@@ -38,7 +38,7 @@ def test_units_learn_oriented_edges_from_image_patches():
 
     X = example["whiten"](example["draw_patches"](3000))
     sparse = SparseAutoencoderTransformer(
-        25, output_activation="logistic", rho=0.01, beta=3, lam=1e-4, tol=2e-4, max_iter=600, random_state=0
+        25, output_activation="logistic", rho=0.01, beta=3, lam=1e-4, tol=5e-5, max_iter=1000, random_state=0
     ).fit(X)
     plain = SparseAutoencoderTransformer(
         25, output_activation="logistic", beta=0, lam=1e-4, tol=1e-3, random_state=0

@@ -65,10 +65,10 @@ X = whiten(draw_patches(10_000))
 # no penalty on the activations.
 networks = {
     "rho = 0.01, beta = 3": SparseAutoencoderTransformer(
-        25, output_activation="logistic", rho=0.01, beta=3, lam=1e-4, tol=2e-4, max_iter=600, random_state=0
+        25, output_activation="logistic", rho=0.01, beta=3, lam=1e-4, tol=5e-5, max_iter=1000, random_state=0
     ),
     "beta = 0": SparseAutoencoderTransformer(
-        25, output_activation="logistic", beta=0, lam=1e-4, tol=2e-4, max_iter=600, random_state=0
+        25, output_activation="logistic", beta=0, lam=1e-4, tol=5e-5, max_iter=1000, random_state=0
     ),
 }
 for name, network in networks.items():
