@@ -333,7 +333,7 @@ class SilhouetteDisplay:
             With the attributes that end in ``_``.
         """
         clusters, sizes = np.unique(self.labels, return_counts=True)
-        ax = axes_or_new(ax, (6.4, max(4.0, 0.26 * len(clusters))))
+        ax = axes_or_new(ax, (6.4, max(4.0, 0.3 * len(clusters))))
         mean_size = len(self.labels) / len(clusters)
         heights, gap = np.maximum(sizes, 0.6 * mean_size), 0.15 * mean_size
         starts = np.cumsum([0, *(heights[:-1] + gap)])
