@@ -31,7 +31,9 @@ import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.datasets import fetch_openml
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 
 from skdeepcluster import SparseAutoencoderTransformer
@@ -52,7 +54,7 @@ chosen = np.random.RandomState(0).permutation(len(X))[:10_000]
 X, y = X[chosen].astype(np.float32) / 255, y[chosen]
 
 # %%
-# Three sets of features, one clusterer
+# Pixels, principal components and code
 # -------------------------------------
 # The network is a smaller one of the kind that the page on deep stacks recommends: relu layers, a linear code of as many
 # units as there are clusters, a fifth of the pixels set to zero while it learns.
@@ -69,10 +71,14 @@ autoencoder = SparseAutoencoderTransformer(
     random_state=0,
 )
 kmeans = KMeans(10, n_init=10, random_state=0)
+mixture = GaussianMixture(10, n_init=10, random_state=0)
+pca = PCA(10, random_state=0)
 models = {
     "KMeans": make_pipeline(kmeans),
-    "10 principal components, KMeans": make_pipeline(PCA(10, random_state=0), kmeans),
+    "10 principal components, KMeans": make_pipeline(pca, kmeans),
+    "10 principal components, GaussianMixture": make_pipeline(pca, mixture),
     "deep autoencoder, KMeans": make_pipeline(autoencoder, kmeans),
+    "deep autoencoder, GaussianMixture": make_pipeline(FrozenEstimator(autoencoder), mixture),
 }
 rows = {}
 for name, model in models.items():
@@ -96,7 +102,7 @@ print(table.to_string())
 # numbers, the best and the worst.
 model = models["deep autoencoder, KMeans"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 7), layout="constrained")
-ClusterProfileDisplay.from_estimator(model, X, kind="examples", image_shape=(28, 28), n_shown=8, ax=left)
+ClusterProfileDisplay.from_estimator(model, X, image_shape=(28, 28), n_shown=8, ax=left)
 ReconstructionDisplay.from_estimator(model, X, image_shape=(28, 28), n_examples=5, ax=right)
 figure.savefig(arguments.output, dpi=80)
 print(f"\nFigure saved to {arguments.output}")

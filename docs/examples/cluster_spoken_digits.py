@@ -109,13 +109,10 @@ for name in np.unique(speaker):
 scalings = {"all": StandardScaler().fit_transform(X), "by speaker": by_speaker}
 
 # %%
-# The first autoencoder has the default parameters, the second more units, with the `lam` that the study of the defaults
-# recommends for 64 and more.
 features = {
     "spectrograms": FunctionTransformer(),
     "10 principal components": PCA(10, random_state=0),
-    "code, 32 units": SparseAutoencoderTransformer(random_state=0),
-    "code, 64 units": SparseAutoencoderTransformer(64, lam=0.003, random_state=0),
+    "code": SparseAutoencoderTransformer(random_state=0),
 }
 rows = {}
 for scaling, X_scaled in scalings.items():
@@ -127,27 +124,25 @@ for scaling, X_scaled in scalings.items():
             "NMI, digit": normalized_mutual_info_score(digit, labels),
             "NMI, speaker": normalized_mutual_info_score(speaker, labels),
         }
-        if (scaling, name) == ("by speaker", "code, 64 units"):
+        if (scaling, name) == ("by speaker", "code"):
             shown = model
 table = pd.DataFrame(rows).T.rename_axis(["standardised", "KMeans on"])
 print(table.round(3).to_string())
 
 # %%
-# Standardised over all, every method agrees more with the speaker than with the digit, or about as much; the code does
-# better than the spectrograms on both. Standardised by speaker, the voices are gone (an NMI near zero), and the code
-# gains more on the spectrograms than before.
+# Standardised over all recordings, the clusters are voices as much as words: the spectrograms and the code agree more
+# with the speaker than with the digit. Standardised by speaker, the voices are gone (an NMI near zero), and the code
+# gains twice as much on the spectrograms as before.
 #
-# These data had been looked at before, in the study of the defaults and in that of joint clustering. The setting of 64
-# units is one of three that were tried, and all are better than the baseline.
+# The autoencoder has its default parameters. These recordings had been looked at before: they are one of the held-out
+# sets of the study of the defaults. To standardise by speaker was an idea of this example, tried once.
 #
 # The picture
 # -----------
 # Above, the recordings that are most typical of each cluster, by the code; time runs to the right, pitch upwards. Below,
-# recordings beside what is left of them in 64 numbers.
-figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 9), height_ratios=[3, 2], layout="constrained")
-ClusterProfileDisplay.from_estimator(
-    shown, by_speaker, kind="examples", image_shape=(N_BANDS, N_TIMES), n_shown=3, ax=upper
-)
-ReconstructionDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_examples=4, ax=lower)
+# recordings beside what is left of them in 32 numbers.
+figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 10), height_ratios=[4, 3], layout="constrained")
+ClusterProfileDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_shown=6, ax=upper)
+ReconstructionDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_examples=8, ax=lower)
 figure.savefig(arguments.output, dpi=80)
 print(f"\nFigure saved to {arguments.output}")

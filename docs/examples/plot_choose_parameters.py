@@ -10,16 +10,13 @@ obvious one, how compact the clusters of each candidate are in its own code, pic
 # %%
 # The search
 # ----------
-# Two values of `rho`, two of `beta` and four of `lam`, on the digits. The search sees no labels.
-import warnings
-
+# Two values of `rho`, two of `beta` and three of `lam`, on the digits. The search sees no labels.
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import silhouette_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -37,7 +34,7 @@ model = Pipeline(
         ("cluster", KMeans(10, n_init=10, random_state=0)),
     ]
 )
-grid = {"code__rho": [0.1, 0.5], "code__beta": [0.3, 3], "code__lam": [0.0001, 0.001, 0.01, 0.1]}
+grid = {"code__rho": [0.1, 0.5], "code__beta": [0.3, 3], "code__lam": [0.0001, 0.01, 0.1]}
 search = ClusteringSearch(model, grid, random_state=0).fit(X)
 print("the search's choice:", search.best_params_)
 
