@@ -4,13 +4,13 @@ A deep stack on MNIST
 
 Images of handwritten digits lie on bent sheets in the space of their 784 pixels, which KMeans cuts across. A stack of
 layers unbends them: KMeans on ten numbers of its code finds far more of the digits than on the pixels, or on ten
-principal components. This is the small version, minutes cut to one, on a part of the images; the page on deep stacks
-has all 70,000.
+principal components. This is the small version, on a part of the images and with a minute of training; :doc:`the page on
+deep stacks </deep>` has all 70,000.
 
 RECORDED
 
 .. image:: /images/cluster_mnist.png
-   :alt: Left, for each of the ten clusters the images that are most typical of it; right, images beside their
+   :alt: Above, for each of the ten clusters the images that are most typical of it; below, images and their
          reconstructions from ten numbers.
 """
 
@@ -56,17 +56,17 @@ X, y = X[chosen].astype(np.float32) / 255, y[chosen]
 # %%
 # Pixels, principal components and code
 # -------------------------------------
-# The network is a smaller one of the kind that the page on deep stacks recommends: relu layers, a linear code of as many
-# units as there are clusters, a fifth of the pixels set to zero while it learns.
+# The network is the one that the page on deep stacks recommends, with fewer epochs: relu layers, a linear code of as
+# many units as there are clusters, a fifth of the pixels set to zero while it learns.
 autoencoder = SparseAutoencoderTransformer(
     10,
-    hidden_layer_sizes=(500, 500),
+    hidden_layer_sizes=(500, 500, 2000),
     code_activation="identity",
     output_activation="logistic",
     beta=0,
     lam=3e-4,
     corruption=0.2,
-    max_iter=60,
+    max_iter=30,
     tol=0,
     random_state=0,
 )
@@ -94,15 +94,17 @@ table = pd.DataFrame(rows).T.round({"accuracy": 3, "NMI": 3, "ARI": 3, "seconds"
 print(table.to_string())
 
 # %%
-# The kind of network was chosen with the labels of MNIST in sight.
+# The clusters in the code are drawn out, not round, so a mixture of Gaussians finds more of the digits than KMeans; in
+# the principal components as well. The network was chosen with the labels of MNIST in sight, and this smaller setting is
+# the better of two that were tried; the other had no layer of 2,000 units, and twice the epochs.
 #
 # The picture
 # -----------
-# Left, the images nearest to the mean of each cluster in the code, right, images beside their reconstructions from ten
-# numbers, the best and the worst.
+# Above, the images nearest to the mean of each cluster in the code; below, images and what the network makes of their
+# ten numbers, the best and the worst.
 model = models["deep autoencoder, KMeans"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 7), layout="constrained")
-ClusterProfileDisplay.from_estimator(model, X, image_shape=(28, 28), n_shown=8, ax=left)
-ReconstructionDisplay.from_estimator(model, X, image_shape=(28, 28), n_examples=5, ax=right)
+figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 9), layout="constrained")
+ClusterProfileDisplay.from_estimator(model, X, image_shape=(28, 28), n_shown=8, ax=upper)
+ReconstructionDisplay.from_estimator(model, X, image_shape=(28, 28), n_examples=8, ax=lower)
 figure.savefig(arguments.output, dpi=80)
 print(f"\nFigure saved to {arguments.output}")

@@ -114,8 +114,9 @@ print(table.astype({"largest cluster": int}).to_string())
 # What the clusters are about
 # ---------------------------
 # The terms whose mean in a cluster differs most from that in all other messages, in standard deviations of the term.
-display = ClusterProfileDisplay.from_predictions(X, labels, feature_names=terms)
-display.figure_.savefig(arguments.output, dpi=60)
+figure, ax = plt.subplots(figsize=(9, 9), layout="constrained")
+display = ClusterProfileDisplay.from_predictions(X, labels, feature_names=terms, ax=ax)
+figure.savefig(arguments.output, dpi=80)
 print(f"\nFigure saved to {arguments.output}")
 
 # %%

@@ -20,9 +20,9 @@ RECORDED
 # %%
 # The recordings
 # --------------
-# Clone the repository named above and give its folder of recordings as ``--wav-dir``, or write them to
-# ``DIR/fsdd.npz`` and give ``--data-dir DIR``. That file has the arrays ``samples``, all recordings one after the other,
-# ``offsets``, where each starts, ``y``, the digits, and ``speaker``.
+# Clone the repository named above, and give its folder of recordings as ``--wav-dir``. Or write them to
+# ``DIR/fsdd.npz``, and give ``--data-dir DIR``: a file with the arrays ``samples``, all recordings one after the other,
+# ``offsets``, where each starts and the last ends, ``y``, the digits, and ``speaker``.
 import argparse
 from itertools import pairwise
 from pathlib import Path
@@ -139,8 +139,8 @@ print(table.round(3).to_string())
 #
 # The picture
 # -----------
-# Above, the recordings that are most typical of each cluster, by the code; time runs to the right, pitch upwards. Below,
-# recordings beside what is left of them in 32 numbers.
+# Above, the recordings that are most typical of each cluster, by the code; time runs to the right, pitch upwards.
+# Below, recordings and what is left of them in the 32 numbers of the code.
 figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 10), height_ratios=[4, 3], layout="constrained")
 ClusterProfileDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_shown=6, ax=upper)
 ReconstructionDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_examples=8, ax=lower)

@@ -2,8 +2,8 @@
 Looking into a network
 ======================
 
-Did training converge, are all units of use, what is lost in the code? Four displays answer this, for a deep stack on the
-digits with a good setting and with a bad one.
+Did training converge, are all units of use, what is lost in the code? Four displays answer this, for a deep stack on
+the digits with a good setting and with a bad one.
 """
 
 # %%

@@ -3,23 +3,23 @@ Refining code and clusters together
 ===================================
 
 An autoencoder is trained to reconstruct; that its code falls into clusters is a by-product. `DeepEmbeddedClustering`
-goes on from there and moves the rows of a cluster together while they are still reconstructed. Here it does so on the
-digits, whose images are turned and shifted a little while the network learns.
+goes on from there: it draws the rows of a cluster together, while they are still to be reconstructed. This is what it
+does to the digits, with the clusters before and after.
 """
 
 # %%
-# The images, and what may happen to them
-# ---------------------------------------
-# What is the same digit after a small turn or shift is for us to say: it is knowledge about images, put in by hand.
+# The fit
+# -------
+# The encoder is the one that `encoder=None` stands for, with half as many epochs, to be quick: two layers of 256 units
+# and a linear code of 8, on standardised pixels. It is trained first; then a mixture of Gaussians finds clusters in its
+# code, and both are refined together, in half the iterations that would be taken otherwise.
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
-from scipy.ndimage import affine_transform
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
@@ -27,44 +27,63 @@ from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import ClusterEmbeddingDisplay, LossCurveDisplay
 
 X, y = load_digits(return_X_y=True)
-X = X / 16
-
-
-def turn_and_shift(X, random_state, degrees=10, share=0.1):
-    """Square images, one to a row, each turned by up to +-degrees and moved by up to +-share of its side."""
-    side = round(np.sqrt(X.shape[1]))
-    center = (side - 1) / 2
-    angles = np.deg2rad(random_state.uniform(-degrees, degrees, len(X)))
-    shifts = random_state.uniform(-share * side, share * side, (len(X), 2))
-    turned = np.empty_like(X)
-    for image, angle, shift, out in zip(X, angles, shifts, turned):
-        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        offset = center - rotation @ (center + shift)
-        affine_transform(image.reshape(side, side), rotation, offset, order=1, output=out.reshape(side, side))
-    return np.clip(turned, X.min(), X.max())
-
+X = StandardScaler().fit_transform(X).astype("float32")  # in which training takes half the time
+encoder = SparseAutoencoderTransformer(
+    8,
+    hidden_layer_sizes=(256, 256),
+    code_activation="identity",
+    beta=0,
+    lam=3e-4,
+    corruption=0.1,
+    solver="adam",
+    max_iter=350,
+    tol=0,
+)
+joint = DeepEmbeddedClustering(10, encoder=encoder, max_iter=20, random_state=0).fit(X)
+moved = (joint.labels_ != joint.initial_labels_).mean()
+print(f"{joint.n_iter_} iterations; {moved:.0%} of the rows are in another cluster than at the start")
 
 # %%
-# Two fits
-# --------
-# The encoder is that of the page on joint clustering: two small hidden layers and a linear code of ten units. One fit
-# sees the images as they are, the other turned and shifted anew in every epoch.
-def make_joint(augment, random_state):
-    encoder = SparseAutoencoderTransformer(
-        10,
-        hidden_layer_sizes=(64, 64),
-        code_activation="identity",
-        output_activation="logistic",
-        beta=0,
-        lam=3e-4,
-        solver="adam",
-        augment=augment,
-        max_iter=60,
-    )
-    return DeepEmbeddedClustering(10, encoder=encoder, random_state=random_state)
+# What the refinement did
+# -----------------------
+# J and its terms. The clustering term should fall clearly, and the reconstruction hardly rise for it.
+LossCurveDisplay.from_estimator(joint)
 
+# %%
+# The code before and after, each on its own two first principal components. Clusters that touched now lie apart. That
+# they do so is what was minimised, and no proof that they are the right ones.
+figure, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")
+code_before = joint.encoder_.transform(X)
+ClusterEmbeddingDisplay.from_predictions(code_before, joint.initial_labels_, ax=axes[0])
+axes[0].set_title("before")
+ClusterEmbeddingDisplay.from_predictions(joint.transform(X), joint.labels_, ax=axes[1])
+axes[1].set_title("after")
 
-fits = {
-    "joint": make_joint(None, random_state=0).fit(X),
-    "joint, turned and shifted": make_joint(turn_and_shift, random_state=0).fit(X),
+# %%
+# Judged by the labels
+# --------------------
+kmeans = KMeans(10, n_init=10, random_state=0)
+partitions = {
+    "KMeans on the scaled pixels": kmeans.fit_predict(X),
+    "KMeans on 8 principal components": kmeans.fit_predict(PCA(8, random_state=0).fit_transform(X)),
+    "KMeans on the code before": kmeans.fit_predict(code_before),
+    "mixture on the code before": joint.initial_labels_,
+    "joint": joint.labels_,
 }
+table = pd.DataFrame(
+    {
+        name: {
+            "accuracy": clustering_accuracy(y, labels),
+            "NMI": normalized_mutual_info_score(y, labels),
+            "ARI": adjusted_rand_score(y, labels),
+        }
+        for name, labels in partitions.items()
+    }
+).T
+print(table.round(3).to_string())
+
+# %%
+# Digits is one of the five data sets by which the defaults of `DeepEmbeddedClustering` were chosen; :doc:`the page on joint
+# clustering </clustering>` has six others, on which they are no better than KMeans, and larger sets of images, texts
+# and sounds.
+plt.show()
