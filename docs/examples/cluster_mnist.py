@@ -4,8 +4,8 @@ A deep stack on MNIST
 
 Images of handwritten digits lie on bent sheets in the space of their 784 pixels, which KMeans cuts across. A stack of
 layers unbends them: KMeans on ten numbers of its code finds far more of the digits than on the pixels, or on ten
-principal components. This is the small version, on a part of the images and with a minute of training; :doc:`the page on
-deep stacks </deep>` has all 70,000.
+principal components. This is the small version, on a part of the images and with a few epochs; :doc:`the page on deep
+stacks </deep>` has all 70,000.
 
 RECORDED
 
@@ -94,9 +94,10 @@ table = pd.DataFrame(rows).T.round({"accuracy": 3, "NMI": 3, "ARI": 3, "seconds"
 print(table.to_string())
 
 # %%
-# The clusters in the code are drawn out, not round, so a mixture of Gaussians finds more of the digits than KMeans; in
-# the principal components as well. The network was chosen with the labels of MNIST in sight, and this smaller setting is
-# the better of two that were tried; the other had no layer of 2,000 units, and twice the epochs.
+# Classes are drawn out in the code, not round, so a mixture of Gaussians finds more of the digits than KMeans; in the
+# principal components as well. The network was chosen with the labels of MNIST in sight, and this smaller setting is
+# one of two that were tried: the other had no layer of 2,000 units and twice the epochs, and was worse with KMeans and
+# better with the mixture.
 #
 # The picture
 # -----------

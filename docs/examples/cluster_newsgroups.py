@@ -116,7 +116,7 @@ print(table.astype({"largest cluster": int}).to_string())
 # The terms whose mean in a cluster differs most from that in all other messages, in standard deviations of the term.
 figure, ax = plt.subplots(figsize=(9, 9), layout="constrained")
 display = ClusterProfileDisplay.from_predictions(X, labels, feature_names=terms, ax=ax)
-figure.savefig(arguments.output, dpi=80)
+figure.savefig(arguments.output, dpi=80, bbox_inches="tight")
 print(f"\nFigure saved to {arguments.output}")
 
 # %%

@@ -3,9 +3,41 @@ Clustering on a Dask cluster
 ============================
 
 The pipeline of a table that does not fit one machine: standardise, train the autoencoder, cluster its code, judge the
-partition. Nothing but sums, the code of a sample and the centres of clusters comes to this process. Here the cluster
+partition. Nothing but sums, a sample of the rows and the centres of clusters comes to this process. Here the cluster
 is two processes of this machine, and the table is drawn chunk by chunk where it is needed; on a real one, give `Client`
 the address of the scheduler and read the table with `dask.array` or `dask.dataframe`.
+
+Recorded in 2026-11 by ``python cluster_on_dask.py``::
+
+    J = 3.2597 after 16 iterations, score -0.1191
+    rows of the clusters: [25090 24897 24891 24981 25203 24896 25027 25015]
+
+    KMeans on the code:
+    n_clusters                     8
+    n_noise                        0
+    silhouette                0.3593
+    calinski_harabasz      1097.9901
+    davies_bouldin            1.1727
+    neighbor_information      2.0789
+    accuracy                  1.0000
+    nmi                       1.0000
+    ari                       1.0000
+
+    KMeans on the standardised table:
+    n_clusters                     8
+    n_noise                        0
+    silhouette                0.3593
+    calinski_harabasz      1097.9901
+    davies_bouldin            1.1727
+    neighbor_information      2.0789
+    accuracy                  1.0000
+    nmi                       1.0000
+    ari                       1.0000
+
+    the first rows again: [3 7 5 2 5 7 6 5 4 7]
+
+The clusters of this table lie far apart, so that KMeans finds all of them without the autoencoder as well: the example
+shows the way, and no gain.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-r"""
+"""
 Spoken digits: the word or the voice
 ====================================
 
@@ -6,12 +6,19 @@ Spoken digits: the word or the voice
 <https://github.com/Jakobovski/free-spoken-digit-dataset>`_, as log-mel spectrograms. Recordings can be grouped by what
 is said or by who says it, so the clusters are compared with both. As they come, voices count for more than words.
 
-Recorded in 2026-11 by ``python cluster_spoken_digits.py --data-dir DIR``:
+Recorded in 2026-11 by ``python cluster_spoken_digits.py --data-dir DIR``::
 
-RECORDED
+                                          accuracy, digit  NMI, digit  NMI, speaker
+    standardised KMeans on
+    all          spectrograms                       0.340       0.290         0.363
+                 10 principal components            0.368       0.298         0.349
+                 code                               0.388       0.368         0.479
+    by speaker   spectrograms                       0.534       0.492         0.039
+                 10 principal components            0.523       0.464         0.024
+                 code                               0.698       0.657         0.032
 
 .. image:: /images/cluster_spoken_digits.png
-   :alt: Above, the spectrograms that are most typical of each of the ten clusters; below, spectrograms beside their
+   :alt: Above, the spectrograms that are most typical of each of the ten clusters; below, spectrograms and their
          reconstructions from the code.
 """
 

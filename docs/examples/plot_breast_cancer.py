@@ -69,11 +69,11 @@ SilhouetteDisplay.from_estimator(model, X)
 # %%
 # What the code is made of
 # ------------------------
-# A unit of the code weighs the features. These are the eight largest weights of the four units that differ most
+# A unit of the code weighs the features. These are the eight largest weights of the two units that differ most
 # between the two clusters.
 code = model[:-1].transform(X)
 labels = model[-1].labels_
 differences = abs(code[labels == 1].mean(axis=0) - code[labels == 0].mean(axis=0)) / code.std(axis=0)
-units = differences.argsort()[::-1][:4]
+units = differences.argsort()[::-1][:2]
 CodeWeightsDisplay.from_estimator(model, units=units, feature_names=X.columns)
 plt.show()
