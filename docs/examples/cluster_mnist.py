@@ -7,7 +7,14 @@ layers unbends them: KMeans on ten numbers of its code finds far more of the dig
 principal components. This is the small version, on a part of the images and with a few epochs; :doc:`the page on deep
 stacks </deep>` has all 70,000.
 
-RECORDED
+Recorded in 2026-11 by ``python cluster_mnist.py --data-dir DIR``::
+
+                                              accuracy    NMI    ARI
+    KMeans                                       0.538  0.482  0.360
+    10 principal components, KMeans              0.504  0.468  0.337
+    10 principal components, GaussianMixture     0.532  0.562  0.389
+    deep autoencoder, KMeans                     0.602  0.591  0.454
+    deep autoencoder, GaussianMixture            0.658  0.685  0.552
 
 .. image:: /images/cluster_mnist.png
    :alt: Above, for each of the ten clusters the images that are most typical of it; below, images and their
@@ -22,7 +29,6 @@ RECORDED
 # 10,000 of the 70,000, drawn at random, with pixels in [0, 1]. scikit-learn fetches them from OpenML, or give
 # ``--data-dir`` with a folder that has ``mnist.npz`` (arrays ``X`` and ``y``).
 import argparse
-import time
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -82,15 +88,13 @@ models = {
 }
 rows = {}
 for name, model in models.items():
-    start = time.perf_counter()
     labels = model.fit_predict(X)
     rows[name] = {
         "accuracy": clustering_accuracy(y, labels),
         "NMI": normalized_mutual_info_score(y, labels),
         "ARI": adjusted_rand_score(y, labels),
-        "seconds": time.perf_counter() - start,
     }
-table = pd.DataFrame(rows).T.round({"accuracy": 3, "NMI": 3, "ARI": 3, "seconds": 0})
+table = pd.DataFrame(rows).T.round(3)
 print(table.to_string())
 
 # %%

@@ -5,7 +5,34 @@ Topics of news messages
 18,000 messages of 20 newsgroups as TF-IDF of 2,000 terms, without headers, footers and quotes, which would give the
 groups away. The matrix is sparse and stays so: the autoencoder is trained on it as it is.
 
-RECORDED
+Recorded in 2026-11 by ``python cluster_newsgroups.py --data-dir DIR``::
+
+    18199 messages, 2000 terms, 34 terms in a message
+                          accuracy    NMI    ARI  largest cluster
+    TF-IDF, KMeans           0.313  0.321  0.102             4688
+    TruncatedSVD, KMeans     0.276  0.268  0.105             3666
+    autoencoder, KMeans      0.411  0.409  0.164             4378
+
+      414  bike, dod, ride, riding, deleted, stuff, road, rear
+     1402  god, jesus, christian, christians, christ, bible, church, faith
+     4378  doctor, msg, food, don, just, pain, eat, brain
+     1383  monitor, apple, mac, board, card, video, cpu, modem
+      526  clipper, encryption, key, keys, escrow, chip, secure, encrypted
+      442  israel, israeli, arab, jews, arabs, jewish, palestinian, muslims
+      579  files, ftp, file, gif, format, zip, directory, pub
+      584  game, team, hockey, games, espn, nhl, season, teams
+      968  fbi, gun, batf, koresh, guns, government, crime, compound
+      708  windows, dos, driver, drivers, os, ms, card, printer
+      871  edu, com, list, mailing, address, article, internet, phone
+      191  armenian, armenians, turkish, armenia, turks, genocide, azerbaijan, ottoman
+     1086  thanks, advance, hi, appreciated, mail, looking, info, information
+     1095  space, nasa, orbit, shuttle, mission, launch, moon, satellite
+      867  players, year, hit, league, season, player, baseball, team
+      143  stl, chi, tor, buf, bos, det, 37, d9
+      673  window, server, motif, widget, x11r5, display, xterm, application
+      546  drive, scsi, ide, drives, controller, bus, floppy, disk
+      752  car, cars, engine, miles, dealer, oil, rear, transmission
+      591  sale, shipping, offer, condition, 00, asking, price, excellent
 
 .. image:: /images/cluster_newsgroups.png
    :alt: For each of 20 clusters the five terms that set it apart from the other messages most.
@@ -19,7 +46,6 @@ RECORDED
 # scikit-learn fetches them, or give ``--data-dir`` with a folder that has ``newsgroups20.npz`` (arrays ``texts``, UTF-8
 # as bytes, ``offsets``, where each message starts, and ``y``), with the messages as they were sent.
 import argparse
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -98,19 +124,22 @@ models = {
 }
 rows = {}
 for name, model in models.items():
-    start = time.perf_counter()
     labels = model.fit_predict(X)
     rows[name] = {
         "accuracy": clustering_accuracy(y, labels),
         "NMI": normalized_mutual_info_score(y, labels),
         "ARI": adjusted_rand_score(y, labels),
         "largest cluster": np.bincount(labels).max(),
-        "seconds": time.perf_counter() - start,
     }
-table = pd.DataFrame(rows).T.round({"accuracy": 3, "NMI": 3, "ARI": 3, "seconds": 0})
+table = pd.DataFrame(rows).T.round(3)
 print(table.astype({"largest cluster": int}).to_string())
 
 # %%
+# No method finds the groups well: much of what people write to one group they could write to another. In each partition
+# one cluster has a quarter of the messages, those with few telling terms. The form of the network is that of the study
+# of joint clustering, made smaller; two networks of one sparse layer, with the default 32 units and with 64, were tried
+# as well, and had an NMI of 0.28 and 0.34.
+#
 # What the clusters are about
 # ---------------------------
 # The terms whose mean in a cluster differs most from that in all other messages, in standard deviations of the term.
@@ -120,6 +149,6 @@ figure.savefig(arguments.output, dpi=80, bbox_inches="tight")
 print(f"\nFigure saved to {arguments.output}")
 
 # %%
-# The same as text, with the number of messages in each cluster.
+# The same as text, with the number of messages in each cluster, and only terms that it has more of than the others.
 for size, effects in zip(display.sizes, display.effects):
     print(f"{size:5}  {', '.join(terms[effects.argsort()[::-1][:8]])}")
