@@ -136,9 +136,9 @@ print(table.astype({"largest cluster": int}).to_string())
 
 # %%
 # No method finds the groups well: much of what people write to one group they could write to another. In each partition
-# one cluster has a fifth or a quarter of the messages, those with few telling terms. The form of the network is that of the study
-# of joint clustering, made smaller; two networks of one sparse layer, with the default 32 units and with 64, were tried
-# as well, and had an NMI of 0.28 and 0.34.
+# one cluster has a fifth or a quarter of the messages, those with few telling terms. The form of the network is that of
+# the study of joint clustering, made smaller; two networks of one sparse layer, with the default 32 units and with 64,
+# were tried as well, and had an NMI of 0.28 and 0.34.
 #
 # What the clusters are about
 # ---------------------------
