@@ -3,7 +3,6 @@
 import inspect
 import re
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from docutils import nodes
@@ -38,6 +37,7 @@ html_title = "skdeepcluster"
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["custom.css"]
+html_sidebars = {"index": [], "quickstart": []}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
@@ -64,6 +64,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"/plot_",
     "abort_on_example_error": True,
     "download_all_examples": False,
+    "capture_repr": (),
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 1e9,
@@ -78,9 +79,8 @@ MODULES = [
     "skdeepcluster.exceptions",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
+    # "skdeepcluster.plotting",
 ]
-if find_spec("skdeepcluster.plotting"):
-    MODULES.append("skdeepcluster.plotting")
 
 
 def public_objects():

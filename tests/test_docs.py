@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from sklearn.metrics import normalized_mutual_info_score
 
 DOCS = Path(__file__).parent.parent / "docs"
+PAGES_WITH_EXAMPLES = sorted(path.name for path in DOCS.glob("*.md") if "```pycon" in path.read_text())
 
 
 def examples(path):
@@ -20,13 +23,29 @@ def examples(path):
     return doctest.DocTestParser().get_doctest("\n".join(kept), {}, path.name, str(path), 0)
 
 
-@pytest.mark.parametrize("name", ["clustering.md", "dask.md", "grid_search.md", "model_selection.md"])
+@pytest.mark.parametrize("name", PAGES_WITH_EXAMPLES)
 def test_the_examples_of_a_page_run(name):
     page = examples(DOCS / name)
     assert len(page.examples) > 5
     output = []
     failed, _ = doctest.DocTestRunner().run(page, out=output.append)
     assert not failed, "".join(output)
+
+
+def test_pages_with_examples_are_found():
+    assert {"clustering.md", "dask.md", "grid_search.md", "migration.md", "model_selection.md"} < {*PAGES_WITH_EXAMPLES}
+
+
+def test_the_quick_start_runs_from_its_first_block_to_its_last(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    namespace = {}
+    for block in re.findall(r"```python\n(.*?)```", (DOCS / "quickstart.md").read_text(), flags=re.DOTALL):
+        exec(block, namespace)
+    assert re.search(r"^nmi +0\.7", capsys.readouterr().out, flags=re.MULTILINE)
+    assert (tmp_path / "clusters.png").stat().st_size > 10_000
+    labelled = pd.read_csv(tmp_path / "customers_with_clusters.csv")
+    assert normalized_mutual_info_score(namespace["kind"], labelled["cluster"]) > 0.8
 
 
 def test_the_example_of_a_cluster_finds_its_clusters():

@@ -49,7 +49,7 @@ with warnings.catch_warnings():
 
 def histograms(settings, title):
     """Activations of all units on all rows, with rho as a dashed line."""
-    figure, axes = plt.subplots(1, len(settings), figsize=(12, 2.4), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(1, len(settings), figsize=(10, 2.2), sharey=True, layout="constrained")
     for ax, setting in zip(axes, settings):
         ax.hist(codes[key(setting)].ravel(), bins=40, range=(0, 1), density=True)
         ax.axvline(key(setting)[0], color="C1", linestyle="--", label="rho")
@@ -85,14 +85,15 @@ histograms(BETAS, "beta, with rho = 0.1")
 # is cheaper to give up on the reconstruction: units do the same as each other, and in the end nothing.
 histograms(LAMS, "lam")
 
-figure, axes = plt.subplots(len(LAMS), 12, figsize=(12, 5.4), layout="constrained")
+# %%
+figure, axes = plt.subplots(len(LAMS), 10, figsize=(9, 4.6), layout="constrained")
 for row, setting in zip(axes, LAMS):
     row[0].set_ylabel(f"lam = {setting['lam']:g}", rotation=0, ha="right", va="center")
     for ax, weights in zip(row, models[key(setting)].coefs_[0].T):
         scale = np.abs(weights).max()
         ax.imshow(weights.reshape(8, 8), cmap="RdBu_r", vmin=-scale, vmax=scale)
         ax.set(xticks=[], yticks=[])
-figure.suptitle("Filters of the first twelve units")
+figure.suptitle("Filters of the first ten units")
 
 # %%
 # The table
