@@ -111,8 +111,12 @@ autosummary_context = {
     package: {name: methods(value, package) for name, value in PUBLIC.items() if inspect.isclass(value)}
     for package in ("skdeepcluster", "sklearn")
 }
-(DOCS / "generated").mkdir(exist_ok=True)
-(DOCS / "generated" / "public_names.rst").write_text(
+GENERATED = DOCS / "generated"
+GENERATED.mkdir(exist_ok=True)
+for page in GENERATED.glob("*.rst"):
+    if page.stem not in PUBLIC:
+        page.unlink()  # of a name that is gone
+(GENERATED / "public_names.rst").write_text(
     ".. autosummary::\n   :toctree: .\n\n" + "".join(f"   {name}\n" for name in PUBLIC)
 )
 
