@@ -145,6 +145,8 @@ def link(app, doctree):
         if in_link or isinstance(literal.parent, addnodes.pending_xref):
             continue
         if text in API_PAGES and not app.env.docname.endswith(API_PAGES[text]):
+            if app.env.docname == "api":  # where the module is in the heading
+                literal[:] = [nodes.Text(text.rsplit(".", 1)[-1])]
             reference(app, literal, "py", "obj", API_PAGES[text])
         elif page := re.fullmatch(r"docs/(\w+)\.md", text):
             reference(app, literal, "std", "doc", f"/{page[1]}")
