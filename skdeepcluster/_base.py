@@ -4,7 +4,6 @@ from functools import wraps
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._evaluation import mean_squared_error
@@ -139,15 +138,3 @@ def unchanged_on_error(method):
             raise
 
     return guarded
-
-
-def flat_steps(estimator, prefix=""):
-    """(name, estimator) of every step, nested pipelines opened up and their names joined by ``__``."""
-    if not isinstance(estimator, Pipeline):
-        return [(prefix, estimator)]
-    return [
-        flat
-        for name, step in estimator.steps
-        if step is not None and step != "passthrough"
-        for flat in flat_steps(step, f"{prefix}__{name}" if prefix else name)
-    ]

@@ -336,7 +336,7 @@ def test_an_autoencoder_inside_another_step_needs_a_named_space(digits):
 )
 def test_an_estimator_that_does_not_end_in_a_clusterer_is_an_error(digits, model, name):
     X, _ = digits
-    with pytest.raises(ValueError, match=f"needs a clusterer.* got {name}, which has no fit_predict"):
+    with pytest.raises(ValueError, match=f"A clusterer.* is needed, but got {name}, which has no fit_predict"):
         silhouette_scorer(model.fit(X), X)
 
 

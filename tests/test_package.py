@@ -30,12 +30,13 @@ LAYERS = [
     {"_objectives", "_pretraining"},
     {"_evaluation"},
     {"_base", "_data", "_joint_training"},
-    {"_training"},
+    {"_training", "_pipelines"},
     {"_run", "_dask"},
     {"_checkpoint", "_fitting"},
     {"autoencoder", "callbacks", "metrics"},
     {"_joint_encoder", "dask"},
     {"clustering", "model_selection"},
+    {"plotting"},
     {"__init__"},
 ]
 PUBLIC_MODULES = [
@@ -46,6 +47,7 @@ PUBLIC_MODULES = [
     "skdeepcluster.exceptions",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
+    "skdeepcluster.plotting",
 ]
 
 
@@ -91,6 +93,7 @@ def test_the_import_test_sees_imports():
         "exceptions",
         "metrics",
         "model_selection",
+        "plotting",
     }
 
 

@@ -104,7 +104,8 @@ def test_with_the_whole_past_lbfgs_ends_on_a_quadratic_as_conjugate_gradients_do
 
 
 def test_float32_stays_float32_and_finds_the_minimum():
-    result = lbfgs(ill_conditioned_quadratic, np.zeros(20, dtype=np.float32), max_iter=300)
+    # How many iterations that takes depends on the rounding of the BLAS, so there is no limit of 300 on them.
+    result = lbfgs(ill_conditioned_quadratic, np.zeros(20, dtype=np.float32))
     assert result.x.dtype == np.float32
     assert_allclose(result.x, 1, atol=1e-3)
 

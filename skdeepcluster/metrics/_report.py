@@ -13,7 +13,7 @@ from ..exceptions import DegenerateClusteringWarning
 from ._internal import INTERNAL_METRICS, NOISE, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
 
 
-def _check_labels(labels, Z, name):
+def check_labels(labels, Z, name):
     labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
     check_consistent_length(Z, labels)
     return labels
@@ -100,7 +100,7 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
     ari                       0.5455
     """
     X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
-    labels = _check_labels(labels, X, "labels")
+    labels = check_labels(labels, X, "labels")
     is_noise = labels == NOISE
     report = ClusteringReport(n_clusters=len(np.unique(labels[~is_noise])), n_noise=int(np.sum(is_noise)))
     undefined = {}
@@ -116,7 +116,7 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
         reasons = " and ".join(dict.fromkeys(undefined.values()))
         warnings.warn(f"{', '.join(undefined)} not defined (NaN): {reasons}.", DegenerateClusteringWarning)
     if y_true is not None:
-        y_true = _check_labels(y_true, X, "y_true")
+        y_true = check_labels(y_true, X, "y_true")
         report["accuracy"] = clustering_accuracy(y_true, labels)
         report["nmi"] = float(normalized_mutual_info_score(y_true, labels))
         report["ari"] = float(adjusted_rand_score(y_true, labels))
@@ -155,6 +155,6 @@ def clustering_accuracy(y_true, y_pred):
     >>> clustering_accuracy(["a", "a", "b", "b"], [1, 1, 0, 1])
     0.75
     """
-    y_true = _check_labels(y_true, y_true, "y_true")
-    counts = contingency_matrix(y_true, _check_labels(y_pred, y_true, "y_pred"))
+    y_true = check_labels(y_true, y_true, "y_true")
+    counts = contingency_matrix(y_true, check_labels(y_pred, y_true, "y_pred"))
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())

@@ -3,55 +3,12 @@
 import warnings
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions, validate_params
 from sklearn.utils.validation import check_array
 
-from .._base import AutoencoderMixin, flat_steps
+from .._pipelines import labels_and_space
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
-
-
-def _labels_and_space(estimator, X, space):
-    """Labels of X under a fitted estimator, and X in the space to score in."""
-    *features, (_, clusterer) = flat_steps(estimator)
-    if not hasattr(clusterer, "fit_predict"):
-        raise ValueError(
-            f"The scorer needs a clusterer, or a pipeline that ends in one, but got {type(clusterer).__name__}, which "
-            "has no fit_predict. Of a search, pass its best_estimator_."
-        )
-    is_joint = isinstance(clusterer, AutoencoderMixin)
-    n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
-    Z = scored = X
-    for n_done, (_, step) in enumerate(features, start=1):
-        Z = step.transform(Z)
-        if n_done == n_before_space:
-            scored = Z
-    if is_joint and space == "code":
-        scored = clusterer.transform(Z)
-    labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
-    return labels, scored
-
-
-def _n_steps_before(space, features, estimator):
-    """How many of the feature steps lead to the space to score in."""
-    names = [name for name, _ in features]
-    if space == "code":
-        return len(features)
-    if space == "input":
-        for n_before, (_, step) in enumerate(features):
-            if isinstance(step, AutoencoderMixin):
-                return n_before
-        if any(isinstance(value, AutoencoderMixin) for value in estimator.get_params().values()):
-            raise ValueError(
-                "space='input' cannot find the autoencoder's input, since the autoencoder is inside another step. Give "
-                f"the name of the step whose output to score in, one of {names}, or space='code'."
-            )
-        # Without an autoencoder, as in a baseline, the features that reach the clusterer are all there is.
-        return len(features)
-    if space not in names:
-        raise ValueError(f"space={space!r} is neither 'input' nor 'code' nor a step before the clusterer: {names}.")
-    return names.index(space) + 1
 
 
 class _ClusteringScorer:
@@ -85,7 +42,7 @@ class _ClusteringScorer:
         self.random_state = random_state
 
     def __call__(self, estimator, X, y=None):
-        labels, Z = _labels_and_space(estimator, X, self.space)
+        labels, Z = labels_and_space(estimator, X, self.space)
         Z = check_array(Z, dtype=[np.float64, np.float32], input_name="X")
         metric = INTERNAL_METRICS[self.metric]
         try:

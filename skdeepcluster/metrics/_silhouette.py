@@ -28,15 +28,20 @@ class _Group(NamedTuple):
 
 
 def silhouette_score(Z, labels):
-    """Mean silhouette of the rows, with Euclidean distances.
+    """Mean of `silhouette_samples`."""
+    return float(np.mean(silhouette_samples(Z, labels)))
+
+
+def silhouette_samples(Z, labels):
+    """Silhouette of every row, with Euclidean distances.
 
     The silhouette of a row is (b - a) / max(a, b), where a is its mean distance to the other rows of its cluster, and
     b the smallest of its mean distances to the rows of each other cluster. It is 0 for a row that is alone in its
     cluster, and for one with a = b = 0.
 
-    In float64, the result is that of `sklearn.metrics.silhouette_score` to 1e-10, except where scikit-learn's own
+    In float64, the mean is that of `sklearn.metrics.silhouette_score` to 1e-10, except where scikit-learn's own
     distances lose digits: far from the origin, and between rows that nearly coincide. float32 input is computed in
-    float64, block by block, and gives the score of the same numbers in float64; scikit-learn's, with its sums in
+    float64, block by block, and gives the mean of the same numbers in float64; scikit-learn's, with its sums in
     float32, was 8e-8 away (10,000 x 64). Products in float32 too would halve the time, but were up to 3e-7 away, and
     more where rows nearly coincide.
 
@@ -53,7 +58,7 @@ def silhouette_score(Z, labels):
 
     Returns
     -------
-    score : float
+    silhouettes : ndarray of shape (n_samples,)
         In [-1, 1], higher is better.
 
     References
@@ -74,7 +79,7 @@ def silhouette_score(Z, labels):
                     g_to_h[own] = np.inf
                 b[g.rows] = np.minimum(b[g.rows], (g_to_h / h.sizes[:, np.newaxis]).min(axis=0))
                 b[h.rows] = np.minimum(b[h.rows], (h_to_g / g.sizes[:, np.newaxis]).min(axis=0))
-    return float(np.mean(_silhouettes(a, b, sizes[codes])))
+    return _silhouettes(a, b, sizes[codes])
 
 
 def silhouette_scores(Z, labelings):

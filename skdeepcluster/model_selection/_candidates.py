@@ -18,7 +18,8 @@ from sklearn.utils.parallel import delayed
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import _num_samples, check_array
 
-from .._base import FLOAT_TYPES, AutoencoderMixin, flat_steps
+from .._base import FLOAT_TYPES, AutoencoderMixin
+from .._pipelines import flat_steps
 from .._validation import has_collapsed
 from ..exceptions import CollapsedCodeWarning
 from ..metrics._internal import NOISE

@@ -1,0 +1,103 @@
+"""Looking into fitted pipelines: their steps, the autoencoder among them, the space that a partition is judged in."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import AutoencoderMixin
+
+
+def flat_steps(estimator, prefix=""):
+    """(name, estimator) of every step, nested pipelines opened up and their names joined by ``__``."""
+    if not isinstance(estimator, Pipeline):
+        return [(prefix, estimator)]
+    return [
+        flat
+        for name, step in estimator.steps
+        if step is not None and step != "passthrough"
+        for flat in flat_steps(step, f"{prefix}__{name}" if prefix else name)
+    ]
+
+
+def labels_and_space(estimator, X, space):
+    """Labels of X under a fitted estimator, and X in the space to score in."""
+    *features, (_, clusterer) = flat_steps(estimator)
+    if not hasattr(clusterer, "fit_predict"):
+        raise ValueError(
+            f"A clusterer, or a pipeline that ends in one, is needed, but got {type(clusterer).__name__}, which "
+            "has no fit_predict. Of a search, pass its best_estimator_."
+        )
+    is_joint = isinstance(clusterer, AutoencoderMixin)
+    n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
+    Z = scored = X
+    for n_done, (_, step) in enumerate(features, start=1):
+        Z = step.transform(Z)
+        if n_done == n_before_space:
+            scored = Z
+    if is_joint and space == "code":
+        scored = clusterer.transform(Z)
+    labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
+    return labels, scored
+
+
+def _n_steps_before(space, features, estimator):
+    """How many of the feature steps lead to the space to score in."""
+    names = [name for name, _ in features]
+    if space == "code":
+        return len(features)
+    if space == "input":
+        for n_before, (_, step) in enumerate(features):
+            if isinstance(step, AutoencoderMixin):
+                return n_before
+        if any(isinstance(value, AutoencoderMixin) for value in estimator.get_params().values()):
+            raise ValueError(
+                "space='input' cannot find the autoencoder's input, since the autoencoder is inside another step. Give "
+                f"the name of the step whose output to score in, one of {names}, or space='code'."
+            )
+        # Without an autoencoder, as in a baseline, the features that reach the clusterer are all there is.
+        return len(features)
+    if space not in names:
+        raise ValueError(f"space={space!r} is neither 'input' nor 'code' nor a step before the clusterer: {names}.")
+    return names.index(space) + 1
+
+
+def split_at_autoencoder(estimator):
+    """The steps before the autoencoder of a fitted pipeline, and the autoencoder, or joint clustering, itself."""
+    steps = [step for _, step in flat_steps(estimator)]
+    for n_before, step in enumerate(steps):
+        if isinstance(step, AutoencoderMixin):
+            check_is_fitted(step)
+            return steps[:n_before], step
+    raise ValueError(
+        f"A fitted autoencoder, or a pipeline with one, is needed, but {type(estimator).__name__} has none among its "
+        "steps. Of a search, pass its best_estimator_."
+    )
+
+
+def transform_by(steps, X):
+    """X through the transformers."""
+    for step in steps:
+        X = step.transform(X)
+    return X
+
+
+def names_after(steps, n_features):
+    """Names of the n_features features that come out of fitted transformers: those that they know, else x0, x1, ..."""
+    names = getattr(steps[0], "feature_names_in_", None) if steps else None
+    try:
+        for step in steps:
+            names = step.get_feature_names_out(names)
+    except AttributeError:
+        names = None
+    return _default_names(n_features) if names is None else np.asarray(names)
+
+
+def column_names(X):
+    """Names of the columns of X: those of a frame, else x0, x1, ..."""
+    return np.asarray(X.columns) if hasattr(X, "columns") else _default_names(np.shape(X)[1])
+
+
+def _default_names(n_features):
+    """As scikit-learn calls features without names."""
+    return np.array([f"x{i}" for i in range(n_features)], dtype=object)

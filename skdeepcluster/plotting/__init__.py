@@ -1,0 +1,24 @@
+"""Pictures of training, code, clusters and searches, in the manner of scikit-learn's displays.
+
+They need matplotlib: ``pip install "skdeepcluster[plot]"``. A display holds the arrays that it draws. ``plot`` draws
+them again, into the axes that it is given, and returns the display, which has ``ax_`` and ``figure_``.
+"""
+
+from ._clusters import ClusterEmbeddingDisplay, SilhouetteDisplay
+from ._code import ActivationDisplay, CodeWeightsDisplay
+from ._profile import ClusterProfileDisplay
+from ._reconstruction import ReconstructionDisplay
+from ._selection import KDistanceDisplay, SearchDisplay
+from ._training import LossCurveDisplay
+
+__all__ = [
+    "ActivationDisplay",
+    "ClusterEmbeddingDisplay",
+    "ClusterProfileDisplay",
+    "CodeWeightsDisplay",
+    "KDistanceDisplay",
+    "LossCurveDisplay",
+    "ReconstructionDisplay",
+    "SearchDisplay",
+    "SilhouetteDisplay",
+]

@@ -1,0 +1,263 @@
+"""What a network makes of its input."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import _safe_indexing, gen_batches
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils.validation import check_array
+
+from .._base import FLOAT_TYPES
+from .._pipelines import column_names, names_after, split_at_autoencoder, transform_by
+from ._style import (
+    LINE_COLORS,
+    PALE,
+    check_feature_names,
+    check_image_shape,
+    legend_beside,
+    panels,
+    shortened,
+    show_images,
+)
+
+# More features than this have no names on an axis.
+_MAX_NAMES = 20
+
+
+class ReconstructionDisplay:
+    """Inputs beside their reconstructions: those that are reconstructed best, and those worst.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n_shown,)
+        Positions in X, from the smallest error on: the best, then the worst, every row once.
+    inputs, reconstructions : ndarrays of shape (n_shown, n_features)
+        In one space.
+    errors : ndarray of shape (n_samples,)
+        Mean squared error of every row of X, on the scale that the autoencoder sees.
+    n_best : int
+        How many of the rows shown are the best; the others are the worst.
+    feature_names : ndarray of str of shape (n_features,) or None
+        Names of the features; None with images.
+    image_shape : tuple of int or None
+        (height, width) or (height, width, 3) of images.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn.
+    axes_ : ndarray of matplotlib.axes.Axes
+        The panels: one of the best and one of the worst images, or one for each row.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+
+    See Also
+    --------
+    skdeepcluster.SparseAutoencoderTransformer.score : Minus the mean of the errors.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdeepcluster import SparseAutoencoderTransformer
+    >>> from skdeepcluster.plotting import ReconstructionDisplay
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(16, tol=0.1, random_state=0)).fit(X)
+    >>> display = ReconstructionDisplay.from_estimator(model, X, image_shape=(8, 8))
+    >>> display.inputs.shape
+    (10, 64)
+    """
+
+    def __init__(self, *, rows, inputs, reconstructions, errors, n_best, feature_names, image_shape=None):
+        self.rows = rows
+        self.inputs = inputs
+        self.reconstructions = reconstructions
+        self.errors = errors
+        self.n_best = n_best
+        self.feature_names = feature_names
+        self.image_shape = image_shape
+
+    @classmethod
+    @validate_params(
+        {
+            "estimator": [HasMethods("transform")],
+            "X": "no_validation",
+            "image_shape": ["array-like", None],
+            "feature_names": ["array-like", None],
+            "n_examples": [Interval(Integral, 1, None, closed="left")],
+            "ax": "no_validation",
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def from_estimator(cls, estimator, X, *, image_shape=None, feature_names=None, n_examples=5, ax=None):
+        """Draw rows of X and what a fitted autoencoder makes of them.
+
+        Images are drawn as they are in X, if all steps before the autoencoder have ``inverse_transform``. Everything
+        else is drawn as the autoencoder sees it, with features on one scale.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted autoencoder, joint clustering, or pipeline with one of them.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data, as the estimator takes it.
+        image_shape : (int, int) or (int, int, 3), default=None
+            Height and width of images, one of which is a row; with 3 colours of each pixel. None draws lines.
+        feature_names : array-like of str, default=None
+            Names of the features that the autoencoder receives; None takes those that the steps before it know.
+        n_examples : int, default=5
+            Number of the best, and of the worst.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+
+        Raises
+        ------
+        ValueError
+            If there is no autoencoder among the steps, X is not what the estimator takes, or the number of features is
+            not that of `image_shape` or `feature_names`.
+        sklearn.exceptions.NotFittedError
+            If the autoencoder is not fitted.
+        """
+        before, autoencoder = split_at_autoencoder(estimator)
+        Z = transform_by(before, X if hasattr(X, "shape") or before else np.asarray(X))
+        code = np.asarray(autoencoder.transform(Z))
+        errors = _squared_errors(Z, lambda rows: autoencoder.inverse_transform(code[rows]))
+        rows, n_best = _best_and_worst(errors, n_examples)
+        inputs, reconstructions = _safe_indexing(Z, rows), autoencoder.inverse_transform(code[rows])
+        if image_shape is not None and all(hasattr(step, "inverse_transform") for step in before):
+            inputs = _safe_indexing(X, rows)
+            for step in reversed(before):
+                reconstructions = step.inverse_transform(reconstructions)
+        names = names_after(before, reconstructions.shape[1]) if feature_names is None else feature_names
+        return cls._of_rows(inputs, reconstructions, rows, errors, n_best, names, image_shape).plot(ax=ax)
+
+    @classmethod
+    @validate_params(
+        {
+            "X": ["array-like", "sparse matrix"],
+            "X_reconstructed": ["array-like"],
+            "image_shape": ["array-like", None],
+            "feature_names": ["array-like", None],
+            "n_examples": [Interval(Integral, 1, None, closed="left")],
+            "ax": "no_validation",
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def from_predictions(cls, X, X_reconstructed, *, image_shape=None, feature_names=None, n_examples=5, ax=None):
+        """Draw rows of X and their reconstructions.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data.
+        X_reconstructed : array-like of shape (n_samples, n_features)
+            The reconstructions, on the same scale.
+        image_shape, feature_names, n_examples, ax
+            As in `from_estimator`.
+
+        Returns
+        -------
+        display : ReconstructionDisplay
+
+        Raises
+        ------
+        ValueError
+            If an array is not finite and two-dimensional, the shapes differ, or the number of features is not that of
+            `image_shape` or `feature_names`.
+        """
+        checked = check_array(X, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="X")
+        X, names = checked, column_names(X) if feature_names is None else feature_names
+        H = check_array(X_reconstructed, dtype=FLOAT_TYPES, input_name="X_reconstructed")
+        if X.shape != H.shape:
+            raise ValueError(f"X has the shape {X.shape}, and X_reconstructed {H.shape}; they must be the same.")
+        errors = _squared_errors(X, lambda rows: H[rows])
+        rows, n_best = _best_and_worst(errors, n_examples)
+        return cls._of_rows(X[rows], H[rows], rows, errors, n_best, names, image_shape).plot(ax=ax)
+
+    @classmethod
+    def _of_rows(cls, inputs, reconstructions, rows, errors, n_best, names, image_shape):
+        inputs = _dense(inputs)
+        # Pixels have no names.
+        is_image = image_shape is not None
+        return cls(
+            rows=rows,
+            inputs=inputs,
+            reconstructions=np.asarray(reconstructions),
+            errors=errors,
+            n_best=n_best,
+            feature_names=None if is_image else check_feature_names(names, inputs.shape[1]),
+            image_shape=check_image_shape(image_shape, inputs.shape[1]) if is_image else None,
+        )
+
+    def plot(self, *, ax=None):
+        """Draw the best and the worst rows: images above their reconstructions, or lines over each other.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        self : ReconstructionDisplay
+            With the attributes that end in ``_``.
+        """
+        parts = {"best": slice(0, self.n_best), "worst": slice(self.n_best, len(self.rows))}
+        parts = {name: part for name, part in parts.items() if part.start < part.stop}
+        draw = self._draw_lines if self.image_shape is None else self._draw_images
+        draw(ax, parts)
+        self.figure_ = self.ax_.figure
+        return self
+
+    def _draw_images(self, ax, parts):
+        self.ax_, self.axes_ = panels(ax, len(parts), 1, (1.2 * max(self.n_best, 2), 2.9))
+        vmin, vmax = self.inputs.min(), self.inputs.max()
+        for ax, (name, part) in zip(self.axes_, parts.items()):
+            images = np.concatenate([self.inputs[part], self.reconstructions[part]]).reshape(-1, *self.image_shape)
+            show_images(ax, images, len(images) // 2, vmin, vmax)
+            errors = self.errors[self.rows[part]]
+            ax.set_title(f"{name}: input above, reconstruction below", fontsize="medium")
+            width = self.image_shape[1] + 1
+            labels = [f"{row}\n{error:.2g}" for row, error in zip(self.rows[part], errors)]
+            ax.set_xticks(width * np.arange(len(errors)) + width / 2 - 1, labels, fontsize="small")
+            ax.tick_params(length=0)
+        self.axes_[-1].set_xlabel("row, and its mean squared error")
+
+    def _draw_lines(self, ax, parts):
+        has_names = self.inputs.shape[1] <= _MAX_NAMES
+        self.ax_, self.axes_ = panels(ax, len(self.rows), self.n_best, (2.6, 3.4 if has_names else 2.4))
+        x = np.arange(self.inputs.shape[1])
+        words = [name for name, part in parts.items() for _ in range(part.start, part.stop)]
+        for ax, name, row, a, h in zip(self.axes_, words, self.rows, self.inputs, self.reconstructions):
+            ax.plot(x, a, color=PALE, marker="o", markersize=4, label="input")
+            ax.plot(x, h, color=LINE_COLORS[0], marker=".", markersize=4, linewidth=1, label="reconstruction")
+            ax.set_title(f"{name}: row {row}\nerror {self.errors[row]:.2g}", fontsize="medium")
+            if has_names:
+                ax.set_xticks(x, [shortened(name, 16) for name in self.feature_names], rotation=90, fontsize="small")
+        legend_beside(self.axes_[self.n_best - 1])
+
+
+def _squared_errors(X, reconstruct):
+    """Mean over features of the squared error of every row; reconstruct makes those of a slice of rows."""
+    errors = np.empty(X.shape[0])
+    for rows in gen_batches(X.shape[0], 1024):
+        errors[rows] = np.mean((np.asarray(reconstruct(rows)) - _dense(_safe_indexing(X, rows))) ** 2, axis=1)
+    return errors
+
+
+def _best_and_worst(errors, n_examples):
+    """Rows with the smallest errors and those with the largest, in ascending order, and how many of them are best."""
+    order = np.argsort(errors, kind="stable")
+    n_best = min(n_examples, -(-len(order) // 2))
+    n_worst = min(n_examples, len(order) - n_best)
+    return np.concatenate([order[:n_best], order[len(order) - n_worst :]]), n_best
+
+
+def _dense(X):
+    return X.toarray() if issparse(X) else np.asarray(X)

@@ -1,0 +1,354 @@
+"""What parameters were chosen by."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.cluster import DBSCAN
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from .._pipelines import flat_steps, transform_by
+from ..model_selection import ClusteringSearch, estimate_eps
+from ._style import INK, LINE_COLORS, PALE, axes_or_new, legend_beside, panels, shortened
+
+# From this ratio of the largest to the smallest value on, the axis of a parameter is logarithmic.
+_LOG_RATIO = 8
+
+# Panels of parameters in a row.
+_N_COLUMNS = 3
+
+_KIND = {"kind": [StrOptions({"parameters", "spaces"})], "ax": "no_validation"}
+
+
+class SearchDisplay:
+    """The scores of a `skdeepcluster.model_selection.ClusteringSearch`.
+
+    Parameters
+    ----------
+    values : dict of ndarray of shape (n_candidates,)
+        Of every parameter that has more than one value in the grid, the value of each candidate.
+    scores : dict of ndarray of shape (n_candidates,)
+        By metric, the mean rank of each candidate as a share, 1 for the best; NaN for one that was not ranked.
+    score : ndarray of shape (n_candidates,)
+        Their weighted mean, by which the search chose.
+    score_matrix : dict of ndarray of shape (n_spaces, n_candidates)
+        By internal metric, the score of every partition in every space; NaN where there is none.
+    best_index : int
+        The candidate that was chosen.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn.
+    axes_ : ndarray of matplotlib.axes.Axes
+        The panels: one for each parameter, or for each internal metric.
+    figure_ : matplotlib.figure.Figure
+        Their figure.
+
+    See Also
+    --------
+    skdeepcluster.model_selection.ClusteringSearch : The search.
+
+    Examples
+    --------
+    >>> from sklearn.cluster import KMeans
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdeepcluster import SparseAutoencoderTransformer
+    >>> from skdeepcluster.model_selection import ClusteringSearch
+    >>> from skdeepcluster.plotting import SearchDisplay
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(8), KMeans(3))
+    >>> grid = {"sparseautoencodertransformer__rho": [0.1, 0.5], "sparseautoencodertransformer__lam": [0.001, 0.03]}
+    >>> search = ClusteringSearch(model, grid, random_state=0).fit(X)
+    >>> display = SearchDisplay.from_estimator(search)
+    >>> list(display.scores)
+    ['neighbor_information', 'davies_bouldin', 'reconstruction']
+    """
+
+    def __init__(self, *, values, scores, score, score_matrix, best_index):
+        self.values = values
+        self.scores = scores
+        self.score = score
+        self.score_matrix = score_matrix
+        self.best_index = best_index
+
+    @classmethod
+    @validate_params({"estimator": [ClusteringSearch], **_KIND}, prefer_skip_nested_validation=True)
+    def from_estimator(cls, estimator, *, kind="parameters", ax=None):
+        """Draw the scores of a fitted search.
+
+        Parameters
+        ----------
+        estimator : ClusteringSearch
+            Fitted search.
+        kind : {"parameters", "spaces"}, default="parameters"
+            See `plot`.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : SearchDisplay
+
+        Raises
+        ------
+        ValueError
+            If ``kind="parameters"`` and the grid has one candidate, or ``kind="spaces"`` and the search ranked by no
+            internal metric.
+        sklearn.exceptions.NotFittedError
+            If the search is not fitted.
+        """
+        check_is_fitted(estimator)
+        results = estimator.cv_results_
+        values = {name: np.ma.getdata(results[name]) for name in results if name.startswith("param_")}
+        display = cls(
+            values={
+                name.removeprefix("param_"): column
+                for name, column in values.items()
+                if len(dict.fromkeys(map(repr, column))) > 1
+            },
+            scores={
+                name.removeprefix("score_"): column for name, column in results.items() if name.startswith("score_")
+            },
+            score=results["score"],
+            score_matrix=estimator.score_matrix_,
+            best_index=estimator.best_index_,
+        )
+        return display.plot(kind=kind, ax=ax)
+
+    @validate_params(_KIND, prefer_skip_nested_validation=True)
+    def plot(self, *, kind="parameters", ax=None):
+        """Draw the scores.
+
+        Parameters
+        ----------
+        kind : {"parameters", "spaces"}, default="parameters"
+            "parameters": over every parameter of the grid, the mean of each score over all candidates that share the
+            value, and the score of each candidate as a point. Lines that cross are a trade-off. "spaces": for every
+            internal metric the matrix of the scores of all partitions, from the best candidate to the worst, in all
+            spaces that served as yardsticks.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        self : SearchDisplay
+            With the attributes that end in ``_``.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing of that kind to draw.
+        """
+        if kind == "parameters":
+            if not self.values:
+                raise ValueError("kind='parameters' needs a grid with more than one value of a parameter.")
+            self.ax_, self.axes_ = panels(ax, len(self.values), _N_COLUMNS, (3.6, 3.4))
+            self._draw_parameters()
+        else:
+            if not self.score_matrix:
+                raise ValueError("kind='spaces' needs a search by an internal metric, not by 'reconstruction' alone.")
+            self.ax_, self.axes_ = panels(ax, len(self.score_matrix), 2, (4.8, 3.6))
+            self._draw_spaces()
+        self.figure_ = self.ax_.figure
+        return self
+
+    def _draw_parameters(self):
+        lines = {"score": (self.score, INK, 2.0)}
+        lines |= {name: (values, color, 1.2) for (name, values), color in zip(self.scores.items(), LINE_COLORS)}
+        for ax, (name, values) in zip(self.axes_, self.values.items()):
+            places, of_candidates = _places(ax, values)
+            ax.plot(places[of_candidates], self.score, ".", color=PALE, label="score of a candidate")
+            chosen = places[of_candidates[self.best_index]], self.score[self.best_index]
+            ax.plot(*chosen, "*", color=INK, markersize=11, label="chosen", zorder=4)
+            for label, (scores, color, width) in lines.items():
+                means = [_mean_of_known(scores[of_candidates == i]) for i in range(len(places))]
+                ax.plot(places, means, "o-", color=color, linewidth=width, markersize=4, label=label.replace("_", " "))
+            ax.set(xlabel=name.split("__")[-1], ylim=(0, 1.05))
+        self.axes_[0].set_ylabel("mean rank, 1 is the best")
+        legend_beside(self.axes_[:_N_COLUMNS][-1])
+
+    def _draw_spaces(self):
+        order = np.argsort(np.where(np.isnan(self.score), np.inf, -self.score), kind="stable")
+        order = order[: np.sum(~np.isnan(self.score))]
+        for ax, (name, matrix) in zip(self.axes_, self.score_matrix.items()):
+            spaces = np.flatnonzero(~np.isnan(matrix).all(axis=1))
+            image = ax.imshow(matrix[np.ix_(spaces, order)], aspect="auto", cmap="cividis", interpolation="nearest")
+            ax.figure.colorbar(image, ax=ax)
+            shown = np.unique(np.linspace(0, len(spaces) - 1, 8).astype(int))
+            ax.set_yticks(shown, [str(spaces[i]) for i in shown])
+            ax.set(title=name.replace("_", " "), xlabel="partitions, from the best score on", ylabel="space")
+
+
+class KDistanceDisplay:
+    """The distance of every row to its k-th nearest, ascending: the curve by which DBSCAN's eps is chosen.
+
+    Rows within clusters make its flat part, and noise its rise. Textbooks put eps at the knee between them. Where
+    clusters touch there is no such knee, and lower heights along the curve are to be tried.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_samples,)
+        Ascending; the row itself is the first of the k, as DBSCAN counts.
+    knee : int
+        Position of the knee.
+    min_samples : int
+        k.
+    eps : float or None
+        Height to mark, if there is one.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn.
+    figure_ : matplotlib.figure.Figure
+        Its figure.
+
+    See Also
+    --------
+    skdeepcluster.model_selection.estimate_eps : The curve and its knee.
+
+    References
+    ----------
+    M. Ester, H.-P. Kriegel, J. Sander, X. Xu, "A density-based algorithm for discovering clusters", 1996, section 4.2.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skdeepcluster.plotting import KDistanceDisplay
+    >>> display = KDistanceDisplay.from_data(load_iris().data, min_samples=5)
+    >>> display.distances.shape
+    (150,)
+    """
+
+    def __init__(self, *, distances, knee, min_samples, eps=None):
+        self.distances = distances
+        self.knee = knee
+        self.min_samples = min_samples
+        self.eps = eps
+
+    @classmethod
+    @validate_params(
+        {"estimator": [HasMethods("fit")], "X": "no_validation", "ax": "no_validation"},
+        prefer_skip_nested_validation=True,
+    )
+    def from_estimator(cls, estimator, X, *, ax=None):
+        """Draw the curve of what a DBSCAN receives, with its eps.
+
+        Parameters
+        ----------
+        estimator : estimator
+            `sklearn.cluster.DBSCAN`, or pipeline that ends in one, whose other steps are fitted.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data, as the estimator takes it.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : KDistanceDisplay
+
+        Raises
+        ------
+        ValueError
+            If the estimator does not end in a DBSCAN, its metric is not the Euclidean, or `estimate_eps` raises one.
+        """
+        *features, (_, clusterer) = flat_steps(estimator)
+        if not isinstance(clusterer, DBSCAN) or clusterer.metric != "euclidean":
+            raise ValueError(
+                f"A DBSCAN with metric='euclidean', or a pipeline that ends in one, is needed, but got {clusterer!r}. "
+                "Give other rows to from_data."
+            )
+        Z = transform_by([step for _, step in features], X)
+        return cls._of_curve(Z, clusterer.min_samples, clusterer.eps).plot(ax=ax)
+
+    @classmethod
+    @validate_params(
+        {
+            "Z": ["array-like"],
+            "min_samples": [Interval(Integral, 2, None, closed="left")],
+            "eps": [Interval(Real, 0, None, closed="neither"), None],
+            "ax": "no_validation",
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def from_data(cls, Z, min_samples=5, *, eps=None, ax=None):
+        """Draw the curve of rows.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_features)
+            What DBSCAN will receive, such as the code.
+        min_samples : int, default=5
+            That of DBSCAN.
+        eps : float, default=None
+            Height to mark beside the knee.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : KDistanceDisplay
+
+        Raises
+        ------
+        ValueError
+            As `skdeepcluster.model_selection.estimate_eps`.
+        """
+        return cls._of_curve(Z, min_samples, eps).plot(ax=ax)
+
+    @classmethod
+    def _of_curve(cls, Z, min_samples, eps):
+        estimate = estimate_eps(Z, min_samples)
+        return cls(distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps)
+
+    def plot(self, *, ax=None):
+        """Draw the curve.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        self : KDistanceDisplay
+            With the attributes that end in ``_``.
+        """
+        ax = axes_or_new(ax, (6.4, 4.0))
+        ax.plot(np.arange(1, len(self.distances) + 1), self.distances, color=LINE_COLORS[0], linewidth=2)
+        at_knee = self.distances[self.knee]
+        label = f"knee: {at_knee:.3g}, {self._share_within(at_knee):.0%} of the rows"
+        ax.plot(self.knee + 1, at_knee, "o", color=LINE_COLORS[1], label=label)
+        if self.eps is not None:
+            label = f"eps = {self.eps:.3g}, {self._share_within(self.eps):.0%} of the rows"
+            ax.axhline(self.eps, color=INK, linestyle="--", linewidth=1, label=label)
+        ax.set(xlabel="rows, sorted", ylabel=f"distance to the {self.min_samples}-th nearest row", ylim=(0, None))
+        ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _share_within(self, distance):
+        return np.mean(self.distances <= distance)
+
+
+def _places(ax, values):
+    """Where the values of a parameter are on the axis, ascending, and which of them each candidate has."""
+    is_number = all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
+    if is_number:
+        places, of_candidates = np.unique(values.astype(np.float64), return_inverse=True)
+        if places[0] > 0 and places[-1] >= _LOG_RATIO * places[0]:
+            ax.set_xscale("log")
+        ax.set_xticks(places, [f"{value:g}" for value in places])
+        ax.minorticks_off()
+        return places, of_candidates
+    names = list(dict.fromkeys(map(repr, values)))
+    ax.set_xticks(range(len(names)), [shortened(name, 20) for name in names], rotation=30, ha="right")
+    return np.arange(len(names)), np.array([names.index(repr(value)) for value in values])
+
+
+def _mean_of_known(scores):
+    known = scores[~np.isnan(scores)]
+    return known.mean() if len(known) else np.nan

@@ -1,0 +1,136 @@
+"""What the displays share: matplotlib when it is needed, colours, panels, images side by side."""
+
+import numpy as np
+
+# Told apart with any colour vision: the "muted" scheme of P. Tol, "Colour schemes", SRON technical note, 2021.
+CLUSTER_COLORS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#DDCC77", "#AA4499", "#44AA99", "#882255", "#999933")
+# With more clusters than colours, the next marker.
+CLUSTER_MARKERS = "osD^vP"
+NOISE_COLOR = "#BBBBBB"
+# And for lines those of M. Okabe and K. Ito, "Color universal design", 2008.
+LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+INK, PALE = "#222222", "#AAAAAA"
+
+
+def pyplot():
+    """`matplotlib.pyplot`, imported when something is drawn."""
+    try:
+        import matplotlib.pyplot
+    except ImportError as error:
+        raise ImportError(
+            "The displays of skdeepcluster.plotting draw with matplotlib, which is not installed: "
+            "pip install 'skdeepcluster[plot]'."
+        ) from error
+    return matplotlib.pyplot
+
+
+def axes_or_new(ax, figsize):
+    """The given axes, or those of a new figure of figsize inches."""
+    if ax is not None:
+        return ax
+    figure, ax = pyplot().subplots(figsize=figsize, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1)
+    return ax
+
+
+def panels(ax, n_panels, n_columns, panel_size):
+    """A grid of panels in the place of the given axes, or of those of a new figure.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+        Its frame is removed.
+    n_panels, n_columns : int
+    panel_size : (float, float)
+        Width and height of a panel in inches, in a new figure.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        The one given, or the new one.
+    axes : ndarray of matplotlib.axes.Axes of shape (n_panels,)
+    """
+    n_columns = min(n_columns, n_panels)
+    n_rows = -(-n_panels // n_columns)
+    ax = axes_or_new(ax, (n_columns * panel_size[0], n_rows * panel_size[1]))
+    if ax.get_subplotspec() is None:
+        raise ValueError(
+            "ax has no place in a grid, which a display of several panels divides: make it with plt.subplots or "
+            "figure.add_subplot."
+        )
+    ax.set_axis_off()
+    grid = ax.get_subplotspec().subgridspec(n_rows, n_columns)
+    places = [grid[divmod(i, n_columns)] for i in range(n_panels)]
+    return ax, np.array([ax.figure.add_subplot(place) for place in places], dtype=object)
+
+
+def legend_beside(ax):
+    """A legend of the axes to the right of them."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
+
+
+def cluster_style(i):
+    """Colour and marker of the i-th cluster."""
+    n_colors = len(CLUSTER_COLORS)
+    return {
+        "color": CLUSTER_COLORS[i % n_colors],
+        "marker": CLUSTER_MARKERS[i // n_colors % len(CLUSTER_MARKERS)],
+    }
+
+
+def check_image_shape(image_shape, n_features):
+    """The shape as a tuple, (height, width) or (height, width, 3); an error if images of it have other features."""
+    shape = tuple(image_shape)
+    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or np.prod(shape) != n_features:
+        raise ValueError(
+            f"image_shape={image_shape!r} must be (height, width), or (height, width, 3) for colours, with a product "
+            f"of {n_features}, the number of features."
+        )
+    return shape
+
+
+def check_feature_names(feature_names, n_features):
+    """The names as an array; an error if there are more or fewer than features."""
+    names = np.asarray(feature_names, dtype=object)
+    if names.shape != (n_features,):
+        raise ValueError(f"feature_names has the shape {names.shape}, but there are {n_features} features.")
+    return names
+
+
+def tile(images, n_columns):
+    """Images of shape (n, height, width[, 3]) in one, in rows of n_columns with a line between; NaN where none is."""
+    n_images, height, width, *channels = images.shape
+    n_rows = -(-n_images // n_columns)
+    tiles = np.full((n_rows * (height + 1) - 1, n_columns * (width + 1) - 1, *channels), np.nan)
+    for i, image in enumerate(images):
+        row, column = divmod(i, n_columns)
+        top, left = row * (height + 1), column * (width + 1)
+        tiles[top : top + height, left : left + width] = image
+    return tiles
+
+
+def show_images(ax, images, n_columns, vmin, vmax, cmap="gray"):
+    """Draw images side by side, values from vmin to vmax; returns the AxesImage."""
+    tiles = (tile(np.asarray(images, dtype=np.float64), n_columns) - vmin) / (vmax - vmin if vmax > vmin else 1.0)
+    if tiles.ndim == 3:
+        # Colours know no masked value: white.
+        tiles = np.where(np.isnan(tiles), 1.0, np.clip(tiles, 0, 1))
+    image = ax.imshow(np.ma.masked_invalid(tiles), cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return image
+
+
+def shortened(text, length):
+    """The text in one line of at most that many characters."""
+    text = " ".join(str(text).split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def horizontal_bars(ax, values, names):
+    """Bars from top to bottom, positive and negative ones in two colours."""
+    places = np.arange(len(values))
+    ax.barh(places, values, color=np.where(np.asarray(values) >= 0, LINE_COLORS[0], LINE_COLORS[1]))
+    ax.set_yticks(places, [shortened(name, 24) for name in names])
+    ax.invert_yaxis()
+    ax.axvline(0, color=INK, linewidth=0.8)
