@@ -79,7 +79,7 @@ MODULES = [
     "skdeepcluster.exceptions",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
-    # "skdeepcluster.plotting",
+    "skdeepcluster.plotting",
 ]
 
 
