@@ -48,6 +48,28 @@ def test_the_quick_start_runs_from_its_first_block_to_its_last(tmp_path, monkeyp
     assert normalized_mutual_info_score(namespace["kind"], labelled["cluster"]) > 0.8
 
 
+@pytest.mark.parametrize(
+    "original, translation", [("quickstart.md", "zh/quickstart.md"), ("../README.md", "zh/index.md")]
+)
+def test_a_translation_has_the_code_and_the_figures_of_the_original(original, translation):
+    pages = [(DOCS / name).read_text() for name in (original, translation)]
+    code, translated_code = (
+        re.findall(r"^```(?:sh|python|text)\n.*?^```", page, re.DOTALL | re.MULTILINE) for page in pages
+    )
+    assert code == translated_code
+    # Of tables the numbers: Chinese pages have a table of terms more.
+    rows, translated_rows = (re.findall(r"^\|.*\|$", page, re.MULTILINE) for page in pages)
+    figures = [re.findall(r"\d[\d.,]*", row) for row in rows]
+    assert figures == [re.findall(r"\d[\d.,]*", row) for row in translated_rows[: len(rows)]]
+
+
+def test_links_of_the_pages_outside_the_documentation_lead_somewhere():
+    root = DOCS.parent
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", (root / name).read_text()):
+            assert target.startswith("http") or (root / target).exists(), f"{name}: {target}"
+
+
 def test_the_example_of_a_cluster_finds_its_clusters():
     command = [sys.executable, str(DOCS / "examples" / "cluster_on_dask.py"), "--rows", "20000"]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
