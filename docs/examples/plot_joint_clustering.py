@@ -84,8 +84,8 @@ print(table.round(3).to_string())
 
 # %%
 # Most of the gain over the pixels is that of the code and of the mixture. What the refinement adds to that is little
-# here: some accuracy, and no normalised mutual information. With the full length of training, that of `encoder=None`, it
-# added 1 to 2 points of NMI in the three runs that were made.
+# here: some accuracy, and no normalised mutual information. With the full length of training, that of `encoder=None`,
+# it added 1 to 2 points of NMI in the three runs that were made.
 #
 # Digits is one of the five data sets by which the defaults of `DeepEmbeddedClustering` were chosen. :doc:`The page on
 # joint clustering </clustering>` has six others, on which they are no better than KMeans, and larger sets of images,
