@@ -31,7 +31,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
     """Sparse autoencoder whose code is the feature space for clustering.
 
     An encoder, whose last layer is the code, and a decoder that mirrors it, trained to reproduce their input: it
-    minimises
+    minimises::
 
         J(W, b) = 1/n sum_i 1/2 ||h(x_i) - x_i||^2  +  lam/2 sum_l ||W_l||_F^2  +  beta sum_j KL(rho || rho_hat_j)
 
@@ -114,7 +114,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         Biases b_l of shape (n_out,).
     loss_ : float
         J of the fitted parameters on the training data, exactly (with `partial_fit`, on the last chunk).
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         Structured, with the fields "loss", "reconstruction", "weight_decay" and "sparsity": J and its terms after every
         iteration of L-BFGS; for every epoch of Adam the means over its batches, each before its step.
     pretraining_loss_curves_ : list of ndarrays
@@ -127,7 +127,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         Number of iterations and epochs, without pretraining.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in `fit`, if all are strings.
 
     Warns

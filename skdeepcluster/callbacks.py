@@ -68,7 +68,15 @@ class Checkpoint:
         self.interval = interval
 
     def setup(self, estimator, context):
-        """Go on from the file, if there is one."""
+        """Go on from the file, if there is one.
+
+        Parameters
+        ----------
+        estimator : SparseAutoencoderTransformer
+            What is fitted.
+        context : sklearn.callback.CallbackContext
+            The fit.
+        """
         run = getattr(estimator, "_run", None)
         if run is None:
             raise TypeError(
@@ -92,10 +100,26 @@ class Checkpoint:
             run.state = self._state_to_go_on_with(path)
 
     def on_fit_task_begin(self, estimator, context):
-        """Do nothing."""
+        """Do nothing.
+
+        Parameters
+        ----------
+        estimator : SparseAutoencoderTransformer
+            What is fitted.
+        context : sklearn.callback.CallbackContext
+            The task.
+        """
 
     def on_fit_task_end(self, estimator, context):
-        """Write the state after an iteration, remove it after the fit."""
+        """Write the state after an iteration, remove it after the fit.
+
+        Parameters
+        ----------
+        estimator : SparseAutoencoderTransformer
+            What is fitted.
+        context : sklearn.callback.CallbackContext
+            The task: an iteration, or the fit.
+        """
         run, path = estimator._run, Path(self.path)
         if context.task_name == "fit":
             if run.status != "interrupted":
@@ -109,7 +133,15 @@ class Checkpoint:
                 warnings.warn(f"Checkpoint could not write {path} ({error}). The fit goes on.", RuntimeWarning)
 
     def teardown(self, estimator, context):
-        """Forget the fit."""
+        """Forget the fit.
+
+        Parameters
+        ----------
+        estimator : SparseAutoencoderTransformer
+            What is fitted.
+        context : sklearn.callback.CallbackContext
+            The fit.
+        """
         for name in ("_identity", "_last_write"):
             vars(self).pop(name, None)
 

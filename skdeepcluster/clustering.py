@@ -36,7 +36,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     """Joint deep clustering: an autoencoder, and clusters in its code that are refined together with it (DEC, IDEC).
 
     An autoencoder is trained, clusters are found in its code, and then the weights and the cluster centres together
-    minimise
+    minimise::
 
         J(W, b, mu) = J_sparse(W, b)  +  gamma V 1/n sum_i sum_j p_ij log(p_ij / q_ij)
         q_ij  =  (1 + ||z_i - mu_j||^2 / (alpha s^2))^(-(alpha + 1) / 2), divided by the sum of these over j
@@ -105,16 +105,16 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Weights and biases of every layer after it, as in `SparseAutoencoderTransformer`.
     loss_ : float
         J of the fitted parameters on the training data, exactly, with p for these parameters.
-    loss_curve_ : ndarray of shape (n_iter_,)
+    loss_curve_ : ndarray of shape (`n_iter_`,)
         Structured, with the fields "loss", "reconstruction", "weight_decay", "sparsity" and "clustering": J and its
         terms, means over the batches of every iteration, each before its step.
-    label_change_ : ndarray of shape (n_iter_,)
+    label_change_ : ndarray of shape (`n_iter_`,)
         Share of the rows whose cluster changed in every iteration; at first, from that of the nearest first centre.
     n_iter_ : int
         Number of iterations.
     n_features_in_ : int
         Number of features seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the features seen in `fit`, if all are strings.
 
     Warns

@@ -45,12 +45,13 @@ class DaskSparseAutoencoderTransformer(SparseAutoencoderTransformer, auto_wrap_o
     Parameters
     ----------
     n_components, hidden_layer_sizes, activation, code_activation, output_activation, tied_weights, rho, beta, lam, \
-corruption, augment, pretrain, max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, batch_size, \
-learning_rate_init, shuffle, warm_start, random_state, verbose
-        As in `SparseAutoencoderTransformer`. Functions go to the workers by pickle. Rows are held out from every
-        partition.
+corruption, augment, pretrain
+        As in `SparseAutoencoderTransformer`. Functions go to the workers by pickle.
     solver : {"auto", "lbfgs", "adam"}, default="auto"
         "auto" means Adam with `corruption` or `augment`, and L-BFGS without.
+    max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, batch_size, learning_rate_init, shuffle, \
+warm_start, random_state, verbose
+        As in `SparseAutoencoderTransformer`. Rows are held out from every partition.
 
     Attributes
     ----------
@@ -60,7 +61,7 @@ n_features_in_, feature_names_in_
 
     See Also
     --------
-    SparseAutoencoderTransformer : The same for one machine; `to_local` makes one.
+    skdeepcluster.SparseAutoencoderTransformer : The same for one machine; `to_local` makes one.
 
     Notes
     -----

@@ -106,6 +106,12 @@ def test_every_public_name_is_in_the_api_docs(module, name):
     assert f"`{module}.{name}`" in (ROOT / "docs" / "api.md").read_text()
 
 
+def test_the_documentation_has_pages_of_every_public_module():
+    conf = ast.parse((ROOT / "docs" / "conf.py").read_text())
+    assigned = {node.targets[0].id: node.value for node in conf.body if isinstance(node, ast.Assign)}
+    assert ast.literal_eval(assigned["MODULES"]) == PUBLIC_MODULES
+
+
 @pytest.mark.parametrize("module, name", public_names())
 def test_every_public_name_has_an_example(module, name):
     # The examples themselves are run as doctests. That of a ready-made scorer, an instance, is its module's.

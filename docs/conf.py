@@ -1,0 +1,160 @@
+"""How Sphinx builds these pages: .venv/bin/python -m sphinx -W --keep-going -b html docs docs/_build/html"""
+
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
+from docutils import nodes
+from sphinx import addnodes
+
+import skdeepcluster
+
+DOCS = Path(__file__).parent
+
+project = "skdeepcluster"
+author = "The skdeepcluster developers"
+copyright = author
+version = release = skdeepcluster.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "myst_parser",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates", "generated/public_names.rst", "examples"]
+templates_path = ["_templates"]
+nitpicky = True
+default_role = "literal"  # as scikit-learn's docstrings have it
+highlight_language = "none"  # blocks without a language are formulas and output
+
+toc_object_entries_show_parents = "hide"
+
+html_title = "skdeepcluster"
+html_theme = "pydata_sphinx_theme"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_sidebars = {"index": [], "quickstart": []}
+html_show_sourcelink = False
+html_copy_source = False
+html_theme_options = {
+    "show_prev_next": True,
+    "header_links_before_dropdown": 7,
+    "navbar_end": ["theme-switcher"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_toc_level": 2,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+myst_heading_anchors = 4
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# A public name, method or parameter without documentation is a warning, and so an error.
+numpydoc_validation_checks = {"GL08", "PR01", "PR02", "PR03", "RT01", "SS01"}
+numpydoc_show_class_members = False  # the template of classes shows them
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"/plot_",
+    "abort_on_example_error": True,
+    "download_all_examples": False,
+    "capture_repr": (),
+    "remove_config_comments": True,
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": 1e9,
+    "within_subsection_order": "ExampleTitleSortKey",
+}
+
+MODULES = [
+    "skdeepcluster",
+    "skdeepcluster.callbacks",
+    "skdeepcluster.clustering",
+    "skdeepcluster.dask",
+    "skdeepcluster.exceptions",
+    "skdeepcluster.metrics",
+    "skdeepcluster.model_selection",
+    "skdeepcluster.plotting",
+]
+
+
+def public_objects():
+    """Full name and object of every public class, function and scorer."""
+    for module in map(import_module, MODULES):
+        for name in module.__all__:
+            if not inspect.ismodule(getattr(module, name)):
+                yield f"{module.__name__}.{name}", getattr(module, name)
+
+
+def methods(cls, package):
+    """Names of the public methods of a class that a package defines."""
+    found = []
+    for name in dir(cls):
+        attribute = getattr(cls, name, None)
+        if not name.startswith("_") and callable(attribute):
+            module = getattr(attribute, "__module__", None) or type(attribute).__module__
+            if module.split(".")[0] == package:
+                found.append(name)
+    return found
+
+
+PUBLIC = dict(public_objects())
+
+# Every public name gets a page, whether or not somebody thought of listing it.
+autosummary_generate = ["generated/public_names.rst"]
+autosummary_context = {
+    package: {name: methods(value, package) for name, value in PUBLIC.items() if inspect.isclass(value)}
+    for package in ("skdeepcluster", "sklearn")
+}
+GENERATED = DOCS / "generated"
+GENERATED.mkdir(exist_ok=True)
+for page in GENERATED.glob("*.rst"):
+    if page.stem not in PUBLIC:
+        page.unlink()  # of a name that is gone
+(GENERATED / "public_names.rst").write_text(
+    ".. autosummary::\n   :toctree: .\n\n" + "".join(f"   {name}\n" for name in PUBLIC)
+)
+
+# Names by which pages speak of them: in full and, as no two modules share one, the last part.
+API_PAGES = {name: name for name in PUBLIC} | {name.rsplit(".", 1)[1]: name for name in PUBLIC}
+
+
+def reference(app, node, domain, kind, target):
+    """Put a checked reference around the contents of a node."""
+    xref = addnodes.pending_xref(
+        "", refdomain=domain, reftype=kind, reftarget=target, refexplicit=True, refdoc=app.env.docname, refwarn=True
+    )
+    node.replace_self(xref)
+    xref += node if isinstance(node, nodes.literal) else nodes.inline("", "", *node.children)
+
+
+def link(app, doctree):
+    """Make links for HTML of what reads well as it is in the sources.
+
+    Inline code that is a public name links to its page, ``docs/NAME.md`` in a docstring to that page, and a link to
+    the script of an example to its page in the gallery.
+    """
+    for literal in list(doctree.findall(nodes.literal)):
+        text = literal.astext()
+        in_link = any(isinstance(node.parent, nodes.reference | nodes.title) for node in (literal, literal.parent))
+        if in_link or isinstance(literal.parent, addnodes.pending_xref):
+            continue
+        if text in API_PAGES and not app.env.docname.endswith(API_PAGES[text]):
+            if app.env.docname == "api":  # where the module is in the heading
+                literal[:] = [nodes.Text(text.rsplit(".", 1)[-1])]
+            reference(app, literal, "py", "obj", API_PAGES[text])
+        elif page := re.fullmatch(r"docs/(\w+)\.md", text):
+            reference(app, literal, "std", "doc", f"/{page[1]}")
+    for download in list(doctree.findall(addnodes.download_reference)):
+        if example := re.fullmatch(r"/?(?:\.\./)*(?:docs/)?examples/(\w+)\.py", download["reftarget"]):
+            reference(app, download, "std", "doc", f"/auto_examples/{example[1]}")
+
+
+def setup(app):
+    app.connect("doctree-read", link, priority=400)  # before downloads are collected
