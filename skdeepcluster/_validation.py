@@ -198,6 +198,7 @@ def _warn_if_far_from_standardised(mean_squares, sparse):
     warnings.warn(
         f"X is far from standardised: the mean square of its features is {mean_squares.mean():.3g} on average "
         f"and {mean_squares.max():.3g} at most (1 after standardisation), so that rho, beta and lam do not "
-        f"have their usual effect. Put sklearn.preprocessing.{scaler} before the autoencoder.",
+        f"have their usual effect. Put sklearn.preprocessing.{scaler} before the autoencoder, or before those of its "
+        "features that are numbers: columns of categories and of TF-IDF are smaller by nature, and may stay so.",
         InputScaleWarning,
     )

@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._pipelines import flat_steps
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 from skdeepcluster.metrics import (
     calinski_harabasz_scorer,
@@ -28,6 +29,7 @@ from skdeepcluster.metrics import (
     silhouette_scorer,
 )
 from skdeepcluster.metrics._neighbors import neighbor_information
+from skdeepcluster.model_selection import ClusteringSearch
 
 X4 = np.array([[0.0], [1.0], [10.0], [11.0]])
 PAIRS = [0, 0, 1, 1]
@@ -331,13 +333,23 @@ def test_an_autoencoder_inside_another_step_needs_a_named_space(digits):
     [
         (make_autoencoder(), "SparseAutoencoderTransformer"),
         (make_pipeline(StandardScaler(), make_autoencoder()), "SparseAutoencoderTransformer"),
-        (GridSearchCV(KMeans(n_init=1), {"n_clusters": [2]}, cv=2), "GridSearchCV"),
     ],
 )
 def test_an_estimator_that_does_not_end_in_a_clusterer_is_an_error(digits, model, name):
     X, _ = digits
     with pytest.raises(ValueError, match=f"A clusterer.* is needed, but got {name}, which has no fit_predict"):
         silhouette_scorer(model.fit(X), X)
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, ClusteringSearch])
+def test_a_fitted_search_stands_for_its_best_estimator(digits, search):
+    X, _ = digits
+    model = make_pipeline(StandardScaler(), KMeans(n_init=1, random_state=0))
+    fitted = search(model, {"kmeans__n_clusters": [3, 4]}).fit(X)
+    nested = make_pipeline(StandardScaler(), fitted).fit(X)
+    assert [name for name, _ in flat_steps(nested)][1:] == [f"{nested.steps[1][0]}__{name}" for name, _ in model.steps]
+    scorer = make_clustering_scorer("silhouette")
+    assert scorer(fitted, X) == scorer(fitted.best_estimator_, X)
 
 
 def test_an_unknown_space_is_an_error_that_lists_the_steps():
