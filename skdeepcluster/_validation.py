@@ -162,9 +162,11 @@ def finite_outputs(compute, X, what):
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = compute()
     if not np.isfinite(outputs).all():
+        # The maximum of a sparse matrix would put its entries in order.
+        largest = np.abs(X.data if issparse(X) else X).max()
         raise ValueError(
-            f"The {what} of X is not finite: X, whose largest absolute value is {np.abs(X).max():.3g}, is too large for "
-            "the fitted weights. Give it the scale of the training data."
+            f"The {what} of X is not finite: X, whose largest absolute value is {largest:.3g}, is too large for the "
+            "fitted weights. Give it the scale of the training data."
         )
     return outputs
 

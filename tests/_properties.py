@@ -54,6 +54,8 @@ def fingerprint(value):
         return type(value), value.shape, [fingerprint(part) for part in parts]
     if isinstance(value, np.ndarray) and value.dtype != object:
         return value.shape, str(value.dtype), np.asarray(value).tobytes()
+    if hasattr(value, "__dask_graph__"):
+        return str(value.__dask_keys__())
     if hasattr(value, "columns"):
         return [str(name) for name in value.columns], repr(value.to_numpy().tolist())
     if isinstance(value, (dict, list, tuple, np.ndarray)):
@@ -73,8 +75,9 @@ def attempt(function, *args, names=(), **kwargs):
         try:
             result = function(*args, **kwargs)
         except (ValueError, TypeError) as raised:
-            assert is_deliberate(raised, {*names, *kwargs}), "".join(traceback.format_exception(raised))
             error = raised
+    if error is not None and not is_deliberate(error, {*names, *kwargs}):
+        raise AssertionError("an error that no check raised, or that names nothing") from error
     for warning in caught:
         is_known = issubclass(warning.category, ALLOWED_WARNINGS) or OF_OTHERS.search(str(warning.message))
         assert is_known, f"{warning.category.__name__}: {warning.message} ({warning.filename}:{warning.lineno})"

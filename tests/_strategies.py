@@ -179,7 +179,7 @@ def labels(draw, n):
     elif kind == "text":
         return np.array(["a", "b", "c", "d"])[codes]
     elif kind == "float":
-        return codes * draw(st.sampled_from([1.0, 0.5, np.nan, np.inf, 1e300]))
+        return np.where(codes == 1, draw(st.sampled_from([1.0, 0.5, np.nan, np.inf, 1e300])), codes)
     elif kind == "frame":
         return draw(
             st.sampled_from(
@@ -187,12 +187,9 @@ def labels(draw, n):
             )
         )
     elif kind == "wrong":
-        return draw(
-            st.sampled_from(
-                [None, 3, "text", codes[1:], np.c_[codes, codes], [None] * n, [{}] * n, codes * 1j]
-                + [[None, *codes[1:].tolist()], ["a", *codes[1:].tolist()], sp.csr_array(codes[:, None]), codes > 0]
-            )
-        )
+        other_shapes = [codes[1:], np.c_[codes, codes], sp.csr_array(codes[:, None])]
+        other_types = [[None] * n, [{}] * n, codes * 1j, [None, *codes[1:].tolist()], ["a", *codes[1:].tolist()]]
+        return draw(st.sampled_from([None, 3, "text", *other_shapes, *other_types, codes > 0]))
     elif kind == "own":
         codes = np.arange(n)
     return draw(st.sampled_from([codes, codes.tolist(), codes.astype(np.int8), codes.astype(object)]))

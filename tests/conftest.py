@@ -20,10 +20,10 @@ from skdeepcluster.clustering import DeepEmbeddedClustering
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
 collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py", "test_joint_callbacks.py"]
 
-# Generated cases: so many for each property, and the same ones every time; or, with --hypothesis-profile=long, many more
+# Generated cases: so many for each property, and the same ones every time; or, with --hypothesis-profile=long, more
 # that are new every time. test_properties_*.py multiply the number by shares of their own.
 settings.register_profile("ordinary", max_examples=15, derandomize=True, deadline=None, database=None)
-settings.register_profile("long", max_examples=400, deadline=None, database=None, print_blob=True)
+settings.register_profile("long", max_examples=160, deadline=None, database=None, print_blob=True)
 settings.load_profile("ordinary")
 
 

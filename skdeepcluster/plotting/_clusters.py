@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array
 
 from .._base import FLOAT_TYPES
 from .._pipelines import labels_and_space
-from ..metrics._internal import NOISE
+from ..metrics._internal import NOISE, safely_scaled
 from ..metrics._report import check_labels
 from ..metrics._silhouette import silhouette_samples
 from ._style import CLUSTER_COLORS, INK, NOISE_COLOR, axes_or_new, cluster_style
@@ -317,7 +317,7 @@ class SilhouetteDisplay:
                 f"A silhouette needs at least 2 clusters, but the {len(labels)} rows to draw, without noise, have "
                 f"{len(np.unique(labels))}. Ask for more clusters, or a smaller eps."
             )
-        return cls(silhouettes=silhouette_samples(Z, labels), labels=labels).plot(ax=ax)
+        return cls(silhouettes=silhouette_samples(safely_scaled(Z)[0], labels), labels=labels).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw the silhouettes.
@@ -398,6 +398,8 @@ def _in_two_dimensions(Z, transformer):
         return Z.toarray() if issparse(Z) else Z, ("feature 1", "feature 2")
     # Sparse rows are not centred, which would make them dense.
     reducer = TruncatedSVD(2, random_state=0) if issparse(Z) else PCA(2, random_state=0)
-    points = reducer.fit_transform(Z)
-    shares = reducer.explained_variance_ratio_
+    # Rows that are all the same have no variance to be shared out.
+    with np.errstate(invalid="ignore"):
+        points = reducer.fit_transform(Z)
+    shares = np.nan_to_num(reducer.explained_variance_ratio_)
     return points, tuple(f"principal component {i}: {share:.0%} of the variance" for i, share in enumerate(shares, 1))
