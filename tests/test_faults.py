@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
+from skdeepcluster.exceptions import InterruptedFitWarning
 from skdeepcluster.model_selection import ClusteringSearch
 
 pytestmark = [
@@ -107,10 +108,8 @@ def test_a_fault_in_fit_changes_nothing(X, monkeypatch, name, error, n_calls):
                     n_faults += 1
                 else:
                     # Ctrl-C while training is an end: the fit has what it reached, and says so.
-                    is_end = error is KeyboardInterrupt and "was interrupted" in " ".join(
-                        str(w.message) for w in caught
-                    )
-                    assert is_end or len(calls) < n_calls, place
+                    is_end = any(issubclass(warning.category, InterruptedFitWarning) for warning in caught)
+                    assert (is_end and error is KeyboardInterrupt) or len(calls) < n_calls, place
                     assert np.isfinite(model.transform(X)).all()
                     vars(model).clear()
                     vars(model).update(before[0])
@@ -173,7 +172,7 @@ def test_partial_fit_goes_on_after_a_bad_chunk(X, chunk):
     with pytest.raises((ValueError, TypeError)):
         model.partial_fit(bad)
     assert_as_before(model, before, X)
-    with pytest.raises(ValueError, match="negative|Negative"):
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
         model.partial_fit(X, sample_weight=-np.ones(len(X)))
     assert_as_before(model, before, X)
     model.partial_fit(X[100:])

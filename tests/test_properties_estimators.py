@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from _properties import assert_finite, attempt, cases, state_of
-from _strategies import n_rows, parameters, sample_weights, tables, values
+from _strategies import n_rows, parameters, sample_weights, tables
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator

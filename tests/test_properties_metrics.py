@@ -71,9 +71,8 @@ def test_clustering_accuracy(n, data):
 @cases(4, X=tables(d=4), data=st.data())
 def test_scorers(models, X, data):
     model, options = data.draw(st.sampled_from(models)), data.draw(parameters(SCORER))
-    scorer, error = attempt(
-        metrics.make_clustering_scorer, options.pop("metric", "silhouette"), **options, names=SCORER
-    )
+    metric = options.pop("metric", "silhouette")
+    scorer, error = attempt(metrics.make_clustering_scorer, metric, **options, names=SCORER)
     if error is None:
         score, error = attempt(scorer, model, X, names=["space", "estimator", "clusterer"])
         if error is None:

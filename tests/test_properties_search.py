@@ -60,9 +60,8 @@ def test_search(is_refit, X, data):
         assert state_of(search) == before
         return
     assert 0 < search.best_score_ <= 1
-    assert (
-        search.cv_results_["score"][search.best_index_] == search.best_score_ == np.nanmax(search.cv_results_["score"])
-    )
+    scores = search.cv_results_["score"]
+    assert scores[search.best_index_] == search.best_score_ == np.nanmax(scores)
     assert len(search.sample_indices_) == min(n_rows(X), search.sample_size or np.inf)
     if search.refit:
         assert search.labels_.shape == (n_rows(X),)
