@@ -177,7 +177,7 @@ def labels(draw, n):
     elif kind == "all noise":
         codes[:] = -1
     elif kind == "text":
-        return np.array(["a", "b", "c", "d"])[codes]
+        return np.array(["a", "$x^$", "c", "d"])[codes]
     elif kind == "float":
         return np.where(codes == 1, draw(st.sampled_from([1.0, 0.5, np.nan, np.inf, 1e300])), codes)
     elif kind == "frame":

@@ -137,6 +137,15 @@ def test_displays_of_an_autoencoder_say_what_they_need():
             display.from_estimator(SparseAutoencoderTransformer())
 
 
+def test_dollar_signs_in_names_and_labels_are_no_formulas(rng):
+    X, labels = rng.normal(size=(20, 3)), np.array(["$x^$", r"$\nothing$"])[np.arange(20) % 2]
+    names = ["price $ in US$", "$_$", "$^$"]
+    drawn(ClusterEmbeddingDisplay.from_predictions(X, labels))
+    drawn(SilhouetteDisplay.from_predictions(X, labels))
+    drawn(ClusterProfileDisplay.from_predictions(X, labels, feature_names=names))
+    drawn(ReconstructionDisplay.from_predictions(X, X + 1, feature_names=names))
+
+
 # LossCurveDisplay
 
 

@@ -18,7 +18,7 @@ from skdeepcluster.model_selection import ClusteringSearch
 plt = pytest.importorskip("matplotlib.pyplot")
 
 GOOD = np.random.RandomState(0).normal(size=(20, 4))
-NAMES = (None, ["a", "b", "c", "d"], ["a", "$b", 3, None], ["a"], "abcd", np.arange(4))
+NAMES = (None, ["a", "b", "c", "d"], ["a", "$b", 3, None], ["$x^$"] * 4, ["a"], "abcd", np.arange(4))
 SHAPES = (None, (2, 2), (1, 4), (4, 1, 1), (2, 3), (0, 4), (-2, -2), (2.0, 2.0), "22")
 SAMPLE = {"sample_size": (None, 2, 5, 100), "random_state": (None, 0)}
 UNITS = (None, [0], [2, 2], [], [-1], [3])

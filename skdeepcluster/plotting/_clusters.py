@@ -185,6 +185,7 @@ class ClusterEmbeddingDisplay:
                 va="center",
                 fontsize="small",
                 color=INK,
+                parse_math=False,
                 bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.85, "edgecolor": _color(i)},
                 arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.6},
             )
@@ -345,7 +346,7 @@ class SilhouetteDisplay:
         ax.axvline(0, color=INK, linewidth=0.8)
         mean = np.mean(self.silhouettes)
         ax.axvline(mean, color=INK, linestyle="--", label=f"mean: {mean:.3f}")
-        ax.set_yticks(starts + heights / 2, [str(cluster) for cluster in clusters])
+        ax.set_yticks(starts + heights / 2, [str(cluster) for cluster in clusters], parse_math=False)
         ax.tick_params(axis="y", length=0, labelsize="small" if len(clusters) > 15 else None)
         ax.set(xlabel="silhouette", ylabel="cluster", ylim=(starts[-1] + heights[-1] + gap, -gap))
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)

@@ -223,7 +223,7 @@ class ClusterProfileDisplay:
             self.ax_, self.axes_ = panels(ax, n_clusters, n_columns, (7.5, 0.4 + 0.2 * self.n_shown))
             self._draw_texts()
         for ax, cluster, size in zip(self.axes_, self.clusters, self.sizes):
-            ax.set_title(f"cluster {cluster}: {size} rows", fontsize="medium", loc="left")
+            ax.set_title(f"cluster {cluster}: {size} rows", fontsize="medium", loc="left", parse_math=False)
         self.figure_ = self.ax_.figure
         return self
 

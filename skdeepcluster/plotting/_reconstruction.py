@@ -239,7 +239,8 @@ class ReconstructionDisplay:
             ax.plot(x, h, color=LINE_COLORS[0], marker=".", markersize=4, linewidth=1, label="reconstruction")
             ax.set_title(f"{name}: row {row}\nerror {self.errors[row]:.2g}", fontsize="medium")
             if has_names:
-                ax.set_xticks(x, [shortened(name, 16) for name in self.feature_names], rotation=90, fontsize="small")
+                names = [shortened(name, 16) for name in self.feature_names]
+                ax.set_xticks(x, names, rotation=90, fontsize="small", parse_math=False)
         legend_beside(self.axes_[self.n_best - 1])
 
 

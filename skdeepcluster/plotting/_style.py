@@ -131,6 +131,7 @@ def horizontal_bars(ax, values, names):
     """Bars from top to bottom, positive and negative ones in two colours."""
     places = np.arange(len(values))
     ax.barh(places, values, color=np.where(np.asarray(values) >= 0, LINE_COLORS[0], LINE_COLORS[1]))
-    ax.set_yticks(places, [shortened(name, 24) for name in names])
+    # Names with two dollar signs are no formulas.
+    ax.set_yticks(places, [shortened(name, 24) for name in names], parse_math=False)
     ax.invert_yaxis()
     ax.axvline(0, color=INK, linewidth=0.8)
