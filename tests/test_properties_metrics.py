@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from _properties import assert_finite, attempt, cases
+from _properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases
 from _strategies import labels, n_rows, parameters, tables
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN, KMeans
@@ -74,7 +74,8 @@ def test_scorers(models, X, data):
     metric = options.pop("metric", "silhouette")
     scorer, error = attempt(metrics.make_clustering_scorer, metric, **options, names=SCORER)
     if error is None:
-        score, error = attempt(scorer, model, X, names=["space", "estimator", "clusterer"])
+        names = ["space", "estimator", "clusterer"]
+        score, error = attempt(scorer, model, X, names=names, others=ESTIMATORS_OF_USERS)
         if error is None:
             assert_finite(score)
 

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from _properties import assert_finite, attempt, cases
+from _properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases
 from _strategies import labels, n_rows, parameters, tables
 from hypothesis import strategies as st
 from sklearn.cluster import DBSCAN, KMeans
@@ -129,4 +129,4 @@ def test_displays_of_estimators(models, X, data):
     draw = getattr(plotting, display).from_estimator
     names = ["clusterer", "autoencoder", "clusters", "cluster", "DBSCAN", "ClusteringSearch", *options]
     options = data.draw(parameters(options)) if options else {}
-    attempt_to_draw(draw, model, *([X] if with_data else []), names=names, **options)
+    attempt_to_draw(draw, model, *([X] if with_data else []), names=names, others=ESTIMATORS_OF_USERS, **options)

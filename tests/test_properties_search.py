@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from _properties import assert_finite, attempt, cases, state_of
+from _properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases, state_of
 from _strategies import n_rows, parameters, tables
 from hypothesis import strategies as st
 from scipy.stats import uniform
@@ -55,7 +55,8 @@ def test_search(is_refit, X, data):
         search = good.set_params(estimator=estimator, **arguments)
     before = state_of(search)
     names = [*search.get_params(), "candidates", "fit_predict"]
-    _, error = attempt(search.fit, X, data.draw(st.sampled_from([None, "y"])), names=names)
+    y = data.draw(st.sampled_from([None, "y"]))
+    _, error = attempt(search.fit, X, y, names=names, others=ESTIMATORS_OF_USERS)
     if error is not None:
         assert state_of(search) == before
         return
