@@ -4,8 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from _properties import assert_finite, attempt, cases, state_of
-from _strategies import n_rows, parameters, sample_weights, tables
+from _strategies import as_sparse, n_rows, parameters, sample_weights, tables
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -192,3 +193,43 @@ def test_predict_of_joint_clustering(X):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
         assert labels.shape == (n_rows(X),)
     check_outputs(FITTED_JOINT, X)
+
+
+# Examples that failed once.
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_integers_of_few_bits_are_numbers_as_others(solver):
+    small = {"n_components": np.uint8(200), "hidden_layer_sizes": (np.int8(100), np.uint8(250)), "solver": solver}
+    counts = {"max_iter": np.int8(3), "batch_size": np.int8(5), "n_iter_no_change": np.int8(2)}
+    model = fitted(make(**small, **counts, tol=0))
+    expected = fitted(make(n_components=200, hidden_layer_sizes=(100, 250), solver=solver, batch_size=5, tol=0))
+    np.testing.assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    joint = fitted(make_joint(n_clusters=np.int8(2), update_interval=np.int8(2), batch_size=np.int8(100)))
+    np.testing.assert_array_equal(joint.labels_, fitted(make_joint()).labels_)
+
+
+def test_n_iter_no_change_may_be_as_large_as_one_likes():
+    assert fitted(make(n_iter_no_change=10**20)).n_iter_ == 3
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
+def test_rows_too_large_for_the_fitted_weights_are_an_error(convert):
+    X = np.vstack([GOOD[:2], np.full((1, 4), 1.7e308) * [1, -1, 1, -1]])
+    for model in (FITTED, FITTED_JOINT):
+        with pytest.raises(ValueError, match=r"The code of X is not finite: .* 1.7e\+308, is too large"):
+            model.transform(convert(X))
+    with pytest.raises(ValueError, match="The distance from the centres of X is not finite"):
+        FITTED_JOINT.predict(convert(X))
+    with pytest.raises(ValueError, match="The reconstruction error of X is not finite"):
+        FITTED.score(convert(X / 1e50))
+    with pytest.raises(ValueError, match="The reconstruction of X is not finite"):
+        FITTED.inverse_transform(np.full((2, 3), 1.7e308))
+
+
+def test_an_error_about_unsorted_sparse_rows_leaves_them_unsorted():
+    X = as_sparse(GOOD * 1e300, "unsorted", matrix=False)
+    before = X.indices.copy()
+    with pytest.raises(ValueError, match="not finite"):
+        FITTED.score(X)
+    np.testing.assert_array_equal(X.indices, before)

@@ -110,3 +110,8 @@ def test_estimates_follow_the_scale(scale):
             warnings.simplefilter("ignore")
             expected = estimate_n_clusters(GOOD, **options)
         assert estimate_n_clusters(GOOD * scale, **options).n_clusters == expected.n_clusters
+
+
+def test_distances_that_overflow_are_an_error():
+    with pytest.raises(ValueError, match=r"Distances between rows of Z are not finite.* Divide Z"):
+        estimate_eps([[1.7e308], [-1.7e308], [0.0], [1e308]], 3)

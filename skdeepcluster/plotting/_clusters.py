@@ -15,7 +15,7 @@ from .._pipelines import labels_and_space
 from ..metrics._internal import NOISE, safely_scaled
 from ..metrics._report import check_labels
 from ..metrics._silhouette import silhouette_samples
-from ._style import CLUSTER_COLORS, INK, NOISE_COLOR, axes_or_new, cluster_style
+from ._style import CLUSTER_COLORS, INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_style
 
 # Width and height of a label of two digits, as shares of axes of the usual size.
 _LABEL_SIZE = np.array([0.045, 0.045])
@@ -144,6 +144,7 @@ class ClusterEmbeddingDisplay:
             If Z is not finite and two-dimensional, the lengths differ, or `transformer` gives fewer than two columns.
         """
         Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="Z")
+        check_drawable(Z, "Z")
         labels = check_labels(labels, Z, "labels")
         points, axis_names = _in_two_dimensions(Z, transformer)
         return cls(points=points, labels=labels, axis_names=axis_names).plot(ax=ax)
@@ -172,7 +173,8 @@ class ClusterEmbeddingDisplay:
         for i, cluster in enumerate(clusters):
             ax.scatter(*self.points[self.labels == cluster].T, s=size, alpha=0.7, linewidth=0, **cluster_style(i))
         ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1], xticks=[], yticks=[])
-        rows = np.array([_row_in_the_midst(self.points[self.labels == cluster]) for cluster in clusters])
+        rows = [_row_in_the_midst(self.points[self.labels == cluster]) for cluster in clusters]
+        rows = np.reshape(rows, (-1, 2))
         # From here on the limits of the axes are fixed, and places are shares of them.
         to_axes = ax.transData + ax.transAxes.inverted()
         for i, (cluster, row, place) in enumerate(zip(clusters, rows, _apart(to_axes.transform(rows)))):
@@ -366,6 +368,8 @@ def _row_in_the_midst(points):
 def _apart(places, n_rounds=200):
     """Places of labels, as shares of the axes, moved until no two labels overlap, or for so many rounds."""
     places = np.clip(places, 0.02, 0.98)
+    if len(places) < 2:
+        return places
     order = np.arange(len(places))
     # Two labels at one place part sideways.
     sideways = np.sign(np.subtract.outer(order, order))

@@ -1,6 +1,7 @@
 """What the displays share: matplotlib when it is needed, colours, panels, images side by side."""
 
 import numpy as np
+from scipy.sparse import issparse
 
 # Told apart with any colour vision: the "muted" scheme of P. Tol, "Colour schemes", SRON technical note, 2021.
 CLUSTER_COLORS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#DDCC77", "#AA4499", "#44AA99", "#882255", "#999933")
@@ -76,6 +77,17 @@ def cluster_style(i):
         "color": CLUSTER_COLORS[i % n_colors],
         "marker": CLUSTER_MARKERS[i // n_colors % len(CLUSTER_MARKERS)],
     }
+
+
+def check_drawable(X, name):
+    """Raise if squares of the values of X, an array or CSR with NaN or without, would overflow."""
+    values = X.data if issparse(X) else X
+    largest = np.fmax.reduce(np.abs(values), axis=None, initial=0.0)
+    if largest > 2.0 ** (np.finfo(values.dtype).maxexp // 2 - 8):
+        raise ValueError(
+            f"{name} has values up to {largest:.3g}, too large for distances between rows. Divide it by a number, or "
+            "standardise it."
+        )
 
 
 def check_image_shape(image_shape, n_features):
