@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from ._evaluation import mean_squared_error
 from ._network import propagate
-from ._validation import effective_rows
+from ._validation import effective_rows, finite_outputs
 
 FLOAT_TYPES = [np.float64, np.float32]
 
@@ -35,13 +35,14 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array with the features seen in `fit`.
+            If X is not a finite two-dimensional array with the features seen in `fit`, or so large that the code is not
+            finite.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
-        return self._encode(X)
+        return finite_outputs(lambda: self._encode(X), X, "code")
 
     def inverse_transform(self, X):
         """Decode X.
@@ -59,7 +60,8 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array with n_components columns.
+            If X is not a finite two-dimensional array with n_components columns, or so large that the reconstruction is
+            not finite.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
@@ -70,7 +72,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"X has {X.shape[1]} columns, but inverse_transform of this {type(self).__name__} expects codes with "
                 f"n_components={self._n_features_out} columns, as transform returns them."
             )
-        return self._decode(X)
+        return finite_outputs(lambda: self._decode(X), X, "reconstruction")
 
     def score(self, X, y=None, sample_weight=None):
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
@@ -92,14 +94,15 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Raises
         ------
         ValueError
-            If X is not what `transform` accepts, a weight is negative or all are zero.
+            If X is not what `transform` accepts, a weight is negative or all are zero, or the error is not finite.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
         X, sample_weight = effective_rows(X, sample_weight)
-        return -mean_squared_error(X, sample_weight, self.coefs_, self.intercepts_, self._network.activations)
+        layers = self.coefs_, self.intercepts_, self._network.activations
+        return -finite_outputs(lambda: mean_squared_error(X, sample_weight, *layers), X, "reconstruction error")
 
     def _encode(self, X):
         return propagate(X, *self._encoder_layers)[-1]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import zipfile
 import zlib
 from functools import partial
 from types import CodeType, FunctionType
@@ -43,26 +42,38 @@ def write_checkpoint(path, state, identity):
     if state.solver_state is not None:
         meta["solver"] = next(name for name, kind in _SOLVER_STATES.items() if isinstance(state.solver_state, kind))
         arrays |= {f"solver {name}": np.asarray(value) for name, value in state.solver_state._asdict().items()}
-    unfinished = path.with_name(path.name + ".tmp")
-    with open(unfinished, "wb") as file:
-        np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
+    unfinished = _unfinished(path)
+    try:
+        with open(unfinished, "wb") as file:
+            np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
+def remove_checkpoint(path):
+    """Remove a checkpoint, and what a process left that was killed while it wrote one."""
+    path.unlink(missing_ok=True)
+    _unfinished(path).unlink(missing_ok=True)
 
 
 def read_checkpoint(path):
     """The (RunState, identity) of a file; raises a ValueError if it is no checkpoint."""
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = dict(archive)
             meta = json.loads(str(arrays.pop("meta")))
             if meta["format"] == _FORMAT:
                 return _run_state(meta, arrays), meta["identity"]
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{path} is not a checkpoint of skdeepcluster, or it is damaged ({error}). Delete it to start afresh."
-        ) from error
+        # There is no end to the errors by which damage shows: offsets, checksums, types, sizes, depth of brackets.
+        except Exception as error:
+            raise ValueError(
+                f"{path} is not a checkpoint of skdeepcluster, or it is damaged ({error}). Delete it to start afresh."
+            ) from error
     raise ValueError(
         f"{path} is a checkpoint of format {meta['format']}, and this version of skdeepcluster reads format {_FORMAT}. "
         "Use the version that wrote it, or delete it to start afresh."
@@ -93,6 +104,10 @@ def fit_identity(estimator, run):
     warm = estimator._is_warm()
     identity["start"] = f"an earlier fit, checksum {zlib.crc32(run.state.theta):08x}" if warm else "random"
     return identity
+
+
+def _unfinished(path):
+    return path.with_name(path.name + ".tmp")
 
 
 def _described(value):
@@ -131,6 +146,6 @@ def _run_state(meta, arrays):
         stage=meta["stage"],
         solver_state=solver_state,
         terms=[list(arrays[f"terms {i}"]) for i in range(meta["n_stages"])],
-        held_out_errors=arrays["held_out_errors"].tolist(),
+        held_out_errors=list(arrays["held_out_errors"].tolist()),
         best_theta=arrays.get("best_theta"),
     )

@@ -39,7 +39,7 @@ class FittingMixin:
         return mirrored_network(
             n_features,
             hidden_sizes(self.hidden_layer_sizes),
-            self.n_components,
+            int(self.n_components),
             activation=self.activation,
             code_activation=self.code_activation,
             output_activation=self.output_activation,

@@ -19,6 +19,7 @@ from ._objectives import (
 from ._record import TERMS as AUTOENCODER_TERMS
 from ._rows import shuffled_batches
 from ._solvers import AdamState, NotFiniteError, adam, minimize
+from ._training import option
 from ._validation import total_variance
 
 # The terms of J.
@@ -51,7 +52,7 @@ class JointOptions:
     @classmethod
     def of(cls, estimator):
         """The options of an estimator."""
-        return cls(**{field.name: getattr(estimator, field.name) for field in fields(cls)})
+        return cls(**{field.name: option(estimator, field.name) for field in fields(cls)})
 
 
 class JointTrainer:

@@ -18,6 +18,12 @@ _MAX_ITER = {"lbfgs": 300, "adam": 20}
 _AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
 
 
+def option(estimator, name):
+    """A parameter of an estimator. NumPy's integers, which overflow, become Python's."""
+    value = getattr(estimator, name)
+    return int(value) if isinstance(value, np.integer) else value
+
+
 @dataclass(frozen=True)
 class TrainingOptions:
     """The parameters of the estimator that say what is minimised and how; see there."""
@@ -39,7 +45,7 @@ class TrainingOptions:
     @classmethod
     def of(cls, estimator, **others):
         """The options of an estimator, but for others."""
-        return cls(**({field.name: getattr(estimator, field.name) for field in fields(cls)} | others))
+        return cls(**({field.name: option(estimator, field.name) for field in fields(cls)} | others))
 
     @property
     def need_adam(self):

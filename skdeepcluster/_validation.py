@@ -157,6 +157,20 @@ def explained_overflow(data, options):
         ) from error
 
 
+def finite_outputs(compute, X, what):
+    """What compute() returns, a number or an array made of X; a ValueError if it is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = compute()
+    if not np.isfinite(outputs).all():
+        # The maximum of a sparse matrix would put its entries in order.
+        largest = np.abs(X.data if issparse(X) else X).max()
+        raise ValueError(
+            f"The {what} of X is not finite: X, whose largest absolute value is {largest:.3g}, is too large for the "
+            "fitted weights. Give it the scale of the training data."
+        )
+    return outputs
+
+
 def warn_about_end(status, message, options):
     """Warn if training ended otherwise than planned."""
     if status == "interrupted":

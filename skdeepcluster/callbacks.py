@@ -6,7 +6,7 @@ import warnings
 from numbers import Integral, Real
 from pathlib import Path
 
-from ._checkpoint import fit_identity, read_checkpoint, write_checkpoint
+from ._checkpoint import fit_identity, read_checkpoint, remove_checkpoint, write_checkpoint
 
 __all__ = ["Checkpoint"]
 
@@ -123,7 +123,7 @@ class Checkpoint:
         run, path = estimator._run, Path(self.path)
         if context.task_name == "fit":
             if run.status != "interrupted":
-                path.unlink(missing_ok=True)
+                remove_checkpoint(path)
         # Not in an iteration that came to nothing.
         elif run.status == "" and time.monotonic() - self._last_write >= self.interval:
             self._last_write = time.monotonic()

@@ -25,7 +25,7 @@ from ._record import Log, records
 from ._rows import iterate_blocks
 from ._threads import workers
 from ._training import TrainingOptions
-from ._validation import canonical_data, effective_rows, explained_overflow
+from ._validation import canonical_data, effective_rows, explained_overflow, finite_outputs
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 
@@ -298,7 +298,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Raises
         ------
         ValueError
-            If X is not a finite two-dimensional array with the features seen in `fit`.
+            If X is not a finite two-dimensional array with the features seen in `fit`, or too large for the fitted
+            weights.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
@@ -360,7 +361,10 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     def _assign(self, X, map_=map):
         distances = self.distance_unit_, self._alpha
-        return assign_rows(X, self._network, self.coefs_, self.intercepts_, self.cluster_centers_, *distances, map_)
+        layers = self._network, self.coefs_, self.intercepts_
+        return finite_outputs(
+            lambda: assign_rows(X, *layers, self.cluster_centers_, *distances, map_), X, "distance from the centres"
+        )
 
 
 def _warn_about_end(status):

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from _joint import ENCODER, QUICK
+from _properties import CASES
+from hypothesis import settings
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.frozen import FrozenEstimator
@@ -17,6 +19,19 @@ from skdeepcluster.clustering import DeepEmbeddedClustering
 
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
 collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py", "test_joint_callbacks.py"]
+
+# Generated cases: so many for each property, and the same ones every time; or, with --hypothesis-profile=long, more
+# that are new every time. test_properties_*.py multiply the number by shares of their own.
+settings.register_profile("ordinary", max_examples=15, derandomize=True, deadline=None, database=None)
+settings.register_profile("long", max_examples=160, deadline=None, database=None, print_blob=True)
+settings.load_profile("ordinary")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say how many generated cases were run, by subject."""
+    if CASES:
+        counts = ", ".join(f"{subject} {n}" for subject, n in sorted(CASES.items()))
+        terminalreporter.write_line(f"generated cases: {sum(CASES.values())} ({counts})")
 
 
 @pytest.fixture

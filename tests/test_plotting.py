@@ -137,6 +137,15 @@ def test_displays_of_an_autoencoder_say_what_they_need():
             display.from_estimator(SparseAutoencoderTransformer())
 
 
+def test_dollar_signs_in_names_and_labels_are_no_formulas(rng):
+    X, labels = rng.normal(size=(20, 3)), np.array(["$x^$", r"$\nothing$"])[np.arange(20) % 2]
+    names = ["price $ in US$", "$_$", "$^$"]
+    drawn(ClusterEmbeddingDisplay.from_predictions(X, labels))
+    drawn(SilhouetteDisplay.from_predictions(X, labels))
+    drawn(ClusterProfileDisplay.from_predictions(X, labels, feature_names=names))
+    drawn(ReconstructionDisplay.from_predictions(X, X + 1, feature_names=names))
+
+
 # LossCurveDisplay
 
 
@@ -572,3 +581,30 @@ def test_the_curve_of_a_dbscan_in_a_pipeline(digits):
     for other in (KMeans(), DBSCAN(metric="cosine")):
         with pytest.raises(ValueError, match="A DBSCAN with metric='euclidean'"):
             KDistanceDisplay.from_estimator(other, digits[0])
+
+
+# Odd data
+
+
+def test_values_whose_squares_overflow_are_refused(rng):
+    X, labels = rng.normal(size=(20, 4)) * 1e200, np.arange(20) % 2
+    match = "has values up to .*e\\+200, too large"
+    for draw in (
+        lambda: ClusterEmbeddingDisplay.from_predictions(X, labels),
+        lambda: ClusterProfileDisplay.from_predictions(X, labels),
+        lambda: ClusterProfileDisplay.from_predictions(X, labels, texts=["a"] * 20),
+        lambda: ReconstructionDisplay.from_predictions(X, X + 1),
+        lambda: ReconstructionDisplay.from_predictions(csr_array(X), X / 1e200),
+    ):
+        with pytest.raises(ValueError, match=match):
+            draw()
+    # The silhouette has no scale.
+    silhouettes = [drawn(SilhouetteDisplay.from_predictions(Z, labels)).silhouettes for Z in (X, X / 1e200)]
+    assert_allclose(*silhouettes)
+
+
+def test_rows_that_are_all_the_same_or_all_noise_have_a_picture(rng):
+    display = drawn(ClusterEmbeddingDisplay.from_predictions(np.ones((20, 4)), np.arange(20) % 2))
+    assert display.axis_names[0] == "principal component 1: 0% of the variance"
+    display = drawn(ClusterEmbeddingDisplay.from_predictions(rng.normal(size=(20, 4)), np.full(20, -1)))
+    assert not display.ax_.texts

@@ -34,7 +34,7 @@ def minimize(iterations, state, *, max_iter, tol, n_iter_no_change, callback, pa
         or the gradient vanished, "max_iter", "stuck" if there was no lower value, "interrupted" by the user, or the
         word of the callback; and ``message``, which explains the second and third.
     """
-    stopping = MeanDecrease(tol, n_iter_no_change, past_values)
+    stopping = MeanDecrease(tol, min(n_iter_no_change, max_iter), past_values)
     n_iter, status, message = len(past_values), "converged", ""
     try:
         while not stopping.is_small:

@@ -87,12 +87,20 @@ INTERNAL_METRICS = {
 }
 
 
+def safely_scaled(Z):
+    """(Z 2^-e, e), with e = 0 unless squares of its values would overflow or vanish. No score depends on the scale."""
+    exponent = int(np.frexp(max(Z.max(), -Z.min()))[1])
+    if abs(exponent) <= np.finfo(Z.dtype).maxexp // 4:
+        return Z, 0
+    return np.ldexp(Z, -exponent), exponent
+
+
 def internal_scores(metric, Z, labelings):
     """An internal metric of partitions of the same rows, higher is better; NaN where it is not defined.
 
     In each the clusters, of which noise is one, are numbered from 0; at least 2, and fewer than rows. Z varies.
     """
-    return INTERNAL_METRICS[metric].sign * INTERNAL_METRICS[metric].scores(Z, labelings)
+    return INTERNAL_METRICS[metric].sign * INTERNAL_METRICS[metric].scores(safely_scaled(Z)[0], labelings)
 
 
 def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
@@ -114,6 +122,7 @@ def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
         raise DegeneratePartition(
             f"there are as many clusters as rows{of_sample}; ask for fewer clusters, or a larger eps"
         )
+    Z, _ = safely_scaled(Z)
     if not np.ptp(Z, axis=0).any():
         raise DegeneratePartition("all rows are the same point; look at the data")
     return float(INTERNAL_METRICS[metric].score(Z, labels))

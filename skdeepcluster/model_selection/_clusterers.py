@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from sklearn.utils.validation import check_array
 
 from .._base import FLOAT_TYPES
+from ..metrics._internal import safely_scaled
 from ..metrics._silhouette import silhouette_score
 
 # Starts of every KMeans; one alone would make the curves rough.
@@ -67,7 +68,8 @@ def estimate_eps(Z, min_samples=5):
     Z = check_array(Z, dtype=FLOAT_TYPES, input_name="Z")
     if min_samples > len(Z):
         raise ValueError(f"min_samples={min_samples} is more than the {len(Z)} rows of Z; lower it.")
-    neighbors = NearestNeighbors(n_neighbors=min_samples - 1).fit(Z)
+    Z, exponent = safely_scaled(Z)
+    neighbors = NearestNeighbors(n_neighbors=int(min_samples) - 1).fit(Z)
     distances = np.sort(neighbors.kneighbors()[0][:, -1])
     knee = _knee(distances)
     if distances[knee] == 0:
@@ -77,6 +79,10 @@ def estimate_eps(Z, min_samples=5):
         )
     # Rows at just this distance are to be within eps, whatever the rounding.
     eps = float(distances[knee] * (1 + np.sqrt(np.finfo(distances.dtype).eps)))
+    with np.errstate(over="ignore"):
+        eps, distances = float(np.ldexp(eps, exponent)), np.ldexp(distances, exponent)
+    if not np.isfinite(distances).all():
+        raise ValueError("Distances between rows of Z are not finite: its values are too large. Divide Z by a number.")
     return Bunch(eps=eps, distances=distances, knee=knee)
 
 
@@ -147,7 +153,7 @@ def estimate_n_clusters(Z, k_range=range(2, 11), *, method="silhouette", n_repea
     Z = check_array(Z, dtype=FLOAT_TYPES, input_name="Z")
     k_range = _check_k_range(k_range, Z, method)
     random_state = check_random_state(random_state)
-    scores, errors = CURVES[method](Z, k_range, n_repeats, random_state)
+    scores, errors = CURVES[method](safely_scaled(Z)[0], k_range, n_repeats, random_state)
     best = CHOICES[method](scores, errors)
     return Bunch(n_clusters=int(k_range[best]), k_range=k_range, scores=scores, errors=errors)
 

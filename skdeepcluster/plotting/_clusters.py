@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_array
 
 from .._base import FLOAT_TYPES
 from .._pipelines import labels_and_space
-from ..metrics._internal import NOISE
+from ..metrics._internal import NOISE, safely_scaled
 from ..metrics._report import check_labels
 from ..metrics._silhouette import silhouette_samples
-from ._style import CLUSTER_COLORS, INK, NOISE_COLOR, axes_or_new, cluster_style
+from ._style import CLUSTER_COLORS, INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_style
 
 # Width and height of a label of two digits, as shares of axes of the usual size.
 _LABEL_SIZE = np.array([0.045, 0.045])
@@ -144,6 +144,7 @@ class ClusterEmbeddingDisplay:
             If Z is not finite and two-dimensional, the lengths differ, or `transformer` gives fewer than two columns.
         """
         Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="Z")
+        check_drawable(Z, "Z")
         labels = check_labels(labels, Z, "labels")
         points, axis_names = _in_two_dimensions(Z, transformer)
         return cls(points=points, labels=labels, axis_names=axis_names).plot(ax=ax)
@@ -172,7 +173,8 @@ class ClusterEmbeddingDisplay:
         for i, cluster in enumerate(clusters):
             ax.scatter(*self.points[self.labels == cluster].T, s=size, alpha=0.7, linewidth=0, **cluster_style(i))
         ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1], xticks=[], yticks=[])
-        rows = np.array([_row_in_the_midst(self.points[self.labels == cluster]) for cluster in clusters])
+        rows = [_row_in_the_midst(self.points[self.labels == cluster]) for cluster in clusters]
+        rows = np.reshape(rows, (-1, 2))
         # From here on the limits of the axes are fixed, and places are shares of them.
         to_axes = ax.transData + ax.transAxes.inverted()
         for i, (cluster, row, place) in enumerate(zip(clusters, rows, _apart(to_axes.transform(rows)))):
@@ -185,6 +187,7 @@ class ClusterEmbeddingDisplay:
                 va="center",
                 fontsize="small",
                 color=INK,
+                parse_math=False,
                 bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.85, "edgecolor": _color(i)},
                 arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.6},
             )
@@ -317,7 +320,7 @@ class SilhouetteDisplay:
                 f"A silhouette needs at least 2 clusters, but the {len(labels)} rows to draw, without noise, have "
                 f"{len(np.unique(labels))}. Ask for more clusters, or a smaller eps."
             )
-        return cls(silhouettes=silhouette_samples(Z, labels), labels=labels).plot(ax=ax)
+        return cls(silhouettes=silhouette_samples(safely_scaled(Z)[0], labels), labels=labels).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw the silhouettes.
@@ -345,7 +348,7 @@ class SilhouetteDisplay:
         ax.axvline(0, color=INK, linewidth=0.8)
         mean = np.mean(self.silhouettes)
         ax.axvline(mean, color=INK, linestyle="--", label=f"mean: {mean:.3f}")
-        ax.set_yticks(starts + heights / 2, [str(cluster) for cluster in clusters])
+        ax.set_yticks(starts + heights / 2, [str(cluster) for cluster in clusters], parse_math=False)
         ax.tick_params(axis="y", length=0, labelsize="small" if len(clusters) > 15 else None)
         ax.set(xlabel="silhouette", ylabel="cluster", ylim=(starts[-1] + heights[-1] + gap, -gap))
         ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
@@ -365,6 +368,8 @@ def _row_in_the_midst(points):
 def _apart(places, n_rounds=200):
     """Places of labels, as shares of the axes, moved until no two labels overlap, or for so many rounds."""
     places = np.clip(places, 0.02, 0.98)
+    if len(places) < 2:
+        return places
     order = np.arange(len(places))
     # Two labels at one place part sideways.
     sideways = np.sign(np.subtract.outer(order, order))
@@ -398,6 +403,8 @@ def _in_two_dimensions(Z, transformer):
         return Z.toarray() if issparse(Z) else Z, ("feature 1", "feature 2")
     # Sparse rows are not centred, which would make them dense.
     reducer = TruncatedSVD(2, random_state=0) if issparse(Z) else PCA(2, random_state=0)
-    points = reducer.fit_transform(Z)
-    shares = reducer.explained_variance_ratio_
+    # Rows that are all the same have no variance to be shared out.
+    with np.errstate(invalid="ignore"):
+        points = reducer.fit_transform(Z)
+    shares = np.nan_to_num(reducer.explained_variance_ratio_)
     return points, tuple(f"principal component {i}: {share:.0%} of the variance" for i, share in enumerate(shares, 1))

@@ -13,7 +13,15 @@ from .._base import FLOAT_TYPES
 from .._pipelines import column_names, labels_and_space
 from ..metrics._internal import NOISE
 from ..metrics._report import check_labels
-from ._style import check_feature_names, check_image_shape, horizontal_bars, panels, shortened, show_images
+from ._style import (
+    check_drawable,
+    check_feature_names,
+    check_image_shape,
+    horizontal_bars,
+    panels,
+    shortened,
+    show_images,
+)
 
 _N_CHARACTERS = 70
 _SHOWN = {
@@ -182,6 +190,7 @@ class ClusterProfileDisplay:
             display.effects = effect_sizes(X, labels, clusters)
             return display.plot(ax=ax)
         Z = check_array(X if Z is None else Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="Z")
+        check_drawable(Z, "Z")
         check_consistent_length(Z, labels)
         display.typical = [_most_typical(Z, np.flatnonzero(labels == cluster), n_shown) for cluster in clusters]
         if texts is None:
@@ -225,7 +234,7 @@ class ClusterProfileDisplay:
         # Many panels are narrow.
         word = "cluster " if n_clusters <= 12 else ""
         for ax, cluster, size in zip(self.axes_, self.clusters, self.sizes):
-            ax.set_title(f"{word}{cluster}: {size} rows", fontsize="medium", loc="left")
+            ax.set_title(f"{word}{cluster}: {size} rows", fontsize="medium", loc="left", parse_math=False)
         self.figure_ = self.ax_.figure
         return self
 
@@ -292,12 +301,14 @@ def effect_sizes(X, labels, clusters):
 
 def _check_numeric(X, **options):
     try:
-        return check_array(X, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="X", **options)
+        checked = check_array(X, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="X", **options)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"X must be a two-dimensional array of numbers: {error} Pass what the preprocessing makes of it to "
             "from_predictions, with its feature names."
         ) from error
+    check_drawable(checked, "X")
+    return checked
 
 
 def _most_typical(Z, rows, n_shown):

@@ -13,6 +13,7 @@ from .._pipelines import column_names, names_after, split_at_autoencoder, transf
 from ._style import (
     LINE_COLORS,
     PALE,
+    check_drawable,
     check_feature_names,
     check_image_shape,
     legend_beside,
@@ -239,7 +240,8 @@ class ReconstructionDisplay:
             ax.plot(x, h, color=LINE_COLORS[0], marker=".", markersize=4, linewidth=1, label="reconstruction")
             ax.set_title(f"{name}: row {row}\nerror {self.errors[row]:.2g}", fontsize="medium")
             if has_names:
-                ax.set_xticks(x, [shortened(name, 16) for name in self.feature_names], rotation=90, fontsize="small")
+                names = [shortened(name, 16) for name in self.feature_names]
+                ax.set_xticks(x, names, rotation=90, fontsize="small", parse_math=False)
         legend_beside(self.axes_[self.n_best - 1])
 
 
@@ -247,7 +249,11 @@ def _squared_errors(X, reconstruct):
     """Mean over features of the squared error of every row; reconstruct makes those of a slice of rows."""
     errors = np.empty(X.shape[0])
     for rows in gen_batches(X.shape[0], 1024):
-        errors[rows] = np.mean((np.asarray(reconstruct(rows)) - _dense(_safe_indexing(X, rows))) ** 2, axis=1)
+        H = np.asarray(reconstruct(rows), dtype=np.float64)
+        block = np.asarray(_dense(_safe_indexing(X, rows)), dtype=np.float64)
+        check_drawable(block, "X")
+        check_drawable(H, "The reconstruction of X")
+        errors[rows] = np.mean((H - block) ** 2, axis=1)
     return errors
 
 

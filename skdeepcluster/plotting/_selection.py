@@ -345,7 +345,7 @@ def _places(ax, values):
         ax.minorticks_off()
         return places, of_candidates
     names = list(dict.fromkeys(map(repr, values)))
-    ax.set_xticks(range(len(names)), [shortened(name, 20) for name in names], rotation=30, ha="right")
+    ax.set_xticks(range(len(names)), [shortened(name, 20) for name in names], rotation=30, ha="right", parse_math=False)
     return np.arange(len(names)), np.array([names.index(repr(value)) for value in values])
 
 

@@ -1,6 +1,7 @@
 """What the displays share: matplotlib when it is needed, colours, panels, images side by side."""
 
 import numpy as np
+from scipy.sparse import issparse
 
 # Told apart with any colour vision: the "muted" scheme of P. Tol, "Colour schemes", SRON technical note, 2021.
 CLUSTER_COLORS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#DDCC77", "#AA4499", "#44AA99", "#882255", "#999933")
@@ -78,6 +79,17 @@ def cluster_style(i):
     }
 
 
+def check_drawable(X, name):
+    """Raise if squares of the values of X, an array or CSR with NaN or without, would overflow."""
+    values = X.data if issparse(X) else X
+    largest = np.fmax.reduce(np.abs(values), axis=None, initial=0.0)
+    if largest > 2.0 ** (np.finfo(values.dtype).maxexp // 2 - 8):
+        raise ValueError(
+            f"{name} has values up to {largest:.3g}, too large for distances between rows. Divide it by a number, or "
+            "standardise it."
+        )
+
+
 def check_image_shape(image_shape, n_features):
     """The shape as a tuple, (height, width) or (height, width, 3); an error if images of it have other features."""
     shape = tuple(image_shape)
@@ -131,6 +143,7 @@ def horizontal_bars(ax, values, names):
     """Bars from top to bottom, positive and negative ones in two colours."""
     places = np.arange(len(values))
     ax.barh(places, values, color=np.where(np.asarray(values) >= 0, LINE_COLORS[0], LINE_COLORS[1]))
-    ax.set_yticks(places, [shortened(name, 24) for name in names])
+    # Names with two dollar signs are no formulas.
+    ax.set_yticks(places, [shortened(name, 24) for name in names], parse_math=False)
     ax.invert_yaxis()
     ax.axvline(0, color=INK, linewidth=0.8)
