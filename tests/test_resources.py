@@ -94,7 +94,7 @@ def test_memory_of_a_report(n, d, k, dtype, n_threads):
     assert 0.15 * formula < peak < formula + OVERHEAD
 
 
-@pytest.mark.parametrize("n, d, h, n_spaces", [(2000, 30, 8, 2), (8000, 120, 8, 2), (8000, 30, 32, 12)])
+@pytest.mark.parametrize("n, d, h, n_spaces", [(2000, 30, 8, 2), (4000, 120, 8, 2), (4000, 30, 32, 6)])
 def test_memory_of_a_search(n, d, h, n_spaces):
     X, sample_size = draw(n, d), 1000
     model = make_pipeline(StandardScaler(), make(n_components=h, max_iter=2, tol=0), KMeans(4, n_init=1))
@@ -166,7 +166,8 @@ def test_memory_does_not_grow_over_joint_fits_and_searches(blobs):
         fit(2)
         before = tracemalloc.get_traced_memory()[0]
         fit(20)
-        assert tracemalloc.get_traced_memory()[0] - before < 20 * 1000
+        # KMeans alone leaves about 1 kB each time; a copy of the data has 72 kB, of the code or the labels 5 kB or more.
+        assert tracemalloc.get_traced_memory()[0] - before < 20 * 4000
     finally:
         tracemalloc.stop()
 
