@@ -5,6 +5,7 @@ depends on the number of threads makes a result depend on n_jobs. So BLAS is hel
 threads of our own, and their results come back in the order of the blocks.
 """
 
+import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -155,3 +156,17 @@ def _forget_owner():
     """Newer threadpoolctl lets only the thread that set a limit change it: make it forget which one that was."""
     if hasattr(OpenBLASController, "clear_controlling_thread"):
         OpenBLASController.clear_controlling_thread(force=True)
+
+
+def _start_anew():
+    """In a forked process, the threads that held the lock or BLAS are not there to let go."""
+    global _lock, _n_holders, _limits
+    _lock = Lock()
+    if _n_holders > 0:
+        _forget_owner()
+        _limits.restore_original_limits()
+        _n_holders, _limits = 0, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from ._parameters import ParameterLayout
-from ._solvers import AdamState, LBFGSState, lbfgs, minimize
+from ._solvers import AdamState, LBFGSState, NotFiniteError, lbfgs, minimize
 
 # What max_iter=None means.
 _MAX_ITER = {"lbfgs": 300, "adam": 20}
@@ -185,7 +185,10 @@ class Trainer:
 
     def loss(self, theta):
         """J of all rows, exactly."""
-        return float(np.sum(self._data.full_batch(self._whole).terms(theta)))
+        value = float(np.sum(self._data.full_batch(self._whole).terms(theta)))
+        if not np.isfinite(value):
+            raise NotFiniteError("value not finite after the last step")
+        return value
 
     def _lbfgs(self, stage, theta, state):
         """L-BFGS on the layers that are not projected out."""

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.metrics import davies_bouldin_score, silhouette_score
+from sklearn.metrics import davies_bouldin_score, mutual_info_score, silhouette_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -105,7 +105,7 @@ def test_reports_turn_into_pandas_rows():
         (X4, [0, 1, 2, 3], 4, 0, "as many clusters as rows"),
         (X4, [0, 1, -1, -1], 2, 2, "as many clusters as rows"),
         (X4[:1], [0], 1, 0, "only one cluster"),
-        (np.ones((4, 2)), PAIRS, 2, 0, "all rows are the same point; look at the data"),
+        (np.tile([1.0, 5.0], (4, 1)), PAIRS, 2, 0, "all rows are the same point; look at the data"),
     ],
 )
 def test_degenerate_partitions_give_nan_and_one_warning(X, labels, n_clusters, n_noise, reason):
@@ -168,12 +168,13 @@ def test_the_information_of_independent_neighbours_is_not_negative():
 
 
 def test_the_information_of_many_clusters_takes_no_table_of_all_pairs(rng):
-    codes = rng.permutation(4000) % 3000
+    codes, neighbors = rng.permutation(4000) % 3000, rng.randint(4000, size=(4000, 3))
     tracemalloc.start()
-    neighbor_information(rng.randint(4000, size=(4000, 3)), codes)
+    information = neighbor_information(neighbors, codes)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3000**2
+    assert_allclose(information, mutual_info_score(np.repeat(codes, 3), codes[neighbors].ravel()), rtol=1e-12)
 
 
 def test_sample_is_for_scores_of_quadratic_cost(digits):
