@@ -215,9 +215,14 @@ def test_n_iter_no_change_may_be_as_large_as_one_likes():
 
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 def test_rows_too_large_for_the_fitted_weights_are_an_error(convert):
-    autoencoder, joint = fitted(make(code_activation="identity", beta=0)), fitted(make_joint(encoder=JOINT["encoder"][1]))
+    autoencoder, joint = (
+        fitted(make(code_activation="identity", beta=0)),
+        fitted(make_joint(encoder=JOINT["encoder"][1])),
+    )
     for model in (autoencoder, joint):
-        W = np.linalg.multi_dot([*model.coefs_[: model._network.n_encoder_layers], np.eye(model._n_features_out)[:, :1]])
+        W = np.linalg.multi_dot(
+            [*model.coefs_[: model._network.n_encoder_layers], np.eye(model._n_features_out)[:, :1]]
+        )
         X = np.vstack([GOOD[:2], 1.7e308 * np.sign(W.T)])
         with pytest.raises(ValueError, match=r"The code of X is not finite: .* 1.7e\+308, is too large"):
             model.transform(convert(X))
