@@ -68,7 +68,8 @@ def attempt_to_draw(draw, *args, names=(), **kwargs):
 @cases(0.3, Z=tables(), data=st.data())
 def test_cluster_embedding(Z, data):
     found, options = data.draw(labels(n_rows(Z))), data.draw(parameters(TRANSFORMERS))
-    display = attempt_to_draw(plotting.ClusterEmbeddingDisplay.from_predictions, Z, found, **options)
+    others = ESTIMATORS_OF_USERS if options.get("transformer") else ()
+    display = attempt_to_draw(plotting.ClusterEmbeddingDisplay.from_predictions, Z, found, others=others, **options)
     if display is not None:
         assert display.points.shape == (n_rows(Z), 2)
         assert_finite(display.points)
