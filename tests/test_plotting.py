@@ -43,6 +43,7 @@ QUICK = {"max_iter": 15, "tol": 0.1, "random_state": 0}
 @pytest.fixture(autouse=True)
 def agg():
     """Figures that no window shows, and that are closed."""
+    plt.close("all")  # those of others: to switch with open figures is deprecated
     plt.switch_backend("Agg")
     yield
     plt.close("all")

@@ -32,6 +32,7 @@ TRANSFORMERS = {"transformer": (None, PCA(2), PCA(1), StandardScaler())}
 @pytest.fixture(autouse=True)
 def agg():
     """Figures that no window shows, and that are closed."""
+    plt.close("all")
     plt.switch_backend("Agg")
     yield
     plt.close("all")
