@@ -34,6 +34,12 @@ def canonical_data(estimator, X, dtype, *, reset):
     return X
 
 
+def option(estimator, name):
+    """A parameter of an estimator. NumPy's integers, which overflow, become Python's."""
+    value = getattr(estimator, name)
+    return int(value) if isinstance(value, np.integer) else value
+
+
 def effective_rows(X, sample_weight):
     """The rows of positive weight, and their weights scaled to mean 1; all rows and None for None."""
     if sample_weight is None:
@@ -161,7 +167,9 @@ def finite_outputs(compute, X, what):
     """What compute() returns, a number or an array made of X; a ValueError if it is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = compute()
-    if not np.isfinite(outputs).all():
+        total = np.sum(outputs)
+    # All at once need memory, so only if there is reason to.
+    if not np.isfinite(total) and not np.isfinite(outputs).all():
         # The maximum of a sparse matrix would put its entries in order.
         largest = np.abs(X.data if issparse(X) else X).max()
         raise ValueError(

@@ -1,17 +1,21 @@
 """Memory, threads and files: the formulas of docs/performance.md, and what is left after many fits."""
 
 import gc
+import multiprocessing
 import os
 import subprocess
 import sys
 import threading
 import tracemalloc
+import warnings
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -108,8 +112,69 @@ def test_memory_of_a_search(n, d, h, n_spaces):
 
 
 def resident():
-    """Resident memory of this process, bytes."""
+    """Resident memory of this process, bytes; 0 where the system does not say."""
+    if not Path("/proc/self/statm").exists():
+        return 0
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def in_its_own_process(measure, *arguments):
+    """What a function returns where no thread of other tests allocates memory or opens files."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        return executor.submit(measure, *arguments).result()
+
+
+def growth_over_fits(parameters, times):
+    """Memory that Python and NumPy have after many fits more than before, of the process, and threads, too."""
+    X = draw(*((20_000, 50) if IS_LONG else (200, 10)))
+    model = make(**parameters)
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    return growth(lambda: clone(model).fit(X).transform(X), times)
+
+
+def growth_over_joint_fits_and_searches(X, times):
+    encoder = make(hidden_layer_sizes=6, code_activation="identity", beta=0, solver="adam", max_iter=2)
+    joint = DeepEmbeddedClustering(3, encoder=encoder, max_iter=1, update_interval=2, n_init=1, random_state=0)
+    search = ClusteringSearch(
+        make_pipeline(StandardScaler(), make(max_iter=2), KMeans(3, n_init=1)),
+        {"kmeans__n_clusters": [2, 3]},
+        random_state=0,
+    )
+    warnings.simplefilter("ignore", ConvergenceWarning)
+
+    def fit():
+        clone(joint).fit(X).predict(X)
+        clone(search).fit(X)
+
+    return growth(fit, times)
+
+
+def growth(call, times):
+    def repeat(times):
+        for _ in range(times):
+            call()
+        gc.collect()
+
+    repeat(5)
+    n_threads = threading.active_count()
+    tracemalloc.start()
+    repeat(5)
+    before, before_resident = tracemalloc.get_traced_memory()[0], resident()
+    repeat(times)
+    after = tracemalloc.get_traced_memory()[0]
+    return after - before, resident() - before_resident, threading.active_count() - n_threads
+
+
+def open_files_after_fits(path):
+    """Number of open files after each of several fits to a mapped one."""
+    counts = []
+    for _ in range(5):
+        X = np.memmap(path, dtype=np.float64, mode="r", shape=(500, 10))
+        make(solver="adam").fit(X).transform(X)
+        del X
+        gc.collect()
+        counts.append(len(os.listdir("/proc/self/fd")))
+    return counts
 
 
 @pytest.mark.parametrize(
@@ -122,70 +187,24 @@ def resident():
     ids=str,
 )
 def test_memory_does_not_grow_over_200_fits(parameters):
-    X = draw(*((20_000, 50) if IS_LONG else (200, 10)))
-    model = make(**parameters)
-
-    def fit(times):
-        for _ in range(times):
-            clone(model).fit(X).transform(X)
-        gc.collect()
-
-    fit(5)
-    n_threads = threading.active_count()
-    tracemalloc.start()
-    try:
-        fit(10)
-        before = tracemalloc.get_traced_memory()[0]
-        before_resident = resident() if IS_LONG else 0
-        fit(200)
-        growth = tracemalloc.get_traced_memory()[0] - before
-    finally:
-        tracemalloc.stop()
+    allocated, of_process, n_threads = in_its_own_process(growth_over_fits, parameters, 200)
     # Python keeps about 40 kB of small objects, however many fits. A copy of the parameters has 750 bytes or more.
-    assert growth < 200 * 500
-    assert threading.active_count() == n_threads
+    assert allocated < 200 * 500
+    assert n_threads == 0
     if IS_LONG:
         # A copy of X has 8 MB, of the code 0.6 MB.
-        assert resident() - before_resident < 20e6
+        assert of_process < 20e6
 
 
 def test_memory_does_not_grow_over_joint_fits_and_searches(blobs):
-    encoder = make(hidden_layer_sizes=6, code_activation="identity", beta=0, solver="adam", max_iter=2)
-    joint = DeepEmbeddedClustering(3, encoder=encoder, max_iter=1, update_interval=2, n_init=1, random_state=0)
-    search = ClusteringSearch(
-        make_pipeline(StandardScaler(), make(max_iter=2), KMeans(3, n_init=1)),
-        {"kmeans__n_clusters": [2, 3]},
-        random_state=0,
-    )
-
-    def fit(times):
-        for _ in range(times):
-            clone(joint).fit(blobs).predict(blobs)
-            clone(search).fit(blobs)
-        gc.collect()
-
-    fit(2)
-    tracemalloc.start()
-    try:
-        fit(2)
-        before = tracemalloc.get_traced_memory()[0]
-        fit(10)
-        # KMeans alone leaves about 1 kB each time. A copy of the labels has 5 kB, of the data 72 kB.
-        assert tracemalloc.get_traced_memory()[0] - before < 10 * 4000
-    finally:
-        tracemalloc.stop()
+    # KMeans alone leaves about 1 kB each time. A copy of the labels has 5 kB, of the data 72 kB.
+    assert in_its_own_process(growth_over_joint_fits_and_searches, blobs, 10)[0] < 10 * 4000
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts the open files of Linux")
 def test_fits_on_mapped_files_leave_no_file_open(tmp_path):
     draw(500, 10).tofile(tmp_path / "X.f8")
-    counts = []
-    for _ in range(5):
-        X = np.memmap(tmp_path / "X.f8", dtype=np.float64, mode="r", shape=(500, 10))
-        make(solver="adam").fit(X).transform(X)
-        del X
-        gc.collect()
-        counts.append(len(os.listdir("/proc/self/fd")))
+    counts = in_its_own_process(open_files_after_fits, tmp_path / "X.f8")
     assert len(set(counts)) == 1
 
 
