@@ -21,8 +21,6 @@ Recorded in 2026-11 by ``python cluster_mnist.py --data-dir DIR``::
          reconstructions from ten numbers.
 """
 
-# sphinx_gallery_thumbnail_path = 'images/cluster_mnist.png'
-
 # %%
 # The images
 # ----------
@@ -45,6 +43,8 @@ from sklearn.pipeline import make_pipeline
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import ClusterProfileDisplay, ReconstructionDisplay
+
+# sphinx_gallery_thumbnail_path = 'images/cluster_mnist.png'
 
 parser = argparse.ArgumentParser(description="Cluster a part of MNIST with and without a deep autoencoder.")
 parser.add_argument("--data-dir", type=Path, help="folder with mnist.npz; without it scikit-learn fetches the images")

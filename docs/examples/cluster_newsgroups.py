@@ -38,8 +38,6 @@ Recorded in 2026-11 by ``python cluster_newsgroups.py --data-dir DIR``::
    :alt: For each of 20 clusters the five terms that set it apart from the other messages most.
 """
 
-# sphinx_gallery_thumbnail_path = 'images/cluster_newsgroups.png'
-
 # %%
 # The messages
 # ------------
@@ -68,6 +66,8 @@ from sklearn.preprocessing import FunctionTransformer
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import ClusterProfileDisplay
+
+# sphinx_gallery_thumbnail_path = 'images/cluster_newsgroups.png'
 
 parser = argparse.ArgumentParser(description="Cluster 20 Newsgroups with and without an autoencoder.")
 parser.add_argument("--data-dir", type=Path, help="folder with newsgroups20.npz; without it scikit-learn fetches them")

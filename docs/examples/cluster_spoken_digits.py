@@ -22,8 +22,6 @@ Recorded in 2026-11 by ``python cluster_spoken_digits.py --data-dir DIR``::
          reconstructions from the code.
 """
 
-# sphinx_gallery_thumbnail_path = 'images/cluster_spoken_digits.png'
-
 # %%
 # The recordings
 # --------------
@@ -47,6 +45,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import ClusterProfileDisplay, ReconstructionDisplay
+
+# sphinx_gallery_thumbnail_path = 'images/cluster_spoken_digits.png'
 
 RATE = 8000
 N_BANDS, N_TIMES = 32, 24
