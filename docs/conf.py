@@ -65,6 +65,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "capture_repr": (),
+    "remove_config_comments": True,
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 1e9,

@@ -114,8 +114,9 @@ class FittingMixin:
         vars(self).update(attributes)
         self.loss_, self.mean_activation_ = np.nan, np.full(self.n_components, np.nan)
         try:
-            self.loss_ = trainer.loss(theta)
-            self.mean_activation_, variance = data.code_moments(*self._encoder_layers)
+            with explained_overflow(data, self._make_options()):
+                self.loss_ = trainer.loss(theta)
+                self.mean_activation_, variance = data.code_moments(*self._encoder_layers)
         except KeyboardInterrupt:
             return False
         warn_if_collapsed(data, variance, rho=self.rho, beta=self.beta, lam=self.lam)

@@ -19,8 +19,7 @@ from ._objectives import (
 from ._record import TERMS as AUTOENCODER_TERMS
 from ._rows import shuffled_batches
 from ._solvers import AdamState, NotFiniteError, adam, minimize
-from ._training import option
-from ._validation import total_variance
+from ._validation import option, total_variance
 
 # The terms of J.
 TERMS = (*AUTOENCODER_TERMS, "clustering")

@@ -9,7 +9,11 @@ from ._base import AutoencoderMixin
 
 
 def flat_steps(estimator, prefix=""):
-    """(name, estimator) of every step, nested pipelines opened up and their names joined by ``__``."""
+    """(name, estimator) of every step, nested pipelines opened up and their names joined by ``__``.
+
+    A fitted search stands for its best estimator.
+    """
+    estimator = getattr(estimator, "best_estimator_", estimator)
     if not isinstance(estimator, Pipeline):
         return [(prefix, estimator)]
     return [
@@ -26,7 +30,7 @@ def labels_and_space(estimator, X, space):
     if not hasattr(clusterer, "fit_predict"):
         raise ValueError(
             f"A clusterer, or a pipeline that ends in one, is needed, but got {type(clusterer).__name__}, which "
-            "has no fit_predict. Of a search, pass its best_estimator_."
+            "has no fit_predict."
         )
     is_joint = isinstance(clusterer, AutoencoderMixin)
     n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
@@ -71,7 +75,7 @@ def split_at_autoencoder(estimator):
             return steps[:n_before], step
     raise ValueError(
         f"A fitted autoencoder, or a pipeline with one, is needed, but {type(estimator).__name__} has none among its "
-        "steps. Of a search, pass its best_estimator_."
+        "steps."
     )
 
 

@@ -5,11 +5,12 @@ depends on the number of threads makes a result depend on n_jobs. So BLAS is hel
 threads of our own, and their results come back in the order of the blocks.
 """
 
+import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 
 import numpy as np
 from threadpoolctl import OpenBLASController, ThreadpoolController
@@ -31,13 +32,13 @@ class Workers:
     Parameters
     ----------
     n_threads : int
-    executor : concurrent.futures.Executor or None
-        Has ``n_threads - 1`` threads; None for one thread.
+    tasks : queue.SimpleQueue or None
+        Functions that are put there are called by ``n_threads - 1`` threads; None for one thread.
     """
 
-    def __init__(self, n_threads, executor=None):
+    def __init__(self, n_threads, tasks=None):
         self.n_threads = n_threads
-        self._executor = executor
+        self._tasks = tasks
 
     def map(self, function, items):
         """Generate ``function(item)`` in the order of the list items, few of them waiting in memory at any time."""
@@ -50,40 +51,51 @@ class Workers:
         if self.n_threads == 1 or len(items) == 1:
             yield from map(compute, items)
             return
-        # Whoever is free, a thread or the caller that waits for a result, takes the next item.
-        waiting, open_items, helpers = deque(), deque(), deque()
+        # Whoever is free, a thread or the caller that waits for a result, takes the next item. SimpleQueue is in C: an
+        # interrupt of the caller leaves no lock held, as it may in `concurrent.futures`.
+        results, open_items, ended = deque(), deque(), SimpleQueue()
+        n_helpers = 0
 
-        def compute_next():
+        def compute_next(caught=Exception):
             try:
-                future, item = open_items.popleft()
+                result, item = open_items.popleft()
             except IndexError:
                 return
             try:
-                future.set_result(compute(item))
-            except Exception as error:
-                future.set_exception(error)
+                result.put((compute(item), None))
+            except caught as error:
+                result.put((None, error))
+
+        def help_out():
+            try:
+                compute_next(BaseException)
+            finally:
+                ended.put(None)
 
         def collect():
-            first = waiting.popleft()
-            while open_items and not first.done():
+            first = results.popleft()
+            while open_items and first.empty():
                 compute_next()
-            return first.result()
+            value, error = first.get()
+            if error is not None:
+                raise error
+            return value
 
         try:
             for item in items:
-                waiting.append(Future())
-                open_items.append((waiting[-1], item))
-                helpers.append(self._executor.submit(compute_next))
-                while helpers and helpers[0].done():
-                    helpers.popleft()
-                if len(waiting) > _N_WAITING * self.n_threads:
+                results.append(SimpleQueue())
+                open_items.append((results[-1], item))
+                self._tasks.put(help_out)
+                n_helpers += 1
+                if len(results) > _N_WAITING * self.n_threads:
                     yield collect()
-            while waiting:
+            while results:
                 yield collect()
         finally:
             # After an error or an interrupt no thread may go on behind the caller's back.
             open_items.clear()
-            wait(helpers)
+            for _ in range(n_helpers):
+                ended.get()
 
 
 @contextmanager
@@ -98,10 +110,34 @@ def workers():
             yield Workers(1)
         else:
             # A BLAS built on OpenMP has a limit for every thread.
-            with ThreadPoolExecutor(n_threads - 1, "skdeepcluster", _limit_blas) as executor:
-                yield Workers(n_threads, executor)
+            with _helpers(n_threads - 1) as tasks:
+                yield Workers(n_threads, tasks)
     finally:
         _release_blas()
+
+
+@contextmanager
+def _helpers(n_threads):
+    """A queue of functions that as many threads call."""
+    tasks = SimpleQueue()
+
+    def work():
+        _limit_blas()
+        for task in iter(tasks.get, None):
+            task()
+
+    threads = [Thread(target=work, name=f"skdeepcluster_{i}", daemon=True) for i in range(n_threads)]
+    try:
+        for thread in threads:
+            thread.start()
+        yield tasks
+    finally:
+        for _ in threads:
+            tasks.put(None)
+        for thread in threads:
+            # An interrupt may have come before it was started.
+            if thread.ident is not None:
+                thread.join()
 
 
 @contextmanager
@@ -155,3 +191,17 @@ def _forget_owner():
     """Newer threadpoolctl lets only the thread that set a limit change it: make it forget which one that was."""
     if hasattr(OpenBLASController, "clear_controlling_thread"):
         OpenBLASController.clear_controlling_thread(force=True)
+
+
+def _start_anew():
+    """In a forked process, the threads that held the lock or BLAS are not there to let go."""
+    global _lock, _n_holders, _limits
+    _lock = Lock()
+    if _n_holders > 0:
+        _forget_owner()
+        _limits.restore_original_limits()
+        _n_holders, _limits = 0, None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)

@@ -9,19 +9,14 @@ import numpy as np
 
 from ._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 from ._parameters import ParameterLayout
-from ._solvers import AdamState, LBFGSState, lbfgs, minimize
+from ._solvers import AdamState, LBFGSState, NotFiniteError, lbfgs, minimize
+from ._validation import option
 
 # What max_iter=None means.
 _MAX_ITER = {"lbfgs": 300, "adam": 20}
 
 # solver="auto" starts with Adam from so many rows and code units on, for so many epochs; deep stacks stay with it.
 _AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
-
-
-def option(estimator, name):
-    """A parameter of an estimator. NumPy's integers, which overflow, become Python's."""
-    value = getattr(estimator, name)
-    return int(value) if isinstance(value, np.integer) else value
 
 
 @dataclass(frozen=True)
@@ -185,7 +180,10 @@ class Trainer:
 
     def loss(self, theta):
         """J of all rows, exactly."""
-        return float(np.sum(self._data.full_batch(self._whole).terms(theta)))
+        value = float(np.sum(self._data.full_batch(self._whole).terms(theta)))
+        if not np.isfinite(value):
+            raise NotFiniteError("value not finite after the last step")
+        return value
 
     def _lbfgs(self, stage, theta, state):
         """L-BFGS on the layers that are not projected out."""

@@ -34,6 +34,12 @@ def canonical_data(estimator, X, dtype, *, reset):
     return X
 
 
+def option(estimator, name):
+    """A parameter of an estimator. NumPy's integers, which overflow, become Python's."""
+    value = getattr(estimator, name)
+    return int(value) if isinstance(value, np.integer) else value
+
+
 def effective_rows(X, sample_weight):
     """The rows of positive weight, and their weights scaled to mean 1; all rows and None for None."""
     if sample_weight is None:
@@ -161,7 +167,9 @@ def finite_outputs(compute, X, what):
     """What compute() returns, a number or an array made of X; a ValueError if it is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = compute()
-    if not np.isfinite(outputs).all():
+        total = np.sum(outputs)
+    # All at once need memory, so only if there is reason to.
+    if not np.isfinite(total) and not np.isfinite(outputs).all():
         # The maximum of a sparse matrix would put its entries in order.
         largest = np.abs(X.data if issparse(X) else X).max()
         raise ValueError(
@@ -212,6 +220,7 @@ def _warn_if_far_from_standardised(mean_squares, sparse):
     warnings.warn(
         f"X is far from standardised: the mean square of its features is {mean_squares.mean():.3g} on average "
         f"and {mean_squares.max():.3g} at most (1 after standardisation), so that rho, beta and lam do not "
-        f"have their usual effect. Put sklearn.preprocessing.{scaler} before the autoencoder.",
+        f"have their usual effect. Put sklearn.preprocessing.{scaler} before the autoencoder, or before those of its "
+        "features that are numbers: columns of categories and of TF-IDF are smaller by nature, and may stay so.",
         InputScaleWarning,
     )

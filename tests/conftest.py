@@ -76,3 +76,14 @@ def client():
 
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         yield client
+
+
+@pytest.fixture
+def agg():
+    """Figures that no window shows, and that are closed."""
+    import matplotlib.pyplot as plt
+
+    plt.close("all")  # those of others: to switch with open figures is deprecated
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")

@@ -11,12 +11,13 @@ from sklearn.base import clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.metrics import davies_bouldin_score, silhouette_score
+from sklearn.metrics import davies_bouldin_score, mutual_info_score, silhouette_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._pipelines import flat_steps
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 from skdeepcluster.metrics import (
     calinski_harabasz_scorer,
@@ -28,6 +29,7 @@ from skdeepcluster.metrics import (
     silhouette_scorer,
 )
 from skdeepcluster.metrics._neighbors import neighbor_information
+from skdeepcluster.model_selection import ClusteringSearch
 
 X4 = np.array([[0.0], [1.0], [10.0], [11.0]])
 PAIRS = [0, 0, 1, 1]
@@ -103,7 +105,7 @@ def test_reports_turn_into_pandas_rows():
         (X4, [0, 1, 2, 3], 4, 0, "as many clusters as rows"),
         (X4, [0, 1, -1, -1], 2, 2, "as many clusters as rows"),
         (X4[:1], [0], 1, 0, "only one cluster"),
-        (np.ones((4, 2)), PAIRS, 2, 0, "all rows are the same point; look at the data"),
+        (np.tile([1.0, 5.0], (4, 1)), PAIRS, 2, 0, "all rows are the same point; look at the data"),
     ],
 )
 def test_degenerate_partitions_give_nan_and_one_warning(X, labels, n_clusters, n_noise, reason):
@@ -166,12 +168,13 @@ def test_the_information_of_independent_neighbours_is_not_negative():
 
 
 def test_the_information_of_many_clusters_takes_no_table_of_all_pairs(rng):
-    codes = rng.permutation(4000) % 3000
+    codes, neighbors = rng.permutation(4000) % 3000, rng.randint(4000, size=(4000, 3))
     tracemalloc.start()
-    neighbor_information(rng.randint(4000, size=(4000, 3)), codes)
+    information = neighbor_information(neighbors, codes)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3000**2
+    assert_allclose(information, mutual_info_score(np.repeat(codes, 3), codes[neighbors].ravel()), rtol=1e-12)
 
 
 def test_sample_is_for_scores_of_quadratic_cost(digits):
@@ -331,13 +334,23 @@ def test_an_autoencoder_inside_another_step_needs_a_named_space(digits):
     [
         (make_autoencoder(), "SparseAutoencoderTransformer"),
         (make_pipeline(StandardScaler(), make_autoencoder()), "SparseAutoencoderTransformer"),
-        (GridSearchCV(KMeans(n_init=1), {"n_clusters": [2]}, cv=2), "GridSearchCV"),
     ],
 )
 def test_an_estimator_that_does_not_end_in_a_clusterer_is_an_error(digits, model, name):
     X, _ = digits
     with pytest.raises(ValueError, match=f"A clusterer.* is needed, but got {name}, which has no fit_predict"):
         silhouette_scorer(model.fit(X), X)
+
+
+@pytest.mark.parametrize("search", [GridSearchCV, ClusteringSearch])
+def test_a_fitted_search_stands_for_its_best_estimator(digits, search):
+    X, _ = digits
+    model = make_pipeline(StandardScaler(), KMeans(n_init=1, random_state=0))
+    fitted = search(model, {"kmeans__n_clusters": [3, 4]}).fit(X)
+    nested = make_pipeline(StandardScaler(), fitted).fit(X)
+    assert [name for name, _ in flat_steps(nested)][1:] == [f"{nested.steps[1][0]}__{name}" for name, _ in model.steps]
+    scorer = make_clustering_scorer("silhouette")
+    assert scorer(fitted, X) == scorer(fitted.best_estimator_, X)
 
 
 def test_an_unknown_space_is_an_error_that_lists_the_steps():

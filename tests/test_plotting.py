@@ -3,6 +3,7 @@ import sys
 import warnings
 from itertools import pairwise
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,17 +36,10 @@ from skdeepcluster.plotting import (
 from skdeepcluster.plotting._profile import effect_sizes
 from skdeepcluster.plotting._style import tile
 
-plt = pytest.importorskip("matplotlib.pyplot")
-
 QUICK = {"max_iter": 15, "tol": 0.1, "random_state": 0}
 
 
-@pytest.fixture(autouse=True)
-def agg():
-    """Figures that no window shows, and that are closed."""
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("agg")
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import warnings
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from _properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases
@@ -15,8 +16,6 @@ from sklearn.preprocessing import StandardScaler
 from skdeepcluster import SparseAutoencoderTransformer, plotting
 from skdeepcluster.model_selection import ClusteringSearch
 
-plt = pytest.importorskip("matplotlib.pyplot")
-
 GOOD = np.random.RandomState(0).normal(size=(20, 4))
 NAMES = (None, ["a", "b", "c", "d"], ["a", "$b", 3, None], ["$x^$"] * 4, ["a"], "abcd", np.arange(4))
 SHAPES = (None, (2, 2), (1, 4), (4, 1, 1), (2, 3), (0, 4), (-2, -2), (2.0, 2.0), "22")
@@ -29,12 +28,7 @@ OF_PROFILES = {"image_shape": SHAPES, "feature_names": NAMES, "n_shown": (1, 3),
 TRANSFORMERS = {"transformer": (None, PCA(2), PCA(1), StandardScaler())}
 
 
-@pytest.fixture(autouse=True)
-def agg():
-    """Figures that no window shows, and that are closed."""
-    plt.switch_backend("Agg")
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("agg")
 
 
 @pytest.fixture(scope="module")

@@ -90,7 +90,7 @@ def test_the_last_of_several_at_a_time_gives_the_threads_back():
     assert seen == ["first"]
 
 
-def test_one_thread_needs_no_executor():
+def test_one_thread_needs_no_others():
     assert list(Workers(1).map(str, [1, 2])) == ["1", "2"]
 
 

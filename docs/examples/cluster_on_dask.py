@@ -3,9 +3,41 @@ Clustering on a Dask cluster
 ============================
 
 The pipeline of a table that does not fit one machine: standardise, train the autoencoder, cluster its code, judge the
-partition. Nothing but sums, the code of a sample and the centres of clusters comes to this process. Here the cluster
+partition. Nothing but sums, a sample of the rows and the centres of clusters comes to this process. Here the cluster
 is two processes of this machine, and the table is drawn chunk by chunk where it is needed; on a real one, give `Client`
 the address of the scheduler and read the table with `dask.array` or `dask.dataframe`.
+
+Recorded in 2026-11 by ``python cluster_on_dask.py``::
+
+    J = 3.2597 after 16 iterations, score -0.1191
+    rows of the clusters: [25090 24897 24891 24981 25203 24896 25027 25015]
+
+    KMeans on the code:
+    n_clusters                     8
+    n_noise                        0
+    silhouette                0.3593
+    calinski_harabasz      1097.9901
+    davies_bouldin            1.1727
+    neighbor_information      2.0789
+    accuracy                  1.0000
+    nmi                       1.0000
+    ari                       1.0000
+
+    KMeans on the standardised table:
+    n_clusters                     8
+    n_noise                        0
+    silhouette                0.3593
+    calinski_harabasz      1097.9901
+    davies_bouldin            1.1727
+    neighbor_information      2.0789
+    accuracy                  1.0000
+    nmi                       1.0000
+    ari                       1.0000
+
+    the first rows again: [3 7 5 2 5 7 6 5 4 7]
+
+The clusters of this table lie far apart, so that KMeans finds all of them without the autoencoder as well: the example
+shows the way, and no gain.
 """
 
 import argparse
@@ -44,6 +76,15 @@ def partial_fit(kmeans, code):
     return deepcopy(kmeans).partial_fit(code)
 
 
+def fit_kmeans(data):
+    """KMeans for a distributed table, and the labels of its rows: it goes from chunk to chunk on the workers."""
+    kmeans = MiniBatchKMeans(N_CLUSTERS, n_init=10, random_state=0)
+    for chunk in data.to_delayed().ravel():
+        kmeans = delayed(partial_fit)(kmeans, chunk)
+    kmeans = kmeans.compute()
+    return kmeans, data.map_blocks(kmeans.predict, drop_axis=1, dtype=np.int32)
+
+
 def main(n_rows):
     # The table.
     chunks = (n_rows // 20,) * 20
@@ -58,22 +99,21 @@ def main(n_rows):
     autoencoder = DaskSparseAutoencoderTransformer(16, max_iter=30, tol=0.01, random_state=0).fit(X)
     print(f"J = {autoencoder.loss_:.4f} after {autoencoder.n_iter_} iterations, score {autoencoder.score(X):.4f}")
 
-    # Cluster the code: a KMeans goes from chunk to chunk on the workers.
+    # Cluster the code, and the table itself to compare.
     code = autoencoder.transform(X)
-    kmeans = MiniBatchKMeans(N_CLUSTERS, n_init=10, random_state=0)
-    for chunk in code.to_delayed().ravel():
-        kmeans = delayed(partial_fit)(kmeans, chunk)
-    kmeans = kmeans.compute()
-    labels = code.map_blocks(kmeans.predict, drop_axis=1, dtype=np.int32)
+    kmeans, labels = fit_kmeans(code)
+    _, labels_of_table = fit_kmeans(X)
 
     # Judge a sample, and count all.
     sample = np.sort(np.random.default_rng(0).choice(len(X), min(len(X), 5000), replace=False))
-    X_sample, code_sample, labels_sample, truth_sample = compute(X[sample], code[sample], labels[sample], truth[sample])
+    X_sample, truth_sample, *sample_labels = compute(*(rows[sample] for rows in (X, truth, labels, labels_of_table)))
     print("rows of the clusters:", da.bincount(labels, minlength=N_CLUSTERS).compute())
-    print(clustering_report(code_sample, labels_sample, y_true=truth_sample))
+    for name, found in zip(("code", "standardised table"), sample_labels):
+        print(f"\nKMeans on the {name}:")
+        print(clustering_report(X_sample, found, y_true=truth_sample))
 
     # A new table in memory needs no cluster.
-    print("the first rows again:", kmeans.predict(autoencoder.to_local().transform(X_sample[:10])))
+    print("\nthe first rows again:", kmeans.predict(autoencoder.to_local().transform(X_sample[:10])))
 
 
 if __name__ == "__main__":

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import load_digits
-from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_report
 from skdeepcluster.model_selection import estimate_eps
+from skdeepcluster.plotting import ClusterEmbeddingDisplay, KDistanceDisplay, SilhouetteDisplay
 
 parser = argparse.ArgumentParser(description="Cluster the digits with and without a sparse autoencoder.")
 parser.add_argument("--output", default="cluster_digits.png", help="file of the figure")
@@ -101,21 +101,24 @@ print(f"\nThe clusters of the first ten images: {pipeline.predict(X[:10])}")
 # %%
 # Pictures
 # --------
-figure, (curve_axes, score_axes, code_axes) = plt.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
+# The curve on which eps was chosen, the agreement of all partitions with the true digits, and the clusters of KMeans on
+# the code: where they lie, and how well each row lies in its cluster, measured in the scaled pixels.
+figure, ((curve_axes, score_axes), (code_axes, silhouette_axes)) = plt.subplots(
+    2, 2, figsize=(10, 9), layout="constrained"
+)
 
-curve = curves["code"]
-curve_axes.plot(curve)
-curve_axes.plot(QUANTILES * len(curve), np.quantile(curve, QUANTILES), "o", color="C0", label="tried")
-curve_axes.axhline(eps["code"], color="C1", linestyle="--", label=f"chosen: eps = {eps['code']:.2f}")
-curve_axes.set(title="Choosing eps on the code", xlabel="rows, sorted", ylabel=f"distance to neighbour {MIN_SAMPLES}")
-curve_axes.legend()
+KDistanceDisplay.from_data(spaces["code"], MIN_SAMPLES, eps=eps["code"], ax=curve_axes)
+curve_axes.set_title("Choosing eps on the code")
 
-table["nmi"].astype(float).unstack("features")[list(spaces)].plot.bar(ax=score_axes, rot=0)
+table["nmi"].astype(float).unstack("features")[list(spaces)].plot.bar(ax=score_axes, rot=10)
 score_axes.set(title="Agreement with the true digits", xlabel="", ylabel="normalised mutual information")
+score_axes.legend(loc="lower right")
 
-code_in_2d = PCA(2).fit_transform(spaces["code"])
-code_axes.scatter(*code_in_2d.T, c=pipeline[-1].labels_, cmap="tab10", s=6)
-code_axes.set(title="Clusters of KMeans in the code (PCA)", xticks=[], yticks=[])
+ClusterEmbeddingDisplay.from_estimator(pipeline, X, ax=code_axes)
+code_axes.set_title("Clusters of KMeans in the code")
+
+SilhouetteDisplay.from_estimator(pipeline, X, ax=silhouette_axes)
+silhouette_axes.set_title("Their silhouettes in the scaled pixels", pad=28)
 
 figure.savefig(output, dpi=100)
 print(f"\nFigure saved to {output}")

@@ -27,12 +27,18 @@ def soft_assignments(Z, centers, alpha):
     ----------
     J. Xie, R. Girshick, A. Farhadi, "Unsupervised deep embedding for clustering analysis", 2016, equation 1.
     """
-    log_Q, log_kernel = _log_assignments(Z, centers, alpha)
+    log_Q, log_kernel = _log_assignments(*_from_the_middle(Z, centers), alpha)
     return np.exp(log_Q), np.exp(log_kernel)
 
 
+def _from_the_middle(Z, centers):
+    """Z and the centres in float64, seen from the mean of the centres: products cancel less near the origin."""
+    centers = centers.astype(np.float64, copy=False)
+    middle = centers.mean(axis=0)
+    return Z - middle, centers - middle
+
+
 def _log_assignments(Z, centers, alpha):
-    Z, centers = Z.astype(np.float64, copy=False), centers.astype(np.float64, copy=False)
     squares = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis] + np.einsum("ij,ij->i", centers, centers)
     squares -= 2 * (Z @ centers.T)
     log_kernel = -np.log1p(np.maximum(squares, 0, out=squares) / alpha)
@@ -87,6 +93,7 @@ def clustering_divergence(Z, centers, P, alpha, sample_weight=None):
     ----------
     Xie et al., 2016, equations 2, 4 and 5.
     """
+    Z, centers = _from_the_middle(Z, centers)
     log_Q, log_kernel = _log_assignments(Z, centers, alpha)
     # q may be too small for a float where p is not.
     divergences = xlogy(P, P) - P * log_Q

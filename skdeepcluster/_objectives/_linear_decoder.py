@@ -178,6 +178,8 @@ class LinearDecoderObjective:
         signal_coef = W_transposed.T @ W_transposed
         x_variance = x_squares / n - x_mean @ x_mean
         error = x_variance - 2 * inner_product(T_transposed, W_transposed) + inner_product(S, signal_coef) + e @ e
+        # Of a perfect reconstruction there are rounding errors of both signs.
+        error = np.maximum(error, 0.0)
         share = n / n_rows
         if self.projected:
             gradients = None, None
@@ -264,5 +266,5 @@ class LinearDecoderObjective:
         return propagate(no_input, coefs, intercepts, self.network.activations[:-1])[-1][0]
 
     def _ridge(self, trace, dtype):
-        """lam, or what keeps S + lam I regular if that is more."""
-        return max(self.lam, _SMALLEST_RIDGE[dtype] * trace, np.finfo(np.float64).tiny)
+        """lam, or what keeps S + lam I regular, and its inverse finite, if that is more."""
+        return max(self.lam, _SMALLEST_RIDGE[dtype] * trace, np.finfo(dtype).tiny)

@@ -4,8 +4,12 @@ import numpy as np
 
 from ._block import weigh_rows
 
-# Nearest that a mean activation may come to 0 or 1: log and 1 / rho_hat stay finite for saturated units.
-_RHO_HAT_MARGIN = 1e-15
+# Nearest that a mean activation may come to 0 or 1: log and 1 / rho_hat stay finite for saturated units. About 1e-15,
+# and as far from 1 as from 0 in working precision.
+_RHO_HAT_MARGIN = 2.0**-50
+
+# Numbers that differ by less than this share of themselves have the digits of their logarithms in their difference.
+_NEAR = 0.1
 
 # Products that are added up in the precision of the data before float64 takes over.
 _RUN = 1024
@@ -56,7 +60,7 @@ def kl_divergence(rho, rho_hat):
     rho : float in (0, 1)
         Target mean activation.
     rho_hat : ndarray of shape (n_units,), float64
-        Mean activations; held 1e-15 away from 0 and 1.
+        Mean activations; held 2^-50 away from 0 and 1.
 
     Returns
     -------
@@ -66,5 +70,13 @@ def kl_divergence(rho, rho_hat):
         -rho / rho_hat_j + (1 - rho) / (1 - rho_hat_j).
     """
     r = np.clip(rho_hat, _RHO_HAT_MARGIN, 1 - _RHO_HAT_MARGIN)
-    value = np.sum(rho * np.log(rho / r) + (1 - rho) * np.log((1 - rho) / (1 - r)))
-    return value, -rho / r + (1 - rho) / (1 - r)
+    d = r - rho
+    # A large beta multiplies what the two logarithms, of opposite sign, leave of each other.
+    value = np.sum(rho * _log_ratio(rho, r, d) + (1 - rho) * _log_ratio(1 - rho, 1 - r, -d))
+    return value, d / (r * (1 - r))
+
+
+def _log_ratio(p, q, difference):
+    """log(p / q), given the difference q - p."""
+    is_near = np.abs(difference) < _NEAR * p
+    return np.where(is_near, -np.log1p(np.where(is_near, difference, 0.0) / p), np.log(p / q))

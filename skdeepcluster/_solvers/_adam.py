@@ -53,7 +53,7 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
     Raises
     ------
     NotFiniteError
-        If a value is not finite.
+        If a value is not finite, or the square of a gradient.
 
     References
     ----------
@@ -68,6 +68,9 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
             terms_of_batches.append(terms)
             state = state._replace(n_steps=state.n_steps + 1)
             _step(state, pieces, step_size(state.n_steps - 1), map_)
+        # With an infinite square every further step is zero, and all looks well.
+        if not np.isfinite(state.square.max()):
+            raise NotFiniteError(f"square of the gradient not finite by step {state.n_steps} of Adam")
         yield state, np.mean(terms_of_batches, axis=0)
 
 

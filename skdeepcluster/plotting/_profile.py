@@ -231,8 +231,10 @@ class ClusterProfileDisplay:
             n_columns = 1 if n_clusters <= 25 else 2
             self.ax_, self.axes_ = panels(ax, n_clusters, n_columns, (7.5, 0.4 + 0.2 * self.n_shown))
             self._draw_texts()
+        # Many panels are narrow.
+        word = "cluster " if n_clusters <= 12 else ""
         for ax, cluster, size in zip(self.axes_, self.clusters, self.sizes):
-            ax.set_title(f"cluster {cluster}: {size} rows", fontsize="medium", loc="left", parse_math=False)
+            ax.set_title(f"{word}{cluster}: {size} rows", fontsize="medium", loc="left", parse_math=False)
         self.figure_ = self.ax_.figure
         return self
 
