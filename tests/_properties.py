@@ -96,12 +96,14 @@ def attempt(function, *args, names=(), others=(), **kwargs):
 
 
 def is_deliberate(error, names):
-    """Whether an error was raised by a check: one of scikit-learn, or one of ours that names what is wrong."""
+    """Whether an error was raised by a check: one of scikit-learn, or one that names what is wrong."""
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if not frames[-1].startswith(_PACKAGE) and any(check in path for path in frames for check in _CHECKS):
+    own = [i for i, path in enumerate(frames) if path.startswith(_PACKAGE)]
+    after_own = frames[own[-1] + 1 :] if own else frames
+    if any(check in path for path in after_own for check in _CHECKS):
         return True
-    words = {"X", "Z", *names}
-    return frames[-1].startswith(_PACKAGE) and bool(words & {*re.findall(r"\w+", str(error))})
+    words = {*names} if after_own else {"X", "Z", *names}
+    return bool(words & {*re.findall(r"\w+", str(error))})
 
 
 def state_of(estimator):

@@ -1,5 +1,8 @@
 """What the displays share: matplotlib when it is needed, colours, panels, images side by side."""
 
+import math
+from numbers import Integral
+
 import numpy as np
 from scipy.sparse import issparse
 
@@ -92,8 +95,9 @@ def check_drawable(X, name):
 
 def check_image_shape(image_shape, n_features):
     """The shape as a tuple, (height, width) or (height, width, 3); an error if images of it have other features."""
-    shape = tuple(image_shape)
-    if len(shape) not in (2, 3) or shape[2:] not in ((), (3,)) or np.prod(shape) != n_features:
+    shape = tuple(np.atleast_1d(np.asarray(image_shape, dtype=object)).tolist())
+    are_sizes = len(shape) in (2, 3) and all(isinstance(size, Integral) and size > 0 for size in shape)
+    if not are_sizes or shape[2:] not in ((), (3,)) or math.prod(map(int, shape)) != n_features:
         raise ValueError(
             f"image_shape={image_shape!r} must be (height, width), or (height, width, 3) for colours, with a product "
             f"of {n_features}, the number of features."
