@@ -275,6 +275,8 @@ def test_a_float32_block_is_worked_in_float32(problem):
         block = objective.prepare(X.astype(np.float32))
         outputs = objective.forward(theta.astype(np.float32), block)
         assert {a.dtype for a in outputs} == {np.dtype(np.float32)}
+        shared = objective.combine(theta.astype(np.float32), objective.statistics(theta, block, outputs))
+        assert [per_unit.dtype for per_unit in shared.output_gradients.values()] == [np.float32]
 
 
 def test_mean_activations_are_weighted_means(problem):
