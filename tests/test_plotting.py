@@ -604,7 +604,9 @@ def test_rows_that_are_all_the_same_or_all_noise_have_a_picture(rng):
     assert not display.ax_.texts
 
 
-@pytest.mark.parametrize("shape", [(2.0, 2.0), (-2, -2), np.array(4), {}, "22", (4, 1, 1), ([2], 2), (np.int8(0), 4)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(2.0, 2.0), (-2, -2), np.array(4), {}, "22", (4, 1, 1), ([2], 2), (np.int8(0), 4)], ids=str
+)
 def test_image_shapes_that_are_none(rng, shape):
     X, labels = rng.normal(size=(20, 4)), np.arange(20) % 2
     with pytest.raises(ValueError, match="image_shape"):
