@@ -34,11 +34,9 @@ def labels_and_space(estimator, X, space):
         )
     is_joint = isinstance(clusterer, AutoencoderMixin)
     n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
-    Z = scored = X
-    for n_done, (_, step) in enumerate(features, start=1):
-        Z = step.transform(Z)
-        if n_done == n_before_space:
-            scored = Z
+    steps = [step for _, step in features]
+    scored = transform_by(steps[:n_before_space], X)
+    Z = transform_by(steps[n_before_space:], scored)
     if is_joint and space == "code":
         scored = clusterer.transform(Z)
     labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)

@@ -44,6 +44,7 @@ def cases(share=1, **strategies):
             CASES[test.__module__.removeprefix("test_properties_")] += 1
 
         n_cases = max(1, round(share * settings().max_examples))
+        # Fits are slow, tables large, and fixtures that tests share are not changed: these checks are not for us.
         checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
         return settings(max_examples=n_cases, suppress_health_check=checks)(given(**strategies)(counted))
 

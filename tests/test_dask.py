@@ -255,7 +255,7 @@ def test_held_out_rows_are_the_others(client, blobs):
 
 
 def test_callbacks(client, blobs, tmp_path):
-    pytest.importorskip("sklearn.callback")
+    pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
     recorder = Recorder()
     table = partitioned(blobs, 2)
     on_cluster().set_callbacks(recorder).fit(table)

@@ -232,7 +232,7 @@ def test_a_search_whose_fit_fails_keeps_its_results(X):
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_callback_that_raises_changes_nothing(X, name, error):
-    pytest.importorskip("sklearn.callback")
+    pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
     model = clone(MODELS[name]).fit(X)
     model.set_callbacks(Recorder(raise_at=1, error=error))
     before = dict(vars(model)), outcome(model, X)

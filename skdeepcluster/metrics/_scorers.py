@@ -17,7 +17,7 @@ class _ClusteringScorer:
     Parameters
     ----------
     estimator : estimator
-        Fitted clusterer, or fitted pipeline that ends in one.
+        Fitted clusterer, or fitted pipeline that ends in one. A fitted search stands for its best estimator.
     X : array-like of shape (n_samples, n_features)
         Data, as the estimator takes it.
     y : None

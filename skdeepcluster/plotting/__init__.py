@@ -1,14 +1,16 @@
 """Pictures of training, code, clusters and searches, in the manner of scikit-learn's displays.
 
 They need matplotlib: ``pip install "skdeepcluster[plot]"``. A display holds the arrays that it draws. ``plot`` draws
-them again, into the axes that it is given, and returns the display, which has ``ax_`` and ``figure_``.
+them again, into the axes that it is given, and returns the display, which has ``ax_`` and ``figure_``. A fitted search
+stands for its best estimator.
 """
 
-from ._clusters import ClusterEmbeddingDisplay, SilhouetteDisplay
+from ._clusters import ClusterEmbeddingDisplay
 from ._code import ActivationDisplay, CodeWeightsDisplay
 from ._profile import ClusterProfileDisplay
 from ._reconstruction import ReconstructionDisplay
 from ._selection import KDistanceDisplay, SearchDisplay
+from ._separation import SilhouetteDisplay
 from ._training import LossCurveDisplay
 
 __all__ = [

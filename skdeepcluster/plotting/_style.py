@@ -73,13 +73,14 @@ def legend_beside(ax):
     ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
 
 
+def cluster_color(i):
+    """Colour of the i-th cluster."""
+    return CLUSTER_COLORS[i % len(CLUSTER_COLORS)]
+
+
 def cluster_style(i):
     """Colour and marker of the i-th cluster."""
-    n_colors = len(CLUSTER_COLORS)
-    return {
-        "color": CLUSTER_COLORS[i % n_colors],
-        "marker": CLUSTER_MARKERS[i // n_colors % len(CLUSTER_MARKERS)],
-    }
+    return {"color": cluster_color(i), "marker": CLUSTER_MARKERS[i // len(CLUSTER_COLORS) % len(CLUSTER_MARKERS)]}
 
 
 def check_drawable(X, name):
@@ -125,16 +126,15 @@ def tile(images, n_columns):
     return tiles
 
 
-def show_images(ax, images, n_columns, vmin, vmax, cmap="gray"):
-    """Draw images side by side, values from vmin to vmax; returns the AxesImage."""
+def show_images(ax, images, n_columns, vmin, vmax):
+    """Draw images side by side, values from vmin to vmax."""
     tiles = (tile(np.asarray(images, dtype=np.float64), n_columns) - vmin) / (vmax - vmin if vmax > vmin else 1.0)
     if tiles.ndim == 3:
         # Colours know no masked value: white.
         tiles = np.where(np.isnan(tiles), 1.0, np.clip(tiles, 0, 1))
-    image = ax.imshow(np.ma.masked_invalid(tiles), cmap=cmap, vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(np.ma.masked_invalid(tiles), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-    return image
 
 
 def shortened(text, length):

@@ -1,0 +1,176 @@
+"""How well the clusters of a partition are separated."""
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils.validation import check_array
+
+from .._base import FLOAT_TYPES
+from .._pipelines import labels_and_space
+from ..metrics._internal import NOISE, SCORING_CONSTRAINTS, safely_scaled
+from ..metrics._report import check_labels
+from ..metrics._silhouette import silhouette_samples
+from ._style import INK, axes_or_new, cluster_color
+
+_SAMPLING = {name: SCORING_CONSTRAINTS[name] for name in ("sample_size", "random_state")}
+
+
+class SilhouetteDisplay:
+    """The silhouettes of all rows, cluster by cluster, with their mean.
+
+    Within a cluster they are sorted. Good clusters are wide to the right; rows left of 0 are nearer to another cluster
+    than to their own. The height of a cluster is its number of rows, but at least 0.6 of the mean, so that its
+    label can be read. Noise, label -1, is left out.
+
+    Parameters
+    ----------
+    silhouettes : ndarray of shape (n_samples,)
+        In [-1, 1].
+    labels : ndarray of shape (n_samples,)
+        Cluster of every row.
+
+    Attributes
+    ----------
+    ax_ : matplotlib.axes.Axes
+        Where it was drawn.
+    figure_ : matplotlib.figure.Figure
+        Its figure.
+
+    See Also
+    --------
+    skdeepcluster.metrics.clustering_report : The mean silhouette, and other scores.
+
+    References
+    ----------
+    P. J. Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", 1987.
+
+    Examples
+    --------
+    >>> from skdeepcluster.plotting import SilhouetteDisplay
+    >>> display = SilhouetteDisplay.from_predictions([[0.0], [1.0], [10.0], [11.0]], [0, 0, 1, 1])
+    >>> display.silhouettes.round(2)
+    array([0.9 , 0.89, 0.89, 0.9 ])
+    """
+
+    def __init__(self, *, silhouettes, labels):
+        self.silhouettes = silhouettes
+        self.labels = labels
+
+    @classmethod
+    @validate_params(
+        {
+            "estimator": [HasMethods("fit")],
+            "X": "no_validation",
+            "space": [str],
+            **_SAMPLING,
+            "ax": "no_validation",
+        },
+        prefer_skip_nested_validation=True,
+    )
+    def from_estimator(cls, estimator, X, *, space="input", sample_size=None, random_state=None, ax=None):
+        """Draw the silhouettes of the clusters that a fitted clusterer gives X.
+
+        Parameters
+        ----------
+        estimator : estimator
+            Fitted clusterer, or pipeline that ends in one. Without ``predict``, as DBSCAN is, a clone of it is fitted
+            to X.
+        X : array-like or sparse matrix of shape (n_samples, n_features)
+            Data, as the estimator takes it.
+        space : str, default="input"
+            Where distances are measured: "input" is what the autoencoder receives, "code" what the clusterer receives,
+            and the name of another step its output, as in `skdeepcluster.metrics.make_clustering_scorer`. Silhouettes
+            of different models can be compared in one space only, and a code that has nearly collapsed looks good in
+            its own.
+        sample_size : int, default=None
+            Number of rows to draw; None takes all.
+        random_state : int, RandomState instance or None, default=None
+            Draws them.
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        display : SilhouetteDisplay
+
+        Raises
+        ------
+        ValueError
+            If the estimator does not end in a clusterer, X is not what it takes, or it finds fewer than two clusters.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+        """
+        labels, Z = labels_and_space(estimator, X, space)
+        return cls.from_predictions(Z, labels, sample_size=sample_size, random_state=random_state, ax=ax)
+
+    @classmethod
+    @validate_params(
+        {"Z": ["array-like"], "labels": ["array-like"], **_SAMPLING, "ax": "no_validation"},
+        prefer_skip_nested_validation=True,
+    )
+    def from_predictions(cls, Z, labels, *, sample_size=None, random_state=None, ax=None):
+        """Draw the silhouettes of a partition.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_features)
+            The rows in the space to measure in.
+        labels : array-like of shape (n_samples,)
+            Cluster of every row; -1 is noise.
+        sample_size, random_state, ax
+            As in `from_estimator`.
+
+        Returns
+        -------
+        display : SilhouetteDisplay
+
+        Raises
+        ------
+        ValueError
+            If Z is not finite and two-dimensional, the lengths differ, or there are fewer than two clusters.
+        """
+        Z = check_array(Z, dtype=FLOAT_TYPES, input_name="Z")
+        labels = check_labels(labels, Z, "labels")
+        kept = np.flatnonzero(labels != NOISE)
+        if sample_size is not None and sample_size < len(kept):
+            kept = np.sort(check_random_state(random_state).permutation(kept)[:sample_size])
+        Z, labels = Z[kept], labels[kept]
+        if len(np.unique(labels)) < 2:
+            raise ValueError(
+                f"A silhouette needs at least 2 clusters, but the {len(labels)} rows to draw, without noise, have "
+                f"{len(np.unique(labels))}. Ask for more clusters, or a smaller eps."
+            )
+        return cls(silhouettes=silhouette_samples(safely_scaled(Z)[0], labels), labels=labels).plot(ax=ax)
+
+    def plot(self, *, ax=None):
+        """Draw the silhouettes.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            Where to draw; None makes a figure.
+
+        Returns
+        -------
+        self : SilhouetteDisplay
+            With the attributes that end in ``_``.
+        """
+        clusters, sizes = np.unique(self.labels, return_counts=True)
+        ax = axes_or_new(ax, (6.4, max(4.0, 0.3 * len(clusters))))
+        mean_size = len(self.labels) / len(clusters)
+        heights, gap = np.maximum(sizes, 0.6 * mean_size), 0.15 * mean_size
+        starts = np.cumsum([0, *(heights[:-1] + gap)])
+        for i, (cluster, start, height) in enumerate(zip(clusters, starts, heights)):
+            widths = np.sort(self.silhouettes[self.labels == cluster])[::-1]
+            # From row to row in steps, so that a cluster of one row is seen, too.
+            y = np.linspace(start, start + height, len(widths) + 1)
+            ax.fill_betweenx(y, 0, [*widths, widths[-1]], step="post", color=cluster_color(i))
+        ax.axvline(0, color=INK, linewidth=0.8)
+        mean = np.mean(self.silhouettes)
+        ax.axvline(mean, color=INK, linestyle="--", label=f"mean: {mean:.3f}")
+        ax.set_yticks(starts + heights / 2, [str(cluster) for cluster in clusters], parse_math=False)
+        ax.tick_params(axis="y", length=0, labelsize="small" if len(clusters) > 15 else None)
+        ax.set(xlabel="silhouette", ylabel="cluster", ylim=(starts[-1] + heights[-1] + gap, -gap))
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
