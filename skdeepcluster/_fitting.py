@@ -112,7 +112,7 @@ class FittingMixin:
         """Set the fitted attributes; whether all of them could be computed before the user interrupted."""
         vars(self).pop("validation_scores_", None)
         vars(self).update(attributes)
-        self.loss_, self.mean_activation_ = np.nan, np.full(self.n_components, np.nan)
+        self.loss_, self.mean_activation_ = np.nan, np.full(self._n_features_out, np.nan)
         try:
             with explained_overflow(data, self._make_options()):
                 self.loss_ = trainer.loss(theta)

@@ -333,7 +333,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         layers = slice(encoder._network.n_encoder_layers)
         code = outputs_of(X, encoder.coefs_[layers], encoder.intercepts_[layers], encoder._network.activations[layers])
         options = {"init": self.init, "n_init": self.n_init, "random_state": random_state}
-        return initial_clusters(code, sample_weight, self.n_clusters, **options)
+        return initial_clusters(code, sample_weight, int(self.n_clusters), **options)
 
     def _after_iteration(self, encoder, trainer, tasks, log, parameters):
         log("iteration", len(trainer.terms), trainer.terms[-1])

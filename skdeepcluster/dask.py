@@ -167,7 +167,7 @@ default=None
     def _reached(self, run):
         """Fitted attributes after the last iteration of a run."""
         theta = run.reached_theta if run.state.best_theta is None else run.state.best_theta
-        unknown = {"loss_": np.nan, "mean_activation_": np.full(self.n_components, np.nan)}
+        unknown = {"loss_": np.nan, "mean_activation_": np.full(self._n_features_out, np.nan)}
         names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
         return run.attributes(theta) | unknown | {name: getattr(self, name) for name in names}
 
@@ -228,7 +228,8 @@ default=None
         check_is_fitted(self)
         if not is_partitioned(X):
             return super().inverse_transform(X)
-        _check_columns(X, self.n_components, f"inverse_transform expects codes with n_components={self.n_components}")
+        expected = self._n_features_out
+        _check_columns(X, expected, f"inverse_transform expects codes with n_components={expected}")
         return _map_rows(X, self._decoder_layers)
 
     def score(self, X, y=None, sample_weight=None):

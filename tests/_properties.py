@@ -4,12 +4,12 @@ import pickle
 import re
 import traceback
 import warnings
-from collections import Counter
 from functools import wraps
 from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
+from _counts import COUNTS
 from hypothesis import HealthCheck, given, settings
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
@@ -28,7 +28,6 @@ OF_OTHERS = re.compile(r"X (has|does not have valid) feature names|invalid value
 # Where the clusterers and transformers are that users bring with them.
 ESTIMATORS_OF_USERS = ("sklearn/cluster/", "sklearn/preprocessing/", "sklearn/decomposition/")
 
-CASES = Counter()
 _PACKAGE = str(Path(exceptions.__file__).parent)
 # Where scikit-learn, as which we decide on errors, looks at what it is given.
 _CHECKS = ("sklearn/utils/", "sklearn/base.py", "sklearn/model_selection/", "sklearn/_config.py")
@@ -41,7 +40,7 @@ def cases(share=1, **strategies):
         @wraps(test)
         def counted(*args, **kwargs):
             test(*args, **kwargs)
-            CASES[test.__module__.removeprefix("test_properties_")] += 1
+            COUNTS["generated cases"][test.__module__.removeprefix("test_properties_")] += 1
 
         n_cases = max(1, round(share * settings().max_examples))
         # Fits are slow, tables large, and fixtures that tests share are not changed: these checks are not for us.

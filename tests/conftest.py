@@ -7,8 +7,8 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from _counts import COUNTS
 from _joint import ENCODER, QUICK
-from _properties import CASES
 from hypothesis import settings
 from sklearn.base import clone
 from sklearn.datasets import load_digits, make_blobs
@@ -28,10 +28,10 @@ settings.load_profile("ordinary")
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many generated cases were run, by subject."""
-    if CASES:
-        counts = ", ".join(f"{subject} {n}" for subject, n in sorted(CASES.items()))
-        terminalreporter.write_line(f"generated cases: {sum(CASES.values())} ({counts})")
+    """Say how many cases were generated, faults injected and so on, by subject."""
+    for what, counts in COUNTS.items():
+        subjects = ", ".join(f"{subject} {n}" for subject, n in sorted(counts.items()))
+        terminalreporter.write_line(f"{what}: {sum(counts.values())} ({subjects})")
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import zipfile
 import numpy as np
 import pytest
 import skops.io
+from _counts import COUNTS
 from hypothesis import settings
 from numpy.testing import assert_array_equal
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -81,7 +82,9 @@ def test_the_process_killed_while_writing_leaves_the_last_good_checkpoint(tmp_pa
             assert_array_equal(array, np.full(200_000, float(identity["i"])))
         n_unfinished += path.with_name(path.name + ".tmp").exists()
         last = identity["i"] + 1
-    print(f"killed {N_KILLS} times, {n_unfinished} times within a write")
+    COUNTS["processes killed while writing a checkpoint"].update(
+        {"within a write": n_unfinished, "between writes": N_KILLS - n_unfinished}
+    )
     # What a kill left is no obstacle, and it does not stay.
     path.with_name(path.name + ".tmp").write_bytes(b"half")
     write_checkpoint(path, state_of_a_run(), {})
@@ -94,6 +97,7 @@ def test_the_process_killed_while_writing_leaves_the_last_good_checkpoint(tmp_pa
 def test_every_truncation_is_a_clear_error(path):
     content = path.read_bytes()
     for n in [*range(0, len(content), 97), len(content) - 1]:
+        COUNTS["truncated checkpoint files"]["refused"] += 1
         path.write_bytes(content[:n])
         with pytest.raises(ValueError, match=r"fit\.checkpoint is not a checkpoint of skdeepcluster, or .* Delete it"):
             read_checkpoint(path)
@@ -119,6 +123,7 @@ def test_changed_bytes_are_a_clear_error_or_change_nothing(path):
             assert identity == expected[1]
             assert_array_equal(state.theta, expected[0].theta)
     assert n_errors > n_all / 2
+    COUNTS["changed checkpoint files"].update({"refused": n_errors, "read as before": n_all - n_errors})
 
 
 def rewritten(path, **changed):

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from _counts import COUNTS
 from _recorder import Recorder
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
@@ -56,6 +57,9 @@ MODELS = {
 def outcome(model, X):
     """What a fitted model does, to the last bit."""
     return [model.transform(X), *(model.predict_proba(X) if hasattr(model, "predict_proba") else ())]
+
+
+FAULTS = COUNTS["faults in the middle of a call"]
 
 
 def assert_as_before(model, before, X):
@@ -114,6 +118,7 @@ def test_a_fault_in_fit_changes_nothing(X, monkeypatch, name, error, n_calls):
                     vars(model).clear()
                     vars(model).update(before[0])
         assert_as_before(model, before, X)
+    FAULTS["in fit"] += n_faults
     if n_calls == 1:
         assert n_faults >= (3 if error is KeyboardInterrupt else 6)
     assert_array_equal(model.fit(X).transform(X), before[1][0])
@@ -143,6 +148,7 @@ def test_a_fault_in_partial_fit_changes_nothing_and_the_next_chunk_is_as_if_it_h
                 vars(model).clear()
                 vars(model).update(before)
         assert vars(model) == before
+    FAULTS["in partial_fit"] += n_faults
     assert n_faults >= 3
     assert_array_equal(model.partial_fit(X[:80]).coefs_[0], expected.coefs_[0])
 
@@ -175,6 +181,7 @@ def test_partial_fit_goes_on_after_a_bad_chunk(X, chunk):
     with pytest.raises(ValueError, match=r"[Nn]egative"):
         model.partial_fit(X, sample_weight=-np.ones(len(X)))
     assert_as_before(model, before, X)
+    FAULTS["bad chunks"] += 2
     model.partial_fit(X[100:])
     for W, V in zip(model.coefs_ + model.intercepts_, expected.coefs_ + expected.intercepts_):
         assert_array_equal(W, V)
@@ -199,6 +206,7 @@ def test_augment_that_raises_changes_nothing(X):
             fit(X)
         model.set_params(augment=None)
         assert_as_before(model, before, X)
+        FAULTS["in augment"] += 1
 
 
 @pytest.mark.parametrize("category", ["ConvergenceWarning", "CollapsedCodeWarning", "InputScaleWarning"])
@@ -212,6 +220,7 @@ def test_a_warning_turned_into_an_error_changes_nothing(X, category):
             model.fit(bad[category])
     assert type(raised.value).__name__ == category
     assert_as_before(model, before, X)
+    FAULTS["warnings as errors"] += 1
 
 
 def test_a_search_whose_fit_fails_keeps_its_results(X):
@@ -226,6 +235,7 @@ def test_a_search_whose_fit_fails_keeps_its_results(X):
         search.fit(X)
     search.set_params(estimator=before["estimator"], error_score=before["error_score"])
     assert vars(search) == before
+    FAULTS["in a search"] += 1
     assert_array_equal(search.predict(X), labels)
 
 
@@ -244,6 +254,7 @@ def test_a_callback_that_raises_changes_nothing(X, name, error):
         with pytest.raises(error):
             model.fit(X)
         assert_as_before(model, before, X)
+    FAULTS["in callbacks"] += 1
 
 
 def test_ctrl_c_in_partial_fit_changes_nothing(X):
@@ -263,5 +274,6 @@ def test_ctrl_c_in_partial_fit_changes_nothing(X):
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, previous)
             assert_as_before(model, before, X)
+            FAULTS["signals"] += 1
     finally:
         signal.signal(signal.SIGINT, handler)

@@ -587,6 +587,8 @@ def test_values_whose_squares_overflow_are_refused(rng):
         lambda: ClusterEmbeddingDisplay.from_predictions(X, labels),
         lambda: ClusterProfileDisplay.from_predictions(X, labels),
         lambda: ClusterProfileDisplay.from_predictions(X, labels, texts=["a"] * 20),
+        lambda: KDistanceDisplay.from_data(X),
+        lambda: KDistanceDisplay.from_data(X / 1e200, eps=1e200),
         lambda: ReconstructionDisplay.from_predictions(X, X + 1),
         lambda: ReconstructionDisplay.from_predictions(csr_array(X), X / 1e200),
     ):

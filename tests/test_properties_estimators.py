@@ -209,6 +209,23 @@ def test_integers_of_few_bits_are_numbers_as_others(solver):
     np.testing.assert_array_equal(joint.labels_, fitted(make_joint()).labels_)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("name", ["n_components", "hidden_layer_sizes", "max_iter", "batch_size", "n_iter_no_change"])
+def test_true_is_an_error_or_the_number_1(name, solver):
+    if name == "hidden_layer_sizes":
+        with pytest.raises(ValueError, match="hidden_layer_sizes=True must hold positive integers"):
+            fitted(make(solver=solver, hidden_layer_sizes=True))
+    else:
+        coefs = [fitted(make(**{"solver": solver, name: value})).coefs_[0] for value in (True, 1)]
+        np.testing.assert_array_equal(*coefs)
+
+
+@pytest.mark.parametrize("name", ["n_clusters", "update_interval", "max_iter", "batch_size", "n_init"])
+def test_true_is_the_number_1_to_joint_clustering(name):
+    labels = [fitted(make_joint(**{name: value})).predict_proba(GOOD) for value in (True, 1)]
+    np.testing.assert_array_equal(*labels)
+
+
 def test_n_iter_no_change_may_be_as_large_as_one_likes():
     assert fitted(make(n_iter_no_change=10**20)).n_iter_ == 3
 

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._pipelines import flat_steps, transform_by
 from ..model_selection import ClusteringSearch, estimate_eps
-from ._style import INK, LINE_COLORS, PALE, axes_or_new, legend_beside, panels, shortened
+from ._style import INK, LINE_COLORS, PALE, axes_or_new, check_drawable, legend_beside, panels, shortened
 
 # From this ratio of the largest to the smallest value on, the axis of a parameter is logarithmic.
 _LOG_RATIO = 8
@@ -295,13 +295,14 @@ class KDistanceDisplay:
         Raises
         ------
         ValueError
-            As `skdeepcluster.model_selection.estimate_eps`.
+            As `skdeepcluster.model_selection.estimate_eps`, and if the values are so large that no axis can show them.
         """
         return cls._of_curve(Z, min_samples, eps).plot(ax=ax)
 
     @classmethod
     def _of_curve(cls, Z, min_samples, eps):
         estimate = estimate_eps(Z, min_samples)
+        check_drawable(np.append(estimate.distances, 0.0 if eps is None else eps), "The curve of Z, or eps,")
         return cls(distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps)
 
     def plot(self, *, ax=None):

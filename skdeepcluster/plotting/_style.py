@@ -89,8 +89,8 @@ def check_drawable(X, name):
     largest = np.fmax.reduce(np.abs(values), axis=None, initial=0.0)
     if largest > 2.0 ** (np.finfo(values.dtype).maxexp // 2 - 8):
         raise ValueError(
-            f"{name} has values up to {largest:.3g}, too large for distances between rows. Divide it by a number, or "
-            "standardise it."
+            f"{name} has values up to {largest:.3g}, too large to be drawn: their squares overflow. Divide the data by "
+            "a number, or standardise it."
         )
 
 
