@@ -205,6 +205,8 @@ def test_a_sample_that_is_degenerate_warns():
         ({"labels": [0, 1]}, "inconsistent numbers of samples"),
         ({"labels": [[0, 1], [0, 1], [0, 1], [0, 1]]}, "1d array|y should be"),
         ({"labels": [0, 0, 1, np.nan]}, "labels contains NaN"),
+        ({"labels": [0.0, 0.0, 1.0, 2.5]}, r"labels must hold integers or names, .* but has 2\.5"),
+        ({"y_true": [0.0, 0.0, 1.0, 1e300]}, r"y_true must hold integers or names, .* but has 1e\+300"),
         ({"X": [[np.nan], [0], [1], [2]]}, "X contains NaN"),
         ({"y_true": [0, 1]}, "inconsistent numbers of samples"),
         ({"noise": "keep"}, "'noise' parameter"),

@@ -452,3 +452,15 @@ def test_a_code_that_hardly_varies_keeps_its_digits_in_float32(problem):
     value, gradient, _ = evaluate(projected, theta.astype(np.float64), X.astype(np.float32).astype(np.float64))
     assert_allclose(value_32, value, rtol=1e-3)
     assert relative_error(gradient_32, gradient) < 1e-2
+
+
+def test_layers_without_signals_have_a_gradient_of_zero(rng):
+    layout = make_objective().layout
+    inputs, deltas = rng.normal(size=(5, D)), rng.normal(size=(5, H))
+    sums = _gradients.gradient_sums(layout, _gradients.ErrorSignals(0.25, [inputs], [deltas]))
+    coefs, intercepts = layout.unpack(sums.gradient)
+    assert_allclose(coefs[0], inputs.T @ deltas)
+    assert_allclose(intercepts[0], deltas.sum(axis=0))
+    assert_array_equal(coefs[1], np.zeros((H, D)))
+    assert_array_equal(intercepts[1], np.zeros(D))
+    assert sums.loss == 0.25

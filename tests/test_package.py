@@ -11,7 +11,7 @@ import pytest
 import skdeepcluster
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "skdeepcluster"
+PACKAGE = Path(skdeepcluster.__file__).parent
 
 # Lowest first. A module imports only from layers below its own.
 LAYERS = [

@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 
+# Threads of the cluster draw random numbers while cases are drawn.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
+
 PARAMETERS = {
     "n_components": (1, 9),
     "hidden_layer_sizes": ((), 3),

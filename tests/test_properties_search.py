@@ -118,3 +118,10 @@ def test_estimates_follow_the_scale(scale):
 def test_distances_that_overflow_are_an_error():
     with pytest.raises(ValueError, match=r"Distances between rows of Z are not finite.* Divide Z"):
         estimate_eps([[1.7e308], [-1.7e308], [0.0], [1e308]], 3)
+
+
+def test_the_gap_needs_an_inertia():
+    Z = GOOD.copy()
+    Z[0, 0] = 1e300
+    with pytest.raises(ValueError, match=r"method='gap' .* is 0 for 2 clusters: .* Leave out rows far from all others"):
+        estimate_n_clusters(Z, k_range=range(2, 4), method="gap", random_state=0)

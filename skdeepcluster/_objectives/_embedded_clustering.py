@@ -48,9 +48,9 @@ class EmbeddedClusteringObjective:
         Weight of the clustering term.
     alpha : float > 0
         Degrees of freedom of q.
-    unit : float > 0, default=1.0
+    unit : float > 0
         s, the unit of distance in the code.
-    reconstructs : bool, default=True
+    reconstructs : bool
         Whether J_sparse counts (IDEC). Without it (DEC) the decoder has no gradient.
 
     Attributes
@@ -64,7 +64,7 @@ class EmbeddedClusteringObjective:
     al., "Unsupervised deep embedding for clustering analysis", 2016.
     """
 
-    def __init__(self, autoencoder, n_clusters, *, gamma, alpha, unit=1.0, reconstructs=True):
+    def __init__(self, autoencoder, n_clusters, *, gamma, alpha, unit, reconstructs):
         self.autoencoder = autoencoder
         self.network = autoencoder.network
         self.layout = autoencoder.layout

@@ -16,6 +16,11 @@ from ._internal import INTERNAL_METRICS, NOISE, SCORING_CONSTRAINTS, DegenerateP
 def check_labels(labels, Z, name):
     labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
     check_consistent_length(Z, labels)
+    if labels.dtype.kind == "f":
+        # Above 2^53 not every integer is a float.
+        is_code = (labels % 1 == 0) & (np.abs(labels) <= 2.0**53)
+        if not is_code.all():
+            raise ValueError(f"{name} must hold integers or names, one for each group, but has {labels[~is_code][0]}.")
     return labels
 
 
@@ -76,7 +81,8 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
     Raises
     ------
     ValueError
-        If an array has the wrong shape, lengths differ, X is not finite, or an option is out of range.
+        If an array has the wrong shape, lengths differ, X is not finite, labels are fractions, or an option is out of
+        range.
 
     Warns
     -----
@@ -142,7 +148,7 @@ def clustering_accuracy(y_true, y_pred):
     Raises
     ------
     ValueError
-        If an array is not one-dimensional, is empty, or the lengths differ.
+        If an array is not one-dimensional, is empty or holds fractions, or the lengths differ.
 
     References
     ----------

@@ -135,7 +135,8 @@ def estimate_n_clusters(Z, k_range=range(2, 11), *, method="silhouette", n_repea
     Raises
     ------
     ValueError
-        If Z is not finite and two-dimensional, or `k_range` is empty or has a number twice or out of range.
+        If Z is not finite and two-dimensional, or `k_range` is empty or has a number twice or out of range; with
+        ``method="gap"``, if rows within the clusters are so near to each other that their inertia is 0.
 
     References
     ----------
@@ -195,7 +196,13 @@ def _gaps(Z, k_range, n_repeats, random_state):
 
 
 def _log_inertia(Z, k, random_state):
-    return np.log(_kmeans(Z, k, random_state).inertia_)
+    inertia = _kmeans(Z, k, random_state).inertia_
+    if inertia == 0:
+        raise ValueError(
+            f"method='gap' takes the logarithm of the inertia, which is 0 for {k} clusters: beside its largest "
+            "distance, rows of Z coincide. Leave out rows far from all others, or take another method."
+        )
+    return np.log(inertia)
 
 
 def _stabilities(Z, k_range, n_repeats, random_state):
