@@ -196,7 +196,7 @@ default=None
         Raises
         ------
         ValueError
-            If X does not have the features seen in `fit`; when it is computed, if it is not finite.
+            If X does not have the features seen in `fit`; when it is computed, if it or its code is not finite.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
@@ -221,7 +221,7 @@ default=None
         Raises
         ------
         ValueError
-            If X does not have n_components columns; when it is computed, if it is not finite.
+            If X does not have n_components columns; when it is computed, if it or its reconstruction is not finite.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
@@ -252,7 +252,8 @@ default=None
         Raises
         ------
         ValueError
-            If X is not what `transform` accepts, a weight is negative or all are zero, or there is no cluster.
+            If X is not what `transform` accepts, a weight is negative or all are zero, the error is not finite, or
+            there is no cluster.
         skdeepcluster.exceptions.ClusterError
             If the cluster is lost.
         sklearn.exceptions.NotFittedError

@@ -297,6 +297,15 @@ def test_score(fitted, X, rng):
     assert_allclose(fitted.score(parts(X, 20), sample_weight=w), fitted.to_local().score(X, sample_weight=w))
 
 
+def test_rows_too_large_for_the_fitted_weights_are_refused(fitted, X):
+    large = partitioned(1e300 * X, 2)
+    with pytest.raises(ValueError, match="The reconstruction error of X is not finite: X is too large"):
+        fitted.score(large)
+    codes = partitioned(np.full((4, 3), 1.7e308), 2)
+    with pytest.raises(ValueError, match=r"The code or reconstruction of X is not finite: .* 1\.7e\+308, is too large"):
+        fitted.inverse_transform(codes).compute()
+
+
 def test_other_features_are_refused(fitted, X):
     for method in (fitted.transform, fitted.score):
         with pytest.raises(ValueError, match=r"X has 4 features, but Dask.* is expecting 15"):

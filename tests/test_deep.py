@@ -136,8 +136,10 @@ def test_layers_mirror_each_other(X, tied):
     assert model.get_feature_names_out().shape == (4,)
 
 
-@pytest.mark.parametrize("parameters", [{}, {"tied_weights": True}, {"activation": "logistic"}])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "parameters, dtype",
+    [({}, np.float64), ({"tied_weights": True}, np.float32), ({"activation": "logistic"}, np.float64)],
+)
 def test_adam_and_lbfgs_come_near_each_other(X, parameters, dtype):
     data, options = X.astype(dtype), {"lam": 1e-2, "beta": 0.1, "tol": 0, **parameters}
     lbfgs = make(solver="lbfgs", max_iter=800, **options).fit(data)

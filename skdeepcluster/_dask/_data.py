@@ -224,6 +224,11 @@ def score_of(client, X, sample_weight, layers):
     weight, error = cluster.merged(_tasks.pairwise_sum, blocks.map(_tasks.weighted_error, literal(layers)))
     if not weight:
         raise ValueError("X has no rows of positive weight: all of its partitions are empty.")
+    if not np.isfinite(error):
+        raise ValueError(
+            "The reconstruction error of X is not finite: X is too large for the fitted weights. Give it the scale of "
+            "the training data."
+        )
     return error / weight
 
 

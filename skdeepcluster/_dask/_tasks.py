@@ -15,7 +15,7 @@ from .._pretraining import outputs_of
 from .._rows import iterate_blocks
 from .._solvers import AdamState
 from .._threads import single_threaded
-from .._validation import code_moments
+from .._validation import code_moments, finite_outputs
 from ._worker import on_worker
 
 
@@ -249,7 +249,7 @@ def weighted_error(block, layers):
     """(weight, weight times the mean squared error) of a partition, which may be empty."""
     if not block.n_rows:
         return 0.0, 0.0
-    with single_threaded():
+    with single_threaded(), np.errstate(over="ignore", invalid="ignore"):
         error = mean_squared_error(block.X, block.sample_weight, *layers)
     return block.weight, block.weight * error
 
@@ -292,4 +292,5 @@ def through_layers(part, layers, out_dtype):
     X = check_array(part, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0, input_name="X")
     if X.shape[1] != n_features:
         raise ValueError(f"A partition of X has {X.shape[1]} columns, but {n_features} are expected.")
-    return propagate(X, *layers)[-1].astype(out_dtype, copy=False)
+    outputs = finite_outputs(lambda: propagate(X, *layers)[-1], X, "code or reconstruction")
+    return outputs.astype(out_dtype, copy=False)
