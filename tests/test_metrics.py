@@ -219,6 +219,14 @@ def test_bad_arguments_of_the_report(arguments, message):
         clustering_report(**{"X": X4, "labels": PAIRS, **arguments})
 
 
+@pytest.mark.parametrize("labels", [[None] * 4, [0, 1, None, 1], [{}, {}, {}, {}], [0, "a", 0, "a"]], ids=str)
+@pytest.mark.parametrize("name", ["labels", "y_true"])
+def test_labels_that_cannot_be_compared(name, labels):
+    arguments = {"X": X4, "labels": PAIRS, name: np.array(labels, dtype=object)}
+    with pytest.raises((ValueError, TypeError), match=name):
+        clustering_report(**arguments)
+
+
 # Accuracy
 
 

@@ -16,6 +16,11 @@ from ._internal import INTERNAL_METRICS, NOISE, SCORING_CONSTRAINTS, DegenerateP
 def check_labels(labels, Z, name):
     labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
     check_consistent_length(Z, labels)
+    if labels.dtype == object:
+        try:
+            np.unique(labels)
+        except TypeError as error:
+            raise TypeError(f"{name} must hold integers or names, one kind of them, but {error}.") from error
     if labels.dtype.kind == "f":
         # Above 2^53 not every integer is a float.
         is_code = (labels % 1 == 0) & (np.abs(labels) <= 2.0**53)
