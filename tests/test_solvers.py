@@ -5,7 +5,7 @@ from scipy.optimize import OptimizeResult, rosen, rosen_der
 from scipy.optimize import minimize as scipy_minimize
 
 from skdeepcluster import _solvers
-from skdeepcluster._solvers import AdamState, LBFGSState, NotFiniteError, minimize
+from skdeepcluster._solvers import AdamState, LBFGSState, NotFiniteError, _lbfgs, minimize
 
 
 def rosenbrock(x):
@@ -164,6 +164,28 @@ def test_the_line_search_steps_back_from_values_that_are_not_finite():
 
     result = lbfgs(barrier, np.ones(3))
     assert_allclose(result.x, 1e-3, rtol=1e-5)
+
+
+def test_a_step_that_raises_the_value_a_little_is_not_taken():
+    # The first step leads from x to -1.0001 x, where the slope is as flat as one could wish.
+    values = []
+    lbfgs(lambda x: (1.00005 * x @ x, 2.0001 * x), np.array([0.1]), callback=lambda state, value: values.append(value))
+    assert values[0] < 1e-6
+
+
+def test_after_a_search_that_finds_nothing_it_goes_on_with_the_gradient_alone():
+    n_calls = 0
+
+    def faulty(x):
+        nonlocal n_calls
+        n_calls += 1
+        terms, grad = rosenbrock(x)
+        # Long enough for all trials of one search, and not of two.
+        return np.nan if 20 <= n_calls < 19 + 2 * _lbfgs._MAX_TRIALS else terms, grad
+
+    result = lbfgs(faulty, np.full(10, 0.5))
+    assert n_calls > 20 + 2 * _lbfgs._MAX_TRIALS
+    assert_allclose(result.x, 1, rtol=1e-3)
 
 
 @pytest.mark.parametrize("bad", [(np.nan, np.zeros(2)), (np.inf, np.zeros(2)), (0.0, np.array([0.0, np.nan]))])
