@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
-from _counts import COUNTS
+from _extent import COUNTS
 from hypothesis import HealthCheck, given, settings
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from _counts import COUNTS
+from _extent import COUNTS
 from _joint import ENCODER, QUICK
 from hypothesis import settings
 from sklearn.base import clone

@@ -14,8 +14,7 @@ import zipfile
 import numpy as np
 import pytest
 import skops.io
-from _counts import COUNTS
-from hypothesis import settings
+from _extent import COUNTS, is_long
 from numpy.testing import assert_array_equal
 from skops.io.exceptions import UntrustedTypesFoundException
 
@@ -25,7 +24,7 @@ from skdeepcluster._run import RunState
 from skdeepcluster._solvers import AdamState, LBFGSState
 
 # Killed so many times; 50 in the long run.
-N_KILLS = 50 if settings().max_examples > 100 else 5
+N_KILLS = 50 if is_long() else 5
 
 WRITER = """
 import sys
@@ -106,7 +105,7 @@ def test_every_truncation_is_a_clear_error(path):
 def test_changed_bytes_are_a_clear_error_or_change_nothing(path):
     content, rng = path.read_bytes(), random.Random(0)
     expected, n_errors = read_checkpoint(path), 0
-    n_all = 3000 if settings().max_examples > 100 else 300
+    n_all = 3000 if is_long() else 300
     for _ in range(n_all):
         damaged = bytearray(content)
         for _ in range(rng.choice([1, 1, 2, 20])):

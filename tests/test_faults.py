@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from _counts import COUNTS
+from _extent import COUNTS
 from _recorder import Recorder
 from numpy.testing import assert_array_equal
 from sklearn.base import clone

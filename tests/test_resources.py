@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from _counts import COUNTS
+from _extent import COUNTS, is_long
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
@@ -27,8 +27,6 @@ from skdeepcluster.metrics import clustering_report
 from skdeepcluster.model_selection import ClusteringSearch
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
-
-IS_LONG = os.environ.get("SKDEEPCLUSTER_LONG") == "1"
 
 # Rows of a batch, and of a block at most.
 M, B = 256, 1024
@@ -125,9 +123,9 @@ def in_its_own_process(measure, *arguments):
         return executor.submit(measure, *arguments).result()
 
 
-def growth_over_fits(parameters, times):
+def growth_over_fits(parameters, shape, times):
     """Memory that Python and NumPy have after many fits more than before, of the process, and threads, too."""
-    X = draw(*((20_000, 50) if IS_LONG else (200, 10)))
+    X = draw(*shape)
     model = make(**parameters)
     warnings.simplefilter("ignore", ConvergenceWarning)
     return growth(lambda: clone(model).fit(X).transform(X), times)
@@ -188,13 +186,13 @@ def open_files_after_fits(path):
     ids=str,
 )
 def test_memory_does_not_grow_over_many_fits(parameters):
-    n_fits = 200 if IS_LONG else 100
-    allocated, of_process, n_threads = in_its_own_process(growth_over_fits, parameters, n_fits)
+    n_fits, shape = (200, (20_000, 50)) if is_long() else (100, (200, 10))
+    allocated, of_process, n_threads = in_its_own_process(growth_over_fits, parameters, shape, n_fits)
     COUNTS["fits whose memory was measured"][str(parameters)] += n_fits
     # Python keeps about 40 kB of small objects, however many fits. A copy of the parameters has 750 bytes or more.
     assert allocated < n_fits * 500
     assert n_threads == 0
-    if IS_LONG:
+    if is_long():
         # A copy of X has 8 MB, of the code 0.6 MB.
         assert of_process < 20e6
 
