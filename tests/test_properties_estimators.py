@@ -159,8 +159,8 @@ def test_partial_fit_goes_on_with_the_next_good_chunk(chunks, data):
     if hasattr(model, "coefs_") and all(abs(W).max() < 1e3 for W in model.coefs_):
         d = model.n_features_in_
         _, error = attempt_unchanged(model, model.partial_fit, np.full((5, d), 0.5))
-        # A chunk of equal rows is good for every network, but features with names are not to be had from an array.
-        assert error is None or model.get_params() != make().get_params()
+        # A chunk of equal rows is good for every network whose parameters were good for another.
+        assert error is None
 
 
 @pytest.mark.parametrize("is_refit", [False, True])
