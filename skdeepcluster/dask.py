@@ -167,7 +167,7 @@ default=None
     def _reached(self, run):
         """Fitted attributes after the last iteration of a run."""
         theta = run.reached_theta if run.state.best_theta is None else run.state.best_theta
-        unknown = {"loss_": np.nan, "mean_activation_": np.full(self._n_features_out, np.nan)}
+        unknown = {"loss_": np.nan, "mean_activation_": np.full(run.network.n_components, np.nan)}
         names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
         return run.attributes(theta) | unknown | {name: getattr(self, name) for name in names}
 
