@@ -71,8 +71,7 @@ def network(n_features=15):
 
 
 @pytest.mark.parametrize("n_partitions", [1, 2, 7, 50])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("kind, weighted", [("dense", False), ("sparse", True)])
 def test_j_and_its_gradient_are_those_in_memory(client, tables, rng, kind, weighted, n_partitions):
     X, w = tables[kind], rng.uniform(0.5, 2, size=600) if weighted else None
     data = PartitionedData.load(client, partitioned(X, n_partitions), w)

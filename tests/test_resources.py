@@ -65,9 +65,8 @@ def fit_formula(solver, n, d, h, t, b):
 
 
 @pytest.mark.parametrize("n, d, h", SHAPES)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype, n_threads", [(np.float32, 1), (np.float64, 2)])
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-@pytest.mark.parametrize("n_threads", [1, 2])
 def test_memory_of_a_fit(n, d, h, solver, dtype, n_threads):
     X = draw(n, d, dtype)
     model = make(n_components=h, solver=solver, max_iter=3 if solver == "lbfgs" else 1, tol=0)
@@ -87,8 +86,7 @@ def test_memory_of_transform(n, d, h, dtype):
 
 
 @pytest.mark.parametrize("n, d, k", [(1000, 10, 5), (6000, 40, 5), (6000, 40, 60), (3000, 10, 300), (2000, 400, 10)])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("dtype, n_threads", [(np.float32, 1), (np.float64, 2)])
 def test_memory_of_a_report(n, d, k, dtype, n_threads):
     X, labels = draw(n, d, dtype), np.arange(n) % k
     with threadpool_limits(n_threads, user_api="blas"):
