@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from _cluster import partitioned
 from dask import delayed
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skdeepcluster import SparseAutoencoderTransformer
@@ -295,6 +296,14 @@ def test_score(fitted, X, rng):
     for table in (partitioned(X, 3), frame(X), parts(X, 20)):
         assert_allclose(fitted.score(table), fitted.to_local().score(X))
     assert_allclose(fitted.score(parts(X, 20), sample_weight=w), fitted.to_local().score(X, sample_weight=w))
+
+
+def test_codes_are_those_of_the_fit_whatever_the_parameter_is_now(fitted, X):
+    model = clone(fitted)
+    vars(model).update(vars(fitted))
+    code = model.transform(partitioned(X, 2))
+    model.set_params(n_components=5)
+    assert_allclose(model.inverse_transform(code), fitted.to_local().inverse_transform(code.compute()))
 
 
 def test_rows_too_large_for_the_fitted_weights_are_refused(fitted, X):

@@ -167,7 +167,7 @@ def test_the_line_search_steps_back_from_values_that_are_not_finite():
 
 
 def test_a_step_that_raises_the_value_a_little_is_not_taken():
-    # The first step leads from x to -1.0001 x, where the slope is as flat as one could wish.
+    # The first step leads from x to -1.0001 x; the change of the slope would be enough, the value is a trace higher.
     values = []
     lbfgs(lambda x: (1.00005 * x @ x, 2.0001 * x), np.array([0.1]), callback=lambda state, value: values.append(value))
     assert values[0] < 1e-6
