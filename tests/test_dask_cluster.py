@@ -40,6 +40,13 @@ def at_evaluation(monkeypatch):
     return install
 
 
+@pytest.fixture
+def mortal_client():
+    """A cluster for a single test: a process that is lost may not be started again in time for the next one."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+        yield client
+
+
 def kill(client):
     """Kill a worker as the system would."""
     pids = client.run(os.getpid)
@@ -47,10 +54,10 @@ def kill(client):
 
 
 @pytest.mark.parametrize("n, weighted", [(1, True), (5, False)])
-def test_a_killed_worker_changes_nothing(client, blobs, at_evaluation, n, weighted):
+def test_a_killed_worker_changes_nothing(mortal_client, blobs, at_evaluation, n, weighted):
     w = np.linspace(0.5, 2, 600) if weighted else None
     expected = SparseAutoencoderTransformer(**QUICK).fit(blobs, sample_weight=w)
-    at_evaluation(n, lambda: kill(client))
+    at_evaluation(n, lambda: kill(mortal_client))
     model = DaskSparseAutoencoderTransformer(**QUICK).fit(partitioned(blobs, 5), sample_weight=w)
     for a, b in zip(model.coefs_ + model.intercepts_, expected.coefs_ + expected.intercepts_):
         assert_allclose(a, b, rtol=1e-8, atol=1e-10)
@@ -102,23 +109,19 @@ def test_a_cluster_that_is_lost_at_once_leaves_what_there_was(small_client, blob
     assert model.n_iter_ == 8
 
 
-def test_workers_that_die_of_a_partition(client, blobs):
-    allowed = client.run_on_scheduler(_allow_failures, 0)
-    try:
-        deadly = partitioned(blobs, 3).map_blocks(_die, dtype=float, meta=np.empty((0, 0)))
-        with pytest.raises(ClusterError, match=r"Workers died again and again .* make the partitions smaller"):
-            DaskSparseAutoencoderTransformer(**QUICK).fit(deadly)
-    finally:
-        client.run_on_scheduler(_allow_failures, allowed)
+def test_workers_that_die_of_a_partition(mortal_client, blobs):
+    mortal_client.run_on_scheduler(_allow_no_failure)
+    deadly = partitioned(blobs, 3).map_blocks(_die, dtype=float, meta=np.empty((0, 0)))
+    with pytest.raises(ClusterError, match=r"Workers died again and again .* make the partitions smaller"):
+        DaskSparseAutoencoderTransformer(**QUICK).fit(deadly)
 
 
 def _die(block):
     os._exit(1)
 
 
-def _allow_failures(number, dask_scheduler):
-    before, dask_scheduler.allowed_failures = dask_scheduler.allowed_failures, number
-    return before
+def _allow_no_failure(dask_scheduler):
+    dask_scheduler.allowed_failures = 0
 
 
 def test_nothing_stays_on_the_workers_after_a_failed_fit(blobs):

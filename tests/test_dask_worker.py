@@ -45,8 +45,6 @@ def where(part, common):
 
 
 def test_tasks_run_where_their_rows_are(client):
-    # A worker that was lost is started again, and may not be back yet.
-    client.wait_for_workers(2, timeout=60)
     cluster, (home, other) = Cluster(client), sorted(client.scheduler_info()["workers"])
     parts = client.persist([delayed(np.ones)(i + 1) for i in range(8)], workers=[home])
     # The scheduler would take the worker that is idle, since that has an input, too.
