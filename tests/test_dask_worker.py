@@ -1,11 +1,12 @@
 """What a task costs on a worker: bytes that move, memory, and rounding that depends on neither."""
 
+import dask
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from _cluster import partitioned
 from dask import delayed
-from distributed import get_worker
+from distributed import Client, get_worker
 from numpy.testing import assert_array_equal
 
 from skdeepcluster._dask import _worker
@@ -44,7 +45,18 @@ def where(part, common):
     return get_worker().address
 
 
-def test_tasks_run_where_their_rows_are(client):
+@pytest.fixture
+def client_without_stealing():
+    """A worker that has nothing to do leaves the tasks of others alone."""
+    with (
+        dask.config.set({"distributed.scheduler.work-stealing": False}),
+        Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=":0") as client,
+    ):
+        yield client
+
+
+def test_tasks_run_where_their_rows_are(client_without_stealing):
+    client = client_without_stealing
     cluster, (home, other) = Cluster(client), sorted(client.scheduler_info()["workers"])
     parts = client.persist([delayed(np.ones)(i + 1) for i in range(8)], workers=[home])
     # The scheduler would take the worker that is idle, since that has an input, too.
