@@ -70,8 +70,10 @@ def network(n_features=15):
 # Exact training
 
 
-@pytest.mark.parametrize("n_partitions", [1, 2, 7, 50])
-@pytest.mark.parametrize("kind, weighted", [("dense", False), ("sparse", True)])
+@pytest.mark.parametrize(
+    "kind, weighted, n_partitions",
+    [("dense", False, 1), ("sparse", True, 2), ("sparse", True, 7), ("dense", False, 50)],
+)
 def test_j_and_its_gradient_are_those_in_memory(client, tables, rng, kind, weighted, n_partitions):
     X, w = tables[kind], rng.uniform(0.5, 2, size=600) if weighted else None
     data = PartitionedData.load(client, partitioned(X, n_partitions), w)
@@ -91,8 +93,7 @@ def test_j_and_its_gradient_are_those_in_memory(client, tables, rng, kind, weigh
                 assert_allclose(of_cluster, of_memory, rtol=1e-8, atol=1e-10)
 
 
-@pytest.mark.parametrize("n_partitions", [1, 2, 7, 50])
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
+@pytest.mark.parametrize("kind, n_partitions", [("dense", 1), ("sparse", 2), ("dense", 7), ("sparse", 20)])
 def test_fits_are_those_in_memory(client, tables, rng, kind, n_partitions):
     X, w = tables[kind], rng.uniform(0.5, 2, size=600)
     model = on_cluster().fit(partitioned(X, n_partitions), sample_weight=w)
@@ -223,10 +224,10 @@ def noisy(X, random_state):
 
 @pytest.mark.parametrize("parameters", [{"corruption": 0.2}, {"augment": noisy}, {"solver": "adam"}])
 def test_local_steps_come_near_the_exact_loss(client, blobs, parameters):
-    parameters = parameters | {"max_iter": 40, "batch_size": 16}
+    parameters = parameters | {"max_iter": 20, "batch_size": 8}
     expected = in_memory(**parameters).fit(blobs)
-    model = on_cluster(**parameters).fit(partitioned(blobs, 4))
-    assert model.n_iter_ == 40
+    model = on_cluster(**parameters).fit(partitioned(blobs, 3))
+    assert model.n_iter_ == 20
     assert model.loss_ < expected.loss_ + 0.25 * (expected.loss_curve_["loss"][0] - expected.loss_)
 
 

@@ -142,8 +142,8 @@ def test_layers_mirror_each_other(X, tied):
 )
 def test_adam_and_lbfgs_come_near_each_other(X, parameters, dtype):
     data, options = X.astype(dtype), {"lam": 1e-2, "beta": 0.1, "tol": 0, **parameters}
-    lbfgs = make(solver="lbfgs", max_iter=800, **options).fit(data)
-    adam = make(solver="adam", max_iter=400, batch_size=50, learning_rate_init=0.01, **options).fit(data)
+    lbfgs = make(solver="lbfgs", max_iter=300, **options).fit(data)
+    adam = make(solver="adam", max_iter=150, batch_size=50, learning_rate_init=0.01, **options).fit(data)
     assert adam.loss_ == pytest.approx(lbfgs.loss_, rel=0.1)
     assert {a.dtype for a in (*adam.coefs_, *lbfgs.intercepts_, adam.transform(data))} == {np.dtype(dtype)}
 

@@ -86,7 +86,7 @@ def displays(model, X):
 
 def test_every_display_draws_into_a_new_figure_into_given_axes_and_again(model, digits):
     for name, draw in displays(model, digits[0]).items():
-        display = drawn(draw(None))
+        assert draw(None).ax_.figure.get_axes(), name
         figure, (ax, other) = plt.subplots(1, 2, layout="constrained")
         display = drawn(draw(ax))
         assert display.ax_ is ax, name
