@@ -37,7 +37,10 @@ def parse_args():
     parser.add_argument("packages", nargs="*", default=PACKAGES, help=f"some of {', '.join(PACKAGES)}; all by default")
     parser.add_argument("--sample", type=int, default=150, help="mutants of each package, 0 for all")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if unknown := set(args.packages) - {*PACKAGES}:
+        parser.error(f"no such package: {', '.join(unknown)}; there are {', '.join(PACKAGES)}")
+    return args
 
 
 def main():
