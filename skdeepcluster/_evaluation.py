@@ -213,8 +213,14 @@ def augmented_rows(augment, X, random_state):
     ------
     ValueError
         If it is not of the same shape, or not finite.
+    Exception
+        What the function raises, with a note that says whose it is.
     """
-    augmented = augment(X, random_state)
+    try:
+        augmented = augment(X, random_state)
+    except Exception as error:
+        error.add_note(f"This comes from augment={augment!r}, which is called as augment(X, random_state).")
+        raise
     shape = getattr(augmented, "shape", None)
     if shape != X.shape:
         raise ValueError(

@@ -106,7 +106,8 @@ def is_deliberate(error, names):
     if any(check in path for path in after_own for check in _CHECKS):
         return True
     words = {*names} if after_own else {"X", "Z", *names}
-    return bool(words & {*re.findall(r"\w+", str(error))})
+    said = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    return bool(words & {*re.findall(r"\w+", said)})
 
 
 def state_of(estimator):

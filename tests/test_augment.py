@@ -122,8 +122,10 @@ def test_what_the_function_raises_is_not_hidden(blobs):
     def broken(X, random_state):
         raise ZeroDivisionError("mine")
 
-    with pytest.raises(ZeroDivisionError, match="mine"):
+    with pytest.raises(ZeroDivisionError, match=r"mine\nThis comes from augment=<function .*broken"):
         make(augment=broken).fit(blobs)
+    with pytest.raises(TypeError, match=r"augment=<built-in function len>, which is called as augment\("):
+        make(augment=len).fit(blobs)
 
 
 def test_joint_clustering_augments_batches_but_not_targets(blobs):
