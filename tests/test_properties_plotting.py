@@ -62,7 +62,7 @@ def attempt_to_draw(draw, *args, names=(), **kwargs):
 @cases(0.3, Z=tables(), data=st.data())
 def test_cluster_embedding(Z, data):
     found, options = data.draw(labels(n_rows(Z))), data.draw(parameters(TRANSFORMERS))
-    others = ESTIMATORS_OF_USERS if options.get("transformer") else ()
+    others = ESTIMATORS_OF_USERS if options.get("transformer") is not None else ()
     display = attempt_to_draw(plotting.ClusterEmbeddingDisplay.from_predictions, Z, found, others=others, **options)
     if display is not None:
         assert display.points.shape == (n_rows(Z), 2)
