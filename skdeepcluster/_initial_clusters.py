@@ -22,7 +22,7 @@ class InitialClusters(NamedTuple):
     probabilities : ndarray of shape (n_rows, n_clusters) or None
         Of the components of a mixture, given the row.
     radius : float
-        Root mean square distance of the rows from the centre of their cluster.
+        Root mean square distance of the rows from the centre of their cluster; 0 if that is less than rounding.
     """
 
     labels: np.ndarray
@@ -50,6 +50,7 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     """
     # Of about unit variance, which is what the mixture's tolerances are made for.
     scale = np.sqrt(np.mean(np.var(code, axis=0, dtype=np.float64))) or 1.0
+    rounding = np.finfo(code.dtype).eps * np.abs(code).max()
     code = code.astype(np.float64) / scale
     options = {"n_init": n_init, "random_state": random_state}
     # With several threads KMeans adds up in a changing order. That a start has not converged does no harm. The start of
@@ -69,5 +70,5 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     # A component of the mixture may have no rows.
     members = [labels == cluster if np.any(labels == cluster) else slice(None) for cluster in range(n_clusters)]
     centers = np.array([np.average(code[rows], axis=0, weights=w[rows]) for rows in members])
-    squares = np.average(np.sum((code - centers[labels]) ** 2, axis=1), weights=w)
-    return InitialClusters(labels, scale * centers, probabilities, float(scale * np.sqrt(squares)))
+    radius = scale * np.sqrt(np.average(np.sum((code - centers[labels]) ** 2, axis=1), weights=w))
+    return InitialClusters(labels, scale * centers, probabilities, float(radius) if radius > rounding else 0.0)

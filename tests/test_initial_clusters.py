@@ -59,3 +59,13 @@ def test_equal_rows_are_no_error(init):
     assert radius == 0
     assert len(labels) == 20
     assert_allclose(centers, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_radius_below_the_rounding_of_the_code_is_zero(rng, dtype):
+    code = np.r_[rng.normal(size=(20, 1)), [[10]]].astype(dtype)
+    # The row that has all of the weight is a cluster by itself.
+    w = np.r_[np.full(20, 1e-290), 21]
+    labels, centers, _, radius = find(code, 2, w, init="kmeans")
+    assert radius == 0
+    assert_allclose(centers[labels[-1]], 10)
