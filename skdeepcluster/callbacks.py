@@ -64,7 +64,9 @@ class Checkpoint:
     """
 
     def __init__(self, path, *, interval=60.0):
-        self.path = os.fspath(path)
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"path={path!r} of Checkpoint must be a str or a path-like.")
+        self.path = os.fsdecode(path)
         self.interval = interval
 
     def setup(self, estimator, context):
@@ -149,8 +151,14 @@ class Checkpoint:
         if not isinstance(self.interval, Real) or not self.interval >= 0:
             raise ValueError(f"interval={self.interval!r} of Checkpoint must be a number of seconds, 0 or more.")
         path = Path(self.path)
-        if path.is_dir() or not path.parent.is_dir():
+        if os.path.isdir(path) or not os.path.isdir(path.parent):
             raise ValueError(f"path={self.path!r} of Checkpoint must be a file in a folder that exists.")
+        try:
+            os.stat(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            raise ValueError(f"path={self.path!r} of Checkpoint can be no file ({error}).") from error
         return path
 
     def _state_to_go_on_with(self, path):

@@ -394,6 +394,8 @@ def test_a_checkpoint_is_of_one_random_state_and_one_set_of_held_out_rows(X, tmp
     [
         ("missing/fit", 60, r"path='.*missing/fit'.* folder that exists"),
         ("", 60, "must be a file"),
+        ("a" * 300, 60, r"path='.*aa' of Checkpoint can be no file \(.*too long"),
+        ("a\0b", 60, r"path='.*a\\x00b' of Checkpoint can be no file \(.*null"),
         ("fit", "60", "interval='60'"),
         ("fit", -1, "interval=-1"),
         ("fit", np.nan, "interval=nan"),
@@ -402,6 +404,12 @@ def test_a_checkpoint_is_of_one_random_state_and_one_set_of_held_out_rows(X, tmp
 def test_bad_arguments_of_checkpoint(X, tmp_path, name, interval, message):
     with pytest.raises(ValueError, match=message):
         make().set_callbacks(Checkpoint(tmp_path / name, interval=interval)).fit(X)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"fit.checkpoint"])
+def test_what_is_no_path_of_a_checkpoint(path):
+    with pytest.raises(TypeError, match=f"path={path} of Checkpoint must be a str"):
+        Checkpoint(path)
 
 
 def test_a_file_that_cannot_be_written_does_not_end_the_fit(X, tmp_path, monkeypatch):

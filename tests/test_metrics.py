@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from _reference import FUNCTIONS
 from numpy.testing import assert_allclose
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClusterMixin, clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -402,6 +402,25 @@ def test_scorers_count_noise_as_a_cluster_unless_told(digits):
     assert_allclose(silhouette_scorer(dbscan, X), silhouette_score(X, labels), rtol=1e-10)
     dropping = make_clustering_scorer("silhouette", noise="drop")
     assert_allclose(dropping(dbscan, X), silhouette_score(X[kept], labels[kept]), rtol=1e-10)
+
+
+class Labeler(ClusterMixin, BaseEstimator):
+    """A clusterer that gives the labels it is told to."""
+
+    def __init__(self, labels=None):
+        self.labels = labels
+
+    def fit_predict(self, X, y=None):
+        return self.labels
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [([0, 1, 1], "inconsistent numbers"), ([0, 0.5, 1, 1], "labels .* has 0.5"), ([0, 0, 1, np.nan], "labels .*NaN")],
+)
+def test_what_are_no_labels_is_an_error_and_not_the_worst_score(labels, message):
+    with pytest.raises(ValueError, match=message):
+        silhouette_scorer(Labeler(labels), X4)
 
 
 def test_sampling_scorer_is_deterministic(digits):

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import calinski_harabasz_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from ._neighbors import nearest_neighbors, neighbor_information
 from ._silhouette import silhouette_score, silhouette_scores
@@ -22,6 +23,23 @@ SCORING_CONSTRAINTS = {
     "random_state": ["random_state"],
     "noise": [StrOptions({"drop", "cluster"})],
 }
+
+
+def check_labels(labels, Z, name):
+    """The labels as an array, one for each row of Z; the name is theirs in errors."""
+    labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
+    check_consistent_length(Z, labels)
+    if labels.dtype == object:
+        try:
+            np.unique(labels)
+        except TypeError as error:
+            raise TypeError(f"{name} must hold integers or names, one kind of them, but {error}.") from error
+    if labels.dtype.kind == "f":
+        # Above 2^53 not every integer is a float.
+        is_code = (labels % 1 == 0) & (np.abs(labels) <= 2.0**53)
+        if not is_code.all():
+            raise ValueError(f"{name} must hold integers or names, one for each group, but has {labels[~is_code][0]}.")
+    return labels
 
 
 class DegeneratePartition(Exception):

@@ -7,26 +7,17 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils._param_validation import validate_params
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
+from sklearn.utils.validation import check_array
 
 from ..exceptions import DegenerateClusteringWarning
-from ._internal import INTERNAL_METRICS, NOISE, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
-
-
-def check_labels(labels, Z, name):
-    labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
-    check_consistent_length(Z, labels)
-    if labels.dtype == object:
-        try:
-            np.unique(labels)
-        except TypeError as error:
-            raise TypeError(f"{name} must hold integers or names, one kind of them, but {error}.") from error
-    if labels.dtype.kind == "f":
-        # Above 2^53 not every integer is a float.
-        is_code = (labels % 1 == 0) & (np.abs(labels) <= 2.0**53)
-        if not is_code.all():
-            raise ValueError(f"{name} must hold integers or names, one for each group, but has {labels[~is_code][0]}.")
-    return labels
+from ._internal import (
+    INTERNAL_METRICS,
+    NOISE,
+    SCORING_CONSTRAINTS,
+    DegeneratePartition,
+    check_labels,
+    internal_score,
+)
 
 
 class ClusteringReport(dict):

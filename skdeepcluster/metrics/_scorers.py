@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_array
 
 from .._pipelines import labels_and_space
 from ..exceptions import DegenerateClusteringWarning
-from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
+from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, check_labels, internal_score
 
 
 class _ClusteringScorer:
@@ -31,7 +31,7 @@ class _ClusteringScorer:
     Raises
     ------
     ValueError
-        If the estimator does not end in a clusterer, or `space` names no step of it.
+        If the estimator does not end in a clusterer, gives no label for each row, or `space` names no step of it.
     """
 
     def __init__(self, metric, *, space, noise, sample_size, random_state):
@@ -44,12 +44,13 @@ class _ClusteringScorer:
     def __call__(self, estimator, X, y=None):
         labels, Z = labels_and_space(estimator, X, self.space)
         Z = check_array(Z, dtype=[np.float64, np.float32], input_name="X")
+        labels = check_labels(labels, Z, "labels")
         metric = INTERNAL_METRICS[self.metric]
         try:
             return metric.sign * internal_score(
                 self.metric,
                 Z,
-                np.asarray(labels),
+                labels,
                 noise=self.noise,
                 sample_size=self.sample_size,
                 random_state=self.random_state,

@@ -9,8 +9,7 @@ from sklearn.utils.validation import check_array
 
 from .._base import FLOAT_TYPES
 from .._pipelines import labels_and_space
-from ..metrics._internal import NOISE
-from ..metrics._report import check_labels
+from ..metrics._internal import NOISE, check_labels
 from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color, cluster_style
 
 # Width and height of a label of two digits, as shares of axes of the usual size.

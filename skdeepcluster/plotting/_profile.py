@@ -11,8 +11,7 @@ from sklearn.utils.validation import check_array, check_consistent_length
 
 from .._base import FLOAT_TYPES
 from .._pipelines import column_names, labels_and_space
-from ..metrics._internal import NOISE
-from ..metrics._report import check_labels
+from ..metrics._internal import NOISE, check_labels
 from ._style import (
     check_drawable,
     check_feature_names,

@@ -7,8 +7,7 @@ from sklearn.utils.validation import check_array
 
 from .._base import FLOAT_TYPES
 from .._pipelines import labels_and_space
-from ..metrics._internal import NOISE, SCORING_CONSTRAINTS, safely_scaled
-from ..metrics._report import check_labels
+from ..metrics._internal import NOISE, SCORING_CONSTRAINTS, check_labels, safely_scaled
 from ..metrics._silhouette import silhouette_samples
 from ._style import INK, axes_or_new, cluster_color
 
