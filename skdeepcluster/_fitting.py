@@ -1,6 +1,9 @@
 """The steps of which `fit` and `partial_fit` of the autoencoder consist."""
 
+import math
+import sys
 from copy import deepcopy
+from itertools import pairwise
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -36,7 +39,7 @@ class FittingMixin:
         return X, sample_weight
 
     def _make_network(self, n_features):
-        return mirrored_network(
+        network = mirrored_network(
             n_features,
             hidden_sizes(self.hidden_layer_sizes),
             int(self.n_components),
@@ -45,6 +48,14 @@ class FittingMixin:
             output_activation=self.output_activation,
             tied=self.tied_weights,
         )
+        n_weights = sum(map(math.prod, pairwise(network.layer_sizes)))
+        # In bytes, their number has to be one that NumPy knows.
+        if n_weights > sys.maxsize // 16:
+            raise ValueError(
+                f"n_components={self.n_components!r} and hidden_layer_sizes={self.hidden_layer_sizes!r} make "
+                f"{n_weights:.1e} weights with {n_features} features, more than any memory holds. Lower them."
+            )
+        return network
 
     def _make_options(self):
         default_step = _DEEP_STEP if hidden_sizes(self.hidden_layer_sizes) else _SHALLOW_STEP

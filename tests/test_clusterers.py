@@ -151,3 +151,10 @@ def test_there_are_no_more_clusters_than_distinct_rows(rng, method):
 def test_bad_arguments_of_the_number_of_clusters(rng, k_range, method, message):
     with pytest.raises(ValueError, match=message):
         estimate_n_clusters(rng.normal(size=(10, 2)), k_range, method=method)
+
+
+@pytest.mark.parametrize("method, n_distinct", [("silhouette", 1), ("gap", 1), ("stability", 3)])
+def test_too_few_rows_to_compare_numbers_of_clusters(rng, method, n_distinct):
+    Z = np.repeat(rng.normal(size=(n_distinct, 2)), 5, axis=0)
+    with pytest.raises(ValueError, match=f"Z has {n_distinct} distinct rows, too few .* by '{method}'"):
+        estimate_n_clusters(Z, method=method)

@@ -97,6 +97,17 @@ def test_every_display_draws_into_a_new_figure_into_given_axes_and_again(model, 
         plt.close("all")
 
 
+@pytest.mark.parametrize(
+    "of_figure", [lambda figure: figure, lambda figure: [figure.add_subplot()], lambda figure: "ax"]
+)
+def test_what_are_no_axes(model, digits, of_figure):
+    ax = of_figure(plt.figure())
+    with pytest.raises(TypeError, match="ax=.* must be the axes of a plot"):
+        LossCurveDisplay.from_estimator(model, ax=ax)
+    with pytest.raises(TypeError, match="ax=.* must be the axes of a plot"):
+        ReconstructionDisplay.from_estimator(model, digits[0], ax=ax)
+
+
 def test_several_panels_need_axes_that_can_be_divided(model):
     ax = plt.figure().add_axes((0, 0, 1, 1))
     with pytest.raises(ValueError, match=r"ax has no place in a grid.* plt\.subplots"):

@@ -167,6 +167,8 @@ def _check_k_range(k_range, Z, method):
     n_distinct = len(np.unique(Z, axis=0))
     highest = {"silhouette": min(n_distinct, len(Z) - 1), "gap": n_distinct - 1, "stability": n_distinct // 2}[method]
     lowest = 1 if method == "gap" else 2
+    if highest < lowest:
+        raise ValueError(f"Z has {n_distinct} distinct rows, too few to compare numbers of clusters by {method!r}.")
     if numbers[0] < lowest or numbers[-1] > highest or (np.diff(numbers) == 0).any():
         raise ValueError(
             f"k_range={k_range!r} must hold different numbers from {lowest} to {highest}, with method={method!r} and "

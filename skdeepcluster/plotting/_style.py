@@ -29,8 +29,18 @@ def pyplot():
 
 
 def axes_or_new(ax, figsize):
-    """The given axes, or those of a new figure of figsize inches."""
+    """The given axes, or those of a new figure of figsize inches.
+
+    Raises
+    ------
+    TypeError
+        If what is given are no axes.
+    """
     if ax is not None:
+        from matplotlib.axes import Axes
+
+        if not isinstance(ax, Axes):
+            raise TypeError(f"ax={ax!r} must be the axes of a plot, such as plt.subplots() returns beside the figure.")
         return ax
     figure, ax = pyplot().subplots(figsize=figsize, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1)
