@@ -97,15 +97,16 @@ def test_every_display_draws_into_a_new_figure_into_given_axes_and_again(model, 
         plt.close("all")
 
 
-@pytest.mark.parametrize(
-    "of_figure", [lambda figure: figure, lambda figure: [figure.add_subplot()], lambda figure: "ax"]
-)
-def test_what_are_no_axes(model, digits, of_figure):
-    ax = of_figure(plt.figure())
-    with pytest.raises(TypeError, match="ax=.* must be the axes of a plot"):
-        LossCurveDisplay.from_estimator(model, ax=ax)
-    with pytest.raises(TypeError, match="ax=.* must be the axes of a plot"):
-        ReconstructionDisplay.from_estimator(model, digits[0], ax=ax)
+@pytest.mark.parametrize("what", ["figure", "list", "text"])
+def test_what_are_no_axes(model, digits, what):
+    figure, axes = plt.subplots()
+    ax = {"figure": figure, "list": [axes], "text": "ax"}[what]
+    for draw in (
+        lambda: LossCurveDisplay.from_estimator(model, ax=ax),
+        lambda: ReconstructionDisplay.from_estimator(model, digits[0], ax=ax),
+    ):
+        with pytest.raises(TypeError, match=r"ax=.* must be the axes of a plot"):
+            draw()
 
 
 def test_several_panels_need_axes_that_can_be_divided(model):
