@@ -73,7 +73,8 @@ def attempt(function, *args, names=(), others=(), **kwargs):
     """(result, None), or (None, error) for an error that is as it is to be; everything else fails the test.
 
     Names are those of parameters and inputs, of which an error of our own must mention one. No argument may change.
-    Others are folders of libraries that a user's own estimators are from, which warn of what they like.
+    Others are folders of libraries that a user's own estimators are from, which warn of what they like, and raise it,
+    with a note of ours.
     """
     before = [fingerprint(value) for value in (*args, *kwargs.values())]
     result, error, unexpected = None, None, []
@@ -90,6 +91,10 @@ def attempt(function, *args, names=(), others=(), **kwargs):
         try:
             result = function(*args, **kwargs)
         except (ValueError, TypeError) as raised:
+            error = raised
+        except Exception as raised:
+            if not (others and hasattr(raised, "__notes__")):
+                raise
             error = raised
     if error is not None and not is_deliberate(error, {*names, *kwargs}):
         raise AssertionError("an error that no check raised, or that names nothing") from error

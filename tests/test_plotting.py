@@ -404,6 +404,12 @@ def test_embedding_of_any_number_of_features_dense_or_sparse(rng, n_features, ax
     assert display.ax_.get_xlabel().startswith(axis)
 
 
+def test_what_another_transformer_raises_is_not_hidden():
+    nothing = csr_array((12, 4))
+    with pytest.raises(RuntimeError, match=r"ARPACK.*\nThis comes from transformer=PCA\(n_components=2\)"):
+        ClusterEmbeddingDisplay.from_predictions(nothing, np.zeros(12, int), transformer=PCA(2))
+
+
 def test_embedding_by_another_transformer_which_is_not_changed(rng):
     Z, transformer = rng.normal(size=(20, 5)), PCA(3, whiten=True)
     display = drawn(ClusterEmbeddingDisplay.from_predictions(Z, [0, 1] * 10, transformer=transformer))

@@ -135,6 +135,8 @@ class ClusterEmbeddingDisplay:
         ------
         ValueError
             If Z is not finite and two-dimensional, the lengths differ, or `transformer` gives fewer than two columns.
+        Exception
+            What `transformer` raises, with a note that says whose it is.
         """
         Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="Z")
         check_drawable(Z, "Z")
@@ -217,7 +219,11 @@ def _in_two_dimensions(Z, transformer):
     """Points of shape (n_samples, 2), and names of the axes."""
     n_features = Z.shape[1]
     if transformer is not None:
-        points = np.asarray(clone(transformer).fit_transform(Z))
+        try:
+            points = np.asarray(clone(transformer).fit_transform(Z))
+        except Exception as error:
+            error.add_note(f"This comes from transformer={transformer!r}.")
+            raise
         if points.ndim != 2 or points.shape[1] < 2:
             raise ValueError(
                 f"transformer={transformer!r} gives an array of shape {points.shape}; a picture needs 2 columns."
