@@ -344,6 +344,14 @@ def test_reconstructions_of_texts_have_the_names_of_terms():
     assert_array_equal(display.feature_names, ["cat", "dog", "no"])
 
 
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.longdouble])
+def test_reconstructions_of_rows_of_any_type(model, digits, dtype):
+    X = np.clip(10 * digits[0], -128, 127).astype(dtype)
+    display = drawn(ReconstructionDisplay.from_estimator(model, X, image_shape=(8, 8)))
+    assert_array_equal(display.inputs, X[display.rows].astype(np.float64))
+    assert display.inputs.dtype == display.reconstructions.dtype == np.float64
+
+
 def test_reconstructions_that_are_given():
     X, H = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]), np.array([[1.0, 1.0], [2.0, 3.0], [4.0, 7.0]])
     display = drawn(ReconstructionDisplay.from_predictions(X, H, n_examples=5))

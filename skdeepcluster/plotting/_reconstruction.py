@@ -183,13 +183,14 @@ class ReconstructionDisplay:
 
     @classmethod
     def _of_rows(cls, inputs, reconstructions, rows, errors, n_best, names, image_shape):
-        inputs = _dense(inputs)
+        # The rows as they were given may be of any type.
+        inputs = check_array(_dense(inputs), dtype=FLOAT_TYPES, input_name="X")
         # Pixels have no names.
         is_image = image_shape is not None
         return cls(
             rows=rows,
             inputs=inputs,
-            reconstructions=np.asarray(reconstructions),
+            reconstructions=check_array(reconstructions, dtype=FLOAT_TYPES, input_name="of the reconstruction"),
             errors=errors,
             n_best=n_best,
             feature_names=None if is_image else check_feature_names(names, inputs.shape[1]),
