@@ -54,6 +54,9 @@ def collection(X, kind):
     if not isinstance(X, np.ndarray) or kind == "as it is" or X.dtype == object or X.ndim != 2 or not X.size:
         return X
     if kind.startswith("delayed"):
+        if X.dtype == np.longdouble:
+            # A worker waits forever for masked ones that have to come from another: distributed cannot send them.
+            X = np.asarray(X)
         parts = [X[:3], X[3:]] if kind == "delayed" else [X[:0], X, X[:0]]
         return [delayed(part) for part in parts]
     return da.from_array(np.array(X), chunks=(3, -1) if kind == "array" else (-1, 1))
