@@ -26,8 +26,9 @@ _COLLAPSED_STD = 1e-3
 
 def canonical_data(estimator, X, dtype, *, reset):
     """X as scikit-learn validates it for `fit`, but not yet for finite values; sparse without duplicate entries."""
-    # check_values looks at the values, block by block.
-    X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, ensure_all_finite=False, reset=reset)
+    # check_values looks at the values, block by block: also at those too large for the type.
+    with np.errstate(over="ignore"):
+        X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, ensure_all_finite=False, reset=reset)
     if issparse(X) and not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()

@@ -371,6 +371,12 @@ def test_partial_fit_keeps_the_precision_of_the_first_chunk(X):
     assert model.coefs_[0].dtype == np.float32
 
 
+def test_a_chunk_too_large_for_the_precision_of_the_first_one_is_an_error_and_no_warning(X):
+    model = make().partial_fit(X.astype(np.float32))
+    with pytest.raises(ValueError, match=r"X contains infinity or a value too large for dtype\('float32'\)"):
+        model.partial_fit(1e300 * X)
+
+
 def test_partial_fit_needs_a_solver_that_takes_batches(X):
     assert not hasattr(make(solver="lbfgs"), "partial_fit")
     with pytest.raises(AttributeError, match="partial_fit"):
