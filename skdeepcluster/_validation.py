@@ -59,7 +59,9 @@ def check_values(X, sample_weight, output_activation, estimator_name):
     """Raise if X is not finite or leaves the range of the output, warn if it is far from standardised."""
     lowest, highest, squares = np.inf, -np.inf, np.zeros(X.shape[1])
     for rows, block in iterate_blocks(X):
-        assert_all_finite(block, estimator_name=estimator_name, input_name="X")
+        # It adds up the values first, which warns if there are infinities of both signs.
+        with np.errstate(invalid="ignore"):
+            assert_all_finite(block, estimator_name=estimator_name, input_name="X")
         lowest, highest = min(lowest, block.min()), max(highest, block.max())
         w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
         with np.errstate(over="ignore"):
