@@ -412,10 +412,14 @@ def test_embedding_of_any_number_of_features_dense_or_sparse(rng, n_features, ax
     assert display.ax_.get_xlabel().startswith(axis)
 
 
-def test_what_another_transformer_raises_is_not_hidden():
-    nothing = csr_array((12, 4))
-    with pytest.raises(RuntimeError, match=r"ARPACK.*\nThis comes from transformer=PCA\(n_components=2\)"):
-        ClusterEmbeddingDisplay.from_predictions(nothing, np.zeros(12, int), transformer=PCA(2))
+class Broken(BaseEstimator):
+    def fit_transform(self, X, y=None):
+        raise ZeroDivisionError("mine")
+
+
+def test_what_another_transformer_raises_is_not_hidden(rng):
+    with pytest.raises(ZeroDivisionError, match=r"mine\nThis comes from transformer=Broken\(\)"):
+        ClusterEmbeddingDisplay.from_predictions(rng.normal(size=(12, 4)), np.zeros(12, int), transformer=Broken())
 
 
 def test_embedding_by_another_transformer_which_is_not_changed(rng):
