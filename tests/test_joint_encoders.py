@@ -1,5 +1,7 @@
 """The autoencoders that joint clustering begins with."""
 
+import copy
+
 import numpy as np
 import pytest
 from _joint import ENCODER, QUICK, attributes_of
@@ -83,6 +85,14 @@ def test_the_default_encoder_has_40_epochs_for_many_rows():
 def test_a_frozen_encoder_of_other_data_is_refused(blobs, frozen):
     with pytest.raises(ValueError, match="X has 3 features, but the frozen encoder was fitted to 15"):
         DeepEmbeddedClustering(6, encoder=frozen).fit(blobs[:, :3])
+
+
+@pytest.mark.parametrize("parameters", [{"lam": -5.0}, {"corruption": 5.0}, {"rho": 0.0}, {"beta": None}], ids=str)
+def test_parameters_that_a_frozen_encoder_was_given_after_its_fit_are_checked(blobs, frozen, parameters):
+    changed = copy.deepcopy(frozen)
+    changed.estimator.set_params(**parameters)
+    with pytest.raises(ValueError, match=f"The '{next(iter(parameters))}' parameter of SparseAutoencoderTransformer"):
+        DeepEmbeddedClustering(6, encoder=changed, **QUICK).fit(blobs)
 
 
 def test_a_frozen_encoder_that_is_no_autoencoder_is_refused(blobs):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import make_blobs
@@ -410,6 +411,32 @@ def test_embedding_of_any_number_of_features_dense_or_sparse(rng, n_features, ax
     display = drawn(ClusterEmbeddingDisplay.from_predictions(kind(rng.normal(size=(9, n_features))), [0, 1, 2] * 3))
     assert display.points.shape == (9, 2)
     assert display.ax_.get_xlabel().startswith(axis)
+
+
+@pytest.mark.parametrize("output", ["pandas", "polars"])
+def test_the_embedding_does_not_depend_on_the_output_of_transformers(rng, output):
+    Z, labels = rng.normal(size=(12, 4)), np.arange(12) % 3
+    expected = ClusterEmbeddingDisplay.from_predictions(Z, labels).points
+    with config_context(transform_output=output):
+        assert_array_equal(drawn(ClusterEmbeddingDisplay.from_predictions(Z, labels)).points, expected)
+
+
+def test_pipelines_that_end_in_a_clusterer_without_transform(digits):
+    X = digits[0]
+    model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(9, **QUICK), DBSCAN()).fit(X)
+    drawn(CodeWeightsDisplay.from_estimator(model))
+    drawn(ActivationDisplay.from_estimator(model, X))
+    drawn(ReconstructionDisplay.from_estimator(model, X))
+
+
+class Shorter(BaseEstimator):
+    def fit_transform(self, X, y=None):
+        return X[1:]
+
+
+def test_a_transformer_that_loses_rows(rng):
+    with pytest.raises(ValueError, match=r"transformer=Shorter\(\) gives .* \(11, 4\); a picture needs 2 .* 12 rows"):
+        ClusterEmbeddingDisplay.from_predictions(rng.normal(size=(12, 4)), np.zeros(12, int), transformer=Shorter())
 
 
 class Broken(BaseEstimator):

@@ -224,9 +224,10 @@ def _in_two_dimensions(Z, transformer):
         except Exception as error:
             error.add_note(f"This comes from transformer={transformer!r}.")
             raise
-        if points.ndim != 2 or points.shape[1] < 2:
+        if points.ndim != 2 or len(points) != Z.shape[0] or points.shape[1] < 2:
             raise ValueError(
-                f"transformer={transformer!r} gives an array of shape {points.shape}; a picture needs 2 columns."
+                f"transformer={transformer!r} gives an array of shape {points.shape}; a picture needs 2 columns for "
+                f"each of the {Z.shape[0]} rows."
             )
         name = type(transformer).__name__
         return points[:, :2], (f"{name} 1", f"{name} 2")
@@ -239,6 +240,6 @@ def _in_two_dimensions(Z, transformer):
     reducer = TruncatedSVD(2, random_state=0) if issparse(Z) else PCA(2, random_state=0)
     # Rows that are all the same have no variance to be shared out.
     with np.errstate(invalid="ignore"):
-        points = reducer.fit_transform(Z)
+        points = np.asarray(reducer.fit_transform(Z))
     shares = np.nan_to_num(reducer.explained_variance_ratio_)
     return points, tuple(f"principal component {i}: {share:.0%} of the variance" for i, share in enumerate(shares, 1))

@@ -79,7 +79,7 @@ class CodeWeightsDisplay:
     @classmethod
     @validate_params(
         {
-            "estimator": [HasMethods("transform")],
+            "estimator": [HasMethods("fit")],
             "units": ["array-like", None],
             "image_shape": ["array-like", None],
             "feature_names": ["array-like", None],
@@ -219,7 +219,7 @@ class ActivationDisplay:
 
     @classmethod
     @validate_params(
-        {"estimator": [HasMethods("transform")], "X": "no_validation", "ax": "no_validation"},
+        {"estimator": [HasMethods("fit")], "X": "no_validation", "ax": "no_validation"},
         prefer_skip_nested_validation=True,
     )
     def from_estimator(cls, estimator, X, *, ax=None):

@@ -83,7 +83,7 @@ class ReconstructionDisplay:
     @classmethod
     @validate_params(
         {
-            "estimator": [HasMethods("transform")],
+            "estimator": [HasMethods("fit")],
             "X": "no_validation",
             "image_shape": ["array-like", None],
             "feature_names": ["array-like", None],
