@@ -52,8 +52,8 @@ class FittingMixin:
         # In bytes, their number has to be one that NumPy knows.
         if n_weights > sys.maxsize // 16:
             raise ValueError(
-                f"n_components={self.n_components!r} and hidden_layer_sizes={self.hidden_layer_sizes!r} make "
-                f"{n_weights:.1e} weights with {n_features} features, more than any memory holds. Lower them."
+                f"n_components={self.n_components!r} and hidden_layer_sizes={self.hidden_layer_sizes!r} make more "
+                f"weights with {n_features} features than any memory holds. Lower them."
             )
         return network
 

@@ -34,7 +34,7 @@ def _check_frozen(encoder, X, names):
     if not isinstance(encoder, SparseAutoencoderTransformer):
         raise TypeError(f"encoder={FrozenEstimator(encoder)!r} must freeze a SparseAutoencoderTransformer.")
     check_is_fitted(encoder)
-    # They may have been set to anything after its fit, and some are used again.
+    # Parameters may have been set to anything after the fit, and some of them are used again.
     encoder._validate_params()
     if encoder.n_features_in_ != X.shape[1]:
         raise ValueError(

@@ -125,7 +125,13 @@ class Checkpoint:
         run, path = estimator._run, Path(self.path)
         if context.task_name == "fit":
             if run.status != "interrupted":
-                remove_checkpoint(path)
+                try:
+                    remove_checkpoint(path)
+                except OSError as error:
+                    warnings.warn(
+                        f"Checkpoint could not remove {path} ({error}). Remove it: the next fit would go on from it.",
+                        RuntimeWarning,
+                    )
         # Not in an iteration that came to nothing.
         elif run.status == "" and time.monotonic() - self._last_write >= self.interval:
             self._last_write = time.monotonic()

@@ -11,10 +11,13 @@ from _extent import COUNTS
 from _joint import ENCODER, QUICK
 from hypothesis import settings
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits, make_blobs
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
@@ -46,6 +49,14 @@ def digits():
     X = StandardScaler().fit_transform(X[:400])
     X.flags.writeable = False
     return X, y[:400]
+
+
+@pytest.fixture(scope="session")
+def digits_model(digits):
+    """A pipeline of pixels, code and clusters, fitted to the digits, for the tests of displays."""
+    kmeans = KMeans(4, n_init=1, random_state=0)
+    autoencoder = SparseAutoencoderTransformer(9, max_iter=15, tol=0.1, random_state=0)
+    return make_pipeline(StandardScaler(), autoencoder, kmeans).fit(digits[0])
 
 
 @pytest.fixture(scope="session")

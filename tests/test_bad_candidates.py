@@ -1,7 +1,7 @@
 import joblib
 import numpy as np
 import pytest
-from _search import make_model, search
+from _search import Labeling, make_model, search
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import DBSCAN, HDBSCAN, KMeans
@@ -51,14 +51,6 @@ def test_a_degenerate_grid_finds_the_right_winner_and_names_the_others(blobs):
 def test_the_warning_of_a_failure_has_its_type_and_traceback(blobs):
     with pytest.warns(FitFailedWarning, match=r"RuntimeError: no luck[\s\S]*Traceback[\s\S]*in fit"):
         search(blobs, make_model(Failing()), {"cluster__fails": [False, True]})
-
-
-class Labeling(ClusterMixin, BaseEstimator):
-    def __init__(self, labels=None):
-        self.labels = labels
-
-    def fit_predict(self, X, y=None):
-        return self.labels
 
 
 @pytest.mark.parametrize(

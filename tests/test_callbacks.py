@@ -425,6 +425,15 @@ def test_a_file_that_cannot_be_written_does_not_end_the_fit(X, tmp_path, monkeyp
     assert_array_equal(model.coefs_[0], make().fit(X).coefs_[0])
 
 
+def test_a_file_that_cannot_be_removed_does_not_lose_the_fit(X, tmp_path):
+    # What is left of an unfinished write is a folder that is not empty.
+    (tmp_path / "fit.checkpoint.tmp" / "something").mkdir(parents=True)
+    model = make().set_callbacks(Checkpoint(tmp_path / "fit.checkpoint"))
+    with pytest.warns(RuntimeWarning, match=r"could not remove .*fit.checkpoint \(.* next fit would go on from it"):
+        model.fit(X)
+    assert_array_equal(model.coefs_[0], make().fit(X).coefs_[0])
+
+
 def test_a_fitted_estimator_keeps_its_checkpoint_when_it_is_saved(X, tmp_path):
     model = make().set_callbacks(Checkpoint(tmp_path / "fit.checkpoint")).fit(X)
     skops.io.dump(model, tmp_path / "model.skops")

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from _reference import FUNCTIONS
+from _search import Labeling
 from numpy.testing import assert_allclose
-from sklearn.base import BaseEstimator, ClusterMixin, clone
+from sklearn.base import clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -404,23 +405,13 @@ def test_scorers_count_noise_as_a_cluster_unless_told(digits):
     assert_allclose(dropping(dbscan, X), silhouette_score(X[kept], labels[kept]), rtol=1e-10)
 
 
-class Labeler(ClusterMixin, BaseEstimator):
-    """A clusterer that gives the labels it is told to."""
-
-    def __init__(self, labels=None):
-        self.labels = labels
-
-    def fit_predict(self, X, y=None):
-        return self.labels
-
-
 @pytest.mark.parametrize(
     "labels, message",
     [([0, 1, 1], "inconsistent numbers"), ([0, 0.5, 1, 1], "labels .* has 0.5"), ([0, 0, 1, np.nan], "labels .*NaN")],
 )
 def test_what_are_no_labels_is_an_error_and_not_the_worst_score(labels, message):
     with pytest.raises(ValueError, match=message):
-        silhouette_scorer(Labeler(labels), X4)
+        silhouette_scorer(Labeling(labels), X4)
 
 
 def test_sampling_scorer_is_deterministic(digits):

@@ -37,9 +37,7 @@ def axes_or_new(ax, figsize):
         If what is given are no axes.
     """
     if ax is not None:
-        from matplotlib.axes import Axes
-
-        if not isinstance(ax, Axes):
+        if not isinstance(ax, pyplot().Axes):
             raise TypeError(f"ax={ax!r} must be the axes of a plot, such as plt.subplots() returns beside the figure.")
         return ax
     figure, ax = pyplot().subplots(figsize=figsize, layout="constrained")
