@@ -4,13 +4,12 @@ from functools import wraps
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._evaluation import mean_squared_error
+from ._inputs import check_rows, check_table
 from ._network import propagate
 from ._validation import effective_rows, finite_outputs
-
-FLOAT_TYPES = [np.float64, np.float32]
 
 
 class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -41,7 +40,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
+        X = check_rows(self, X)
         return finite_outputs(lambda: self._encode(X), X, "code")
 
     def inverse_transform(self, X):
@@ -66,7 +65,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        X = check_array(X, dtype=FLOAT_TYPES, estimator=self, input_name="X")
+        X = check_table(X, "X", estimator=self)
         if X.shape[1] != self._n_features_out:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but inverse_transform of this {type(self).__name__} expects codes with "
@@ -99,7 +98,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
+        X = check_rows(self, X)
         X, sample_weight = effective_rows(X, sample_weight)
         layers = self.coefs_, self.intercepts_, self._network.activations
         return -finite_outputs(lambda: mean_squared_error(X, sample_weight, *layers), X, "reconstruction error")
@@ -128,16 +127,20 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
 
 def unchanged_on_error(method):
-    """Decorate a method so that it gives the estimator its attributes back if it raises."""
+    """Decorate a method so that, if it raises, the estimator has its attributes, and its generator its state, back."""
 
     @wraps(method)
     def guarded(estimator, *args, **kwargs):
         state = dict(vars(estimator))
+        generator = state["random_state"] if isinstance(state["random_state"], np.random.RandomState) else None
+        generator_state = generator.get_state(legacy=False) if generator else None
         try:
             return method(estimator, *args, **kwargs)
         except BaseException:
             vars(estimator).clear()
             vars(estimator).update(state)
+            if generator:
+                generator.set_state(generator_state)
             raise
 
     return guarded

@@ -42,7 +42,7 @@ def write_checkpoint(path, state, identity):
     if state.solver_state is not None:
         meta["solver"] = next(name for name, kind in _SOLVER_STATES.items() if isinstance(state.solver_state, kind))
         arrays |= {f"solver {name}": np.asarray(value) for name, value in state.solver_state._asdict().items()}
-    unfinished = _unfinished(path)
+    _, unfinished = files_of(path)
     try:
         with open(unfinished, "wb") as file:
             np.savez(file, meta=np.array(json.dumps(meta)), **arrays)
@@ -56,8 +56,13 @@ def write_checkpoint(path, state, identity):
 
 def remove_checkpoint(path):
     """Remove a checkpoint, and what a process left that was killed while it wrote one."""
-    path.unlink(missing_ok=True)
-    _unfinished(path).unlink(missing_ok=True)
+    for file in files_of(path):
+        file.unlink(missing_ok=True)
+
+
+def files_of(path):
+    """The file of a checkpoint, and the one that has it while it is written."""
+    return path, path.with_name(path.name + ".tmp")
 
 
 def read_checkpoint(path):
@@ -68,7 +73,7 @@ def read_checkpoint(path):
                 arrays = dict(archive)
             meta = json.loads(str(arrays.pop("meta")))
             if meta["format"] == _FORMAT:
-                return _run_state(meta, arrays), meta["identity"]
+                return _run_state(meta, arrays), dict(meta["identity"])
         # There is no end to the errors by which damage shows: offsets, checksums, types, sizes, depth of brackets.
         except Exception as error:
             raise ValueError(
@@ -104,10 +109,6 @@ def fit_identity(estimator, run):
     warm = estimator._is_warm()
     identity["start"] = f"an earlier fit, checksum {zlib.crc32(run.state.theta):08x}" if warm else "random"
     return identity
-
-
-def _unfinished(path):
-    return path.with_name(path.name + ".tmp")
 
 
 def _described(value):

@@ -2,8 +2,8 @@
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import check_array
 
+from ._inputs import check_table
 from ._network import propagate
 from ._objectives import Block, LinearDecoderObjective, half_squared_error, soft_assignments, total, without_sums
 from ._rows import PageRelease, ThreadedCSR, block_slices, equal_slices
@@ -218,6 +218,9 @@ def augmented_rows(augment, X, random_state):
     """
     try:
         augmented = augment(X, random_state)
+    except StopIteration as error:
+        # The end of the generators that this goes through.
+        raise RuntimeError(f"augment={augment!r} raised StopIteration.") from error
     except Exception as error:
         error.add_note(f"This comes from augment={augment!r}, which is called as augment(X, random_state).")
         raise
@@ -227,9 +230,7 @@ def augmented_rows(augment, X, random_state):
             f"augment={augment!r} turned rows of shape {X.shape} into {type(augmented).__name__} of shape {shape}. It "
             "must return an array of as many rows of as many features."
         )
-    return check_array(
-        augmented, accept_sparse="csr" if issparse(X) else False, dtype=X.dtype, input_name="from augment"
-    )
+    return check_table(augmented, "from augment", sparse=issparse(X), dtype=X.dtype)
 
 
 def mean_squared_error(X, sample_weight, coefs, intercepts, activations, map_=map):

@@ -5,7 +5,9 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ._validation import check_values
+from ._inputs import about
+from ._training import TrainingOptions
+from ._validation import check_sparsity, check_values
 from .autoencoder import SparseAutoencoderTransformer
 
 # Batches, of 256 rows, that encoder=None is trained on, and the least number of epochs.
@@ -33,9 +35,11 @@ def _check_frozen(encoder, X, names):
     """Refuse what is no autoencoder, or was fitted to other features than X has."""
     if not isinstance(encoder, SparseAutoencoderTransformer):
         raise TypeError(f"encoder={FrozenEstimator(encoder)!r} must freeze a SparseAutoencoderTransformer.")
-    check_is_fitted(encoder)
-    # Parameters may have been set to anything after the fit, and some of them are used again.
-    encoder._validate_params()
+    with about("encoder"):
+        check_is_fitted(encoder)
+        # Parameters may have been set to anything after the fit, and some of them are used again.
+        encoder._validate_params()
+        check_sparsity(encoder._network, TrainingOptions.of(encoder))
     if encoder.n_features_in_ != X.shape[1]:
         raise ValueError(
             f"X has {X.shape[1]} features, but the frozen encoder was fitted to {encoder.n_features_in_}. "

@@ -1,5 +1,6 @@
 """Joint training of an autoencoder and of clusters in its code."""
 
+import sys
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import islice
@@ -166,6 +167,8 @@ class JointTrainer:
         batches_per_epoch = -(-self._X.shape[0] // batch_size)
         interval = self._options.update_interval or max(_UPDATE_INTERVAL, batches_per_epoch)
         n_steps = self._options.max_iter * interval
+        # What islice counts to.
+        n_batches = min(interval, sys.maxsize)
         batches = self._endless_batches(batch_size)
         return adam(
             MiniBatch(
@@ -176,7 +179,7 @@ class JointTrainer:
                 random_state=self._random_state,
             ),
             state,
-            batches=lambda: islice(batches, interval),
+            batches=lambda: islice(batches, n_batches),
             step_size=lambda step: self._options.learning_rate_init * (1 - step / n_steps),
             map_=self._workers.map,
         )

@@ -1,5 +1,7 @@
 """Looking into fitted pipelines: their steps, the autoencoder among them, the space that a partition is judged in."""
 
+from copy import deepcopy
+
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
@@ -26,12 +28,7 @@ def flat_steps(estimator, prefix=""):
 
 def labels_and_space(estimator, X, space):
     """Labels of X under a fitted estimator, and X in the space to score in."""
-    *features, (_, clusterer) = flat_steps(estimator)
-    if not hasattr(clusterer, "fit_predict"):
-        raise ValueError(
-            f"A clusterer, or a pipeline that ends in one, is needed, but got {type(clusterer).__name__}, which "
-            "has no fit_predict."
-        )
+    features, clusterer = split_at_clusterer(estimator)
     is_joint = isinstance(clusterer, AutoencoderMixin)
     n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
     steps = [step for _, step in features]
@@ -43,6 +40,17 @@ def labels_and_space(estimator, X, space):
     return labels, scored
 
 
+def split_at_clusterer(estimator):
+    """The (name, step) pairs before the clusterer that ends a pipeline, and the clusterer itself."""
+    *features, (_, clusterer) = flat_steps(estimator) or [("", None)]
+    if not hasattr(clusterer, "fit_predict") or isinstance(clusterer, type):
+        raise ValueError(
+            f"A clusterer, or a pipeline that ends in one, is needed as the estimator, but {estimator!r} ends in "
+            f"{'nothing' if clusterer is None else repr(clusterer)}, which has no fit_predict of an instance."
+        )
+    return features, clusterer
+
+
 def _n_steps_before(space, features, estimator):
     """How many of the feature steps lead to the space to score in."""
     names = [name for name, _ in features]
@@ -52,7 +60,7 @@ def _n_steps_before(space, features, estimator):
         for n_before, (_, step) in enumerate(features):
             if isinstance(step, AutoencoderMixin):
                 return n_before
-        if any(isinstance(value, AutoencoderMixin) for value in estimator.get_params().values()):
+        if any(isinstance(value, AutoencoderMixin) for value in getattr(estimator, "get_params", dict)().values()):
             raise ValueError(
                 "space='input' cannot find the autoencoder's input, since the autoencoder is inside another step. Give "
                 f"the name of the step whose output to score in, one of {names}, or space='code'."
@@ -78,10 +86,15 @@ def split_at_autoencoder(estimator):
 
 
 def transform_by(steps, X):
-    """X through the transformers."""
+    """X through the transformers; those that are set to write to what they are given, with copy=False, get a copy."""
     for step in steps:
-        X = step.transform(X)
+        X = step.transform(X if getattr(step, "copy", True) else copied(X))
     return X
+
+
+def copied(X):
+    """A copy of X: of an array the same kind of array in memory."""
+    return np.array(X) if isinstance(X, np.ndarray) else deepcopy(X)
 
 
 def names_after(steps, n_features):
@@ -97,7 +110,11 @@ def names_after(steps, n_features):
 
 def column_names(X):
     """Names of the columns of X: those of a frame, else x0, x1, ..."""
-    return np.asarray(X.columns) if hasattr(X, "columns") else _default_names(np.shape(X)[1])
+    # The columns of pyarrow's tables are the data.
+    for names in (getattr(X, "columns", None), getattr(X, "column_names", None)):
+        if names is not None and np.ndim(names) == 1:
+            return np.asarray(names)
+    return _default_names(np.shape(X)[1])
 
 
 def _default_names(n_features):

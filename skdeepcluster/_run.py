@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
+from itertools import chain
 
 import numpy as np
 
@@ -78,6 +79,22 @@ class Run:
         self._options = options
         self.held_out = held_out
         self._layout = ParameterLayout(network.layer_sizes, network.tied)
+
+    def can_go_on_from(self, state):
+        """Whether a `RunState` from a file is one of this run: its numbers, and the shapes of its arrays."""
+        if type(state.stage) is not int or not 0 <= state.stage < len(self.stages):
+            return False
+        stage, theta = self.stages[state.stage], self.state.theta
+        network = self.network if stage.layer is None else subnetwork(self.network, stage.layer)
+        start = Trainer(network, self.data, self._options, state.random_state).start_state(stage, theta.dtype)
+        pairs = [(state.theta, theta), (theta if state.best_theta is None else state.best_theta, theta)]
+        if state.solver_state is not None:
+            if type(state.solver_state) is not type(start):
+                return False
+            pairs += zip(state.solver_state, start)
+        pairs += [(terms, np.zeros(3)) for terms in chain(*state.terms)]
+        n_stages_begun = state.stage + (state.solver_state is not None)
+        return len(state.terms) == n_stages_begun and all(map(_alike, *zip(*pairs)))
 
     def run(self, tasks, log):
         """Go through the stages; returns the parameters.
@@ -192,6 +209,12 @@ class Run:
             return False
         best_before = min(errors[:-n_iter])
         return best_before - min(errors[-n_iter:]) <= self._options.tol * best_before
+
+
+def _alike(array, other):
+    """Whether arrays, or numbers, are of one type and shape; of a list of indices the length may vary."""
+    array, other = np.asarray(array), np.asarray(other)
+    return array.dtype == other.dtype and (array.shape == other.shape or (array.ndim == 1 and other.shape == (0,)))
 
 
 def fitted_attributes(network, theta, loss_curve):

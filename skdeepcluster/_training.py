@@ -174,6 +174,11 @@ class Trainer:
             result.message = ""
         return result
 
+    def start_state(self, stage, dtype):
+        """A state of the stage's solver as it may be at the start, for its type and shapes."""
+        kind, objective = (AdamState, self._on_batches) if stage.solver == "adam" else (LBFGSState, self._reduced)
+        return kind.start(np.zeros(objective.layout.size, dtype=dtype))
+
     def adam_pass(self, state):
         """Go on from an `AdamState` by one epoch with a constant step; returns the new state and the terms of J."""
         return next(self._data.epochs(self._on_batches, state, self._options, self._random_state))

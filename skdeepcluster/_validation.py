@@ -9,8 +9,9 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
+from ._inputs import about, check_rows
 from ._rows import iterate_blocks
 from ._solvers import NotFiniteError
 from .exceptions import CollapsedCodeWarning, InputScaleWarning, InterruptedFitWarning
@@ -27,8 +28,7 @@ _COLLAPSED_STD = 1e-3
 def canonical_data(estimator, X, dtype, *, reset):
     """X as scikit-learn validates it for `fit`, but not yet for finite values; sparse without duplicate entries."""
     # check_values looks at the values, block by block: also at those too large for the type.
-    with np.errstate(over="ignore"):
-        X = validate_data(estimator, X, accept_sparse="csr", dtype=dtype, ensure_all_finite=False, reset=reset)
+    X = check_rows(estimator, X, dtype=dtype, reset=reset, ensure_all_finite=False)
     if issparse(X) and not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
@@ -45,7 +45,8 @@ def effective_rows(X, sample_weight):
     """The rows of positive weight, and their weights scaled to mean 1; all rows and None for None."""
     if sample_weight is None:
         return X, None
-    sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    with about("sample_weight"):
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     positive = sample_weight > 0
     if not positive.any():
         raise ValueError("sample_weight is zero for every row; at least one weight must be positive.")
@@ -59,8 +60,7 @@ def check_values(X, sample_weight, output_activation, estimator_name):
     """Raise if X is not finite or leaves the range of the output, warn if it is far from standardised."""
     lowest, highest, squares = np.inf, -np.inf, np.zeros(X.shape[1])
     for rows, block in iterate_blocks(X):
-        # It adds up the values first, which warns if there are infinities of both signs.
-        with np.errstate(invalid="ignore"):
+        with about("X"):
             assert_all_finite(block, estimator_name=estimator_name, input_name="X")
         lowest, highest = min(lowest, block.min()), max(highest, block.max())
         w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
@@ -129,17 +129,22 @@ def warn_if_collapsed(data, code_variance, *, rho, beta, lam):
 
 def check_options(network, options):
     """Raise if parameters that are right by themselves do not go together."""
-    if options.beta > 0 and "logistic" not in network.activations[: network.n_encoder_layers]:
-        raise ValueError(
-            f"beta={options.beta} weighs the KL term, which is defined for logistic encoder layers, but "
-            f"activation and code_activation make them {network.activations[: network.n_encoder_layers]}. Set beta=0, "
-            "or code_activation='logistic'."
-        )
+    check_sparsity(network, options)
     if options.need_adam and options.solver == "lbfgs":
         drawn = f"corruption={options.corruption}" if options.corruption > 0 else f"augment={options.augment!r}"
         raise ValueError(
             f"{drawn} draws every batch anew, and solver='lbfgs' has no batches. Set solver='adam' or 'auto', "
             "corruption=0 and augment=None."
+        )
+
+
+def check_sparsity(network, options):
+    """Raise if there is a KL term, but no unit that it is of."""
+    if options.beta > 0 and "logistic" not in network.activations[: network.n_encoder_layers]:
+        raise ValueError(
+            f"beta={options.beta} weighs the KL term, which is defined for logistic encoder layers, but "
+            f"activation and code_activation make them {network.activations[: network.n_encoder_layers]}. Set beta=0, "
+            "or code_activation='logistic'."
         )
 
 

@@ -1,6 +1,6 @@
 """The sparse autoencoder as a scikit-learn transformer."""
 
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
@@ -8,10 +8,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ._activations import ACTIVATIONS
-from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
+from ._base import AutoencoderMixin, unchanged_on_error
 from ._callback_support import CallbackSupportMixin
 from ._data import DataInMemory
 from ._fitting import FittingMixin
+from ._inputs import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
 from ._record import Log, records
 from ._run import fitted_attributes
 from ._threads import workers
@@ -189,20 +190,20 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         "code_activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions({"identity", "logistic"})],
         "tied_weights": ["boolean"],
-        "rho": [Interval(Real, 0, 1, closed="neither")],
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "lam": [Interval(Real, 0, None, closed="left")],
-        "corruption": [Interval(Real, 0, 1, closed="left")],
+        "rho": [Number(0, 1, closed="neither")],
+        "beta": [NOT_NEGATIVE],
+        "lam": [NOT_NEGATIVE],
+        "corruption": [Number(0, 1, closed="left")],
         "augment": [callable, None],
         "pretrain": [StrOptions({"layerwise"}), None],
         "solver": [StrOptions({"auto", "lbfgs", "adam"})],
         "max_iter": [Interval(Integral, 1, None, closed="left"), None],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [NOT_NEGATIVE],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_fraction": [Number(0, 1, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither"), None],
+        "learning_rate_init": [POSITIVE, None],
         "shuffle": ["boolean"],
         "warm_start": ["boolean"],
         "random_state": ["random_state"],

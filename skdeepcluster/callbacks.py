@@ -6,7 +6,7 @@ import warnings
 from numbers import Integral, Real
 from pathlib import Path
 
-from ._checkpoint import fit_identity, read_checkpoint, remove_checkpoint, write_checkpoint
+from ._checkpoint import files_of, fit_identity, read_checkpoint, remove_checkpoint, write_checkpoint
 
 __all__ = ["Checkpoint"]
 
@@ -37,7 +37,8 @@ class Checkpoint:
         the folder does not exist; or with ``early_stopping=True`` and no integer as random_state, as the held-out rows
         would be others.
     TypeError
-        In `fit`, if the estimator is not a SparseAutoencoderTransformer.
+        In `fit`, if the estimator is not a SparseAutoencoderTransformer, or its random_state is a RandomState of
+        another generator than NumPy's usual one.
 
     Warns
     -----
@@ -95,11 +96,16 @@ class Checkpoint:
                 f"With early_stopping=True, Checkpoint needs an int as random_state, not {estimator.random_state!r}: "
                 "a fit that goes on must hold out the same rows."
             )
+        if run.state.random_state.get_state(legacy=False)["bit_generator"] != "MT19937":
+            raise TypeError(
+                f"Checkpoint needs a random_state of NumPy's usual generator, not {estimator.random_state!r}: an "
+                "int, or numpy.random.RandomState(seed)."
+            )
         path = self._checked_path()
         self._identity = fit_identity(estimator, run)
         self._last_write = time.monotonic()
         if path.exists():
-            run.state = self._state_to_go_on_with(path)
+            run.state = self._state_to_go_on_with(path, run)
 
     def on_fit_task_begin(self, estimator, context):
         """Do nothing.
@@ -159,15 +165,16 @@ class Checkpoint:
         path = Path(self.path)
         if os.path.isdir(path) or not os.path.isdir(path.parent):
             raise ValueError(f"path={self.path!r} of Checkpoint must be a file in a folder that exists.")
-        try:
-            os.stat(path)
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError) as error:
-            raise ValueError(f"path={self.path!r} of Checkpoint can be no file ({error}).") from error
+        for file in files_of(path):
+            try:
+                os.stat(file)
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError) as error:
+                raise ValueError(f"path={self.path!r} of Checkpoint can be no file ({error}).") from error
         return path
 
-    def _state_to_go_on_with(self, path):
+    def _state_to_go_on_with(self, path, run):
         state, identity = read_checkpoint(path)
         different = [
             f"{name}: {identity.get(name)} there, {self._identity.get(name)} here"
@@ -178,5 +185,10 @@ class Checkpoint:
             raise ValueError(
                 f"{path} was written by a fit of something else ({'; '.join(different)}). Fit that, or delete the file "
                 "to start afresh."
+            )
+        if not run.can_go_on_from(state):
+            raise ValueError(
+                f"{path} says that it is of this fit, but what it holds is not: it is damaged. Delete it to start "
+                "afresh."
             )
         return state

@@ -4,20 +4,21 @@ import warnings
 from copy import deepcopy
 from dataclasses import replace
 from functools import partial
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ._base import FLOAT_TYPES, AutoencoderMixin, unchanged_on_error
+from ._base import AutoencoderMixin, unchanged_on_error
 from ._callback_support import CallbackSupportMixin, FitTasks
 from ._data import DataInMemory
 from ._evaluation import assign_rows
 from ._initial_clusters import initial_clusters
+from ._inputs import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows
 from ._joint_encoder import fitted_encoder
 from ._joint_training import TERMS, JointOptions, JointTrainer, degenerate_clusters
 from ._pretraining import outputs_of
@@ -162,14 +163,14 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     _parameter_constraints = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "encoder": [SparseAutoencoderTransformer, FrozenEstimator, None],
-        "gamma": [Interval(Real, 0, None, closed="neither")],
-        "alpha": [Interval(Real, 0, None, closed="neither")],
-        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
+        "gamma": [POSITIVE],
+        "alpha": [POSITIVE],
+        "reconstruction_weight": [NOT_NEGATIVE],
         "update_interval": [Interval(Integral, 1, None, closed="left"), None],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, 1, closed="both")],
+        "tol": [Number(0, 1, closed="both")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_init": [POSITIVE],
         "init": [StrOptions({"gaussian_mixture", "kmeans"})],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
@@ -244,13 +245,13 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         encoder = fitted_encoder(self, rows, sample_weight, random_state)
         autoencoder, options = TrainingOptions.of(encoder), JointOptions.of(self)
         with workers() as crew:
-            start = self._cluster_code(encoder, rows, sample_weight, random_state)
-            tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
-            trainer = JointTrainer(
-                encoder._network, rows, sample_weight, crew, autoencoder, options, start, random_state
-            )
             data = DataInMemory(rows, sample_weight, crew)
             with explained_overflow(data, replace(autoencoder, learning_rate_init=self.learning_rate_init)):
+                start = self._cluster_code(encoder, rows, sample_weight, random_state)
+                tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
+                trainer = JointTrainer(
+                    encoder._network, rows, sample_weight, crew, autoencoder, options, start, random_state
+                )
                 result = trainer.run(
                     encoder.coefs_,
                     encoder.intercepts_,
@@ -304,8 +305,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", dtype=FLOAT_TYPES, reset=False)
-        return self._assign(X)
+        return self._assign(check_rows(self, X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -330,8 +330,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     def _cluster_code(self, encoder, X, sample_weight, random_state):
         """The `initial_clusters`."""
-        layers = slice(encoder._network.n_encoder_layers)
-        code = outputs_of(X, encoder.coefs_[layers], encoder.intercepts_[layers], encoder._network.activations[layers])
+        code = finite_outputs(lambda: outputs_of(X, *encoder._encoder_layers), X, "code")
         options = {"init": self.init, "n_init": self.n_init, "random_state": random_state}
         return initial_clusters(code, sample_weight, int(self.n_clusters), **options)
 

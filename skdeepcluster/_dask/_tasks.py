@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import assert_all_finite
 
 from .._data import DataInMemory
 from .._evaluation import RowBlocks, mean_squared_error
+from .._inputs import check_table
 from .._network import propagate
 from .._objectives import Block, total
 from .._pretraining import outputs_of
@@ -74,15 +75,7 @@ def load(index, part, weights, n_features=None):
             f"Partition {index} of X has the shape {np.shape(part)}, but a table of rows and features has 2 dimensions."
         )
     name = f"partition {index} of X"
-    X = check_array(
-        part,
-        accept_sparse="csr",
-        dtype=[np.float64, np.float32],
-        order="C",
-        ensure_min_samples=0,
-        ensure_all_finite=False,
-        input_name=name,
-    )
+    X = check_table(part, name, sparse=True, order="C", ensure_min_samples=0, ensure_all_finite=False)
     if n_features is not None and X.shape[1] != n_features:
         raise ValueError(f"{name} has {X.shape[1]} features, but {n_features} are expected.")
     if issparse(X):
@@ -101,9 +94,7 @@ def load(index, part, weights, n_features=None):
 
 def _checked_weights(index, weights, n_rows):
     name = f"partition {index} of sample_weight"
-    weights = check_array(
-        weights, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_min_samples=0, input_name=name
-    )
+    weights = check_table(weights, name, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_min_samples=0)
     weights = np.ravel(weights)
     if len(weights) != n_rows:
         raise ValueError(f"Partition {index} of X has {n_rows} rows, but {name} has {len(weights)}. Both need as many.")
@@ -289,7 +280,7 @@ def split(block, fraction, held_out, seed):
 def through_layers(part, layers, out_dtype):
     """Outputs of the last of layers, (coefs, intercepts, activations), for the rows of a part of a collection."""
     n_features = layers[0][0].shape[0]
-    X = check_array(part, accept_sparse="csr", dtype=[np.float64, np.float32], ensure_min_samples=0, input_name="X")
+    X = check_table(part, "X", sparse=True, ensure_min_samples=0)
     if X.shape[1] != n_features:
         raise ValueError(f"A partition of X has {X.shape[1]} columns, but {n_features} are expected.")
     outputs = finite_outputs(lambda: propagate(X, *layers)[-1], X, "code or reconstruction")

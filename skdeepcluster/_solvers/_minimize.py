@@ -1,5 +1,7 @@
 """The loop around the iterations of a solver."""
 
+import sys
+
 import numpy as np
 from scipy.optimize import OptimizeResult
 
@@ -34,7 +36,8 @@ def minimize(iterations, state, *, max_iter, tol, n_iter_no_change, callback, pa
         or the gradient vanished, "max_iter", "stuck" if there was no lower value, "interrupted" by the user, or the
         word of the callback; and ``message``, which explains the second and third.
     """
-    stopping = MeanDecrease(tol, min(n_iter_no_change, max_iter), past_values)
+    # The last is more than any run has, and what a deque can be told.
+    stopping = MeanDecrease(tol, min(n_iter_no_change, max_iter, sys.maxsize - 1), past_values)
     n_iter, status, message = len(past_values), "converged", ""
     try:
         while not stopping.is_small:

@@ -1,7 +1,7 @@
 """Internal scores of a partition: what reports and scorers share."""
 
 from collections.abc import Callable
-from numbers import Integral
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
+from .._inputs import about
 from ._neighbors import nearest_neighbors, neighbor_information
 from ._silhouette import silhouette_score, silhouette_scores
 
@@ -27,19 +28,27 @@ SCORING_CONSTRAINTS = {
 
 def check_labels(labels, Z, name):
     """The labels as an array, one for each row of Z; the name is theirs in errors."""
-    labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
-    check_consistent_length(Z, labels)
+    with about(name):
+        labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
+        check_consistent_length(Z, labels)
+    if labels.dtype.kind not in "biufOUST":
+        raise TypeError(f"{name} must hold integers or names, but is of type {labels.dtype}.")
     if labels.dtype == object:
         try:
             np.unique(labels)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise TypeError(f"{name} must hold integers or names, one kind of them, but {error}.") from error
-    if labels.dtype.kind == "f":
-        # Above 2^53 not every integer is a float.
-        is_code = (labels % 1 == 0) & (np.abs(labels) <= 2.0**53)
-        if not is_code.all():
-            raise ValueError(f"{name} must hold integers or names, one for each group, but has {labels[~is_code][0]}.")
+        fractions = [label for label in labels if isinstance(label, Real) and not _is_code(label)]
+    else:
+        fractions = [] if labels.dtype.kind != "f" else labels[~_is_code(labels)]
+    if len(fractions):
+        raise ValueError(f"{name} must hold integers or names, one for each group, but has {fractions[0]}.")
     return labels
+
+
+def _is_code(labels):
+    """Whether numbers are integers; above 2^53 not every integer is a float."""
+    return isinstance(labels, Integral) or ((labels % 1 == 0) & (abs(labels) <= 2**53))
 
 
 class DegeneratePartition(Exception):

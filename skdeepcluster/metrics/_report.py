@@ -7,8 +7,8 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils._param_validation import validate_params
-from sklearn.utils.validation import check_array
 
+from .._inputs import check_table
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import (
     INTERNAL_METRICS,
@@ -101,7 +101,7 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
     nmi                       0.7790
     ari                       0.5455
     """
-    X = check_array(X, dtype=[np.float64, np.float32], input_name="X")
+    X = check_table(X, "X")
     labels = check_labels(labels, X, "labels")
     is_noise = labels == NOISE
     report = ClusteringReport(n_clusters=len(np.unique(labels[~is_noise])), n_noise=int(np.sum(is_noise)))

@@ -2,10 +2,9 @@
 
 import warnings
 
-import numpy as np
 from sklearn.utils._param_validation import StrOptions, validate_params
-from sklearn.utils.validation import check_array
 
+from .._inputs import check_table
 from .._pipelines import labels_and_space
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, check_labels, internal_score
@@ -43,7 +42,7 @@ class _ClusteringScorer:
 
     def __call__(self, estimator, X, y=None):
         labels, Z = labels_and_space(estimator, X, self.space)
-        Z = check_array(Z, dtype=[np.float64, np.float32], input_name="X")
+        Z = check_table(Z, "X")
         labels = check_labels(labels, Z, "labels")
         metric = INTERNAL_METRICS[self.metric]
         try:

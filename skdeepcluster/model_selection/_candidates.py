@@ -1,6 +1,5 @@
 """Fitting the candidates of a search, with every step that several of them share fitted once."""
 
-import copy
 import time
 import traceback
 import warnings
@@ -16,10 +15,11 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.metadata_routing import process_routing
 from sklearn.utils.parallel import delayed
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import _num_samples, check_array
+from sklearn.utils.validation import _num_samples
 
-from .._base import FLOAT_TYPES, AutoencoderMixin
-from .._pipelines import flat_steps
+from .._base import AutoencoderMixin
+from .._inputs import check_table
+from .._pipelines import copied, flat_steps
 from .._validation import has_collapsed
 from ..exceptions import CollapsedCodeWarning
 from ..metrics._internal import NOISE
@@ -102,8 +102,7 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
         One for each candidate.
     """
     chains = [_steps(candidate, params) for candidate in candidates]
-    is_copied = not isinstance(X, np.ndarray) or X.flags.writeable
-    context = _Context(y, rows, is_copied, reraise)
+    context = _Context(y, rows, is_writeable(X), reraise)
     # keys[i][depth] stands for the first `depth` steps of candidate i.
     keys = [_prefix_keys(chain[:-1], i) for i, chain in enumerate(chains)]
     space_keys = list(dict.fromkeys(key[-1] for key in keys))
@@ -216,17 +215,22 @@ def _fit_features(features, step, context):
 def _fit_transform(step, Z, context):
     """(a fitted clone of the step, Z transformed by it)."""
     estimator, params = clone(step.estimator), step.params
-    Z = _guarded(Z, context)
+    Z = guarded(Z, context.is_copied)
     if hasattr(estimator, "fit_transform"):
         return estimator, estimator.fit_transform(Z, context.y, **params.get("fit_transform", {}))
     estimator.fit(Z, context.y, **params.get("fit", {}))
     return estimator, estimator.transform(Z, **params.get("transform", {}))
 
 
-def _guarded(Z, context):
+def is_writeable(X):
+    """Whether a step might write to X; those that may not be written to are files, which may not fit into memory."""
+    return not isinstance(X, np.ndarray) or X.flags.writeable
+
+
+def guarded(Z, is_copied):
     """What a step can write to without harm to others: a copy; of arrays too large for that a read-only view."""
-    if context.is_copied:
-        return np.array(Z) if isinstance(Z, np.ndarray) else copy.deepcopy(Z)
+    if is_copied:
+        return copied(Z)
     if isinstance(Z, np.ndarray):
         Z = Z.view()
         Z.flags.writeable = False
@@ -256,13 +260,13 @@ def _unexplained_share(autoencoder, Z):
 
 
 def _variances(Z):
-    Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES)
+    Z = check_table(Z, "of an autoencoder", sparse=True)
     return mean_variance_axis(Z, axis=0)[1] if issparse(Z) else np.var(Z, axis=0)
 
 
 def _sampled_space(Z, rows):
     """The sampled rows of the features, dense."""
-    Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="of the clusterer")[rows]
+    Z = check_table(Z, "of the clusterer", sparse=True)[rows]
     return Z.toarray() if issparse(Z) else Z
 
 
@@ -286,7 +290,8 @@ def _fit_predict(step, Z, context):
         raise ValueError(
             f"{clusterer} takes distances between rows, in which no other partition can be scored. Give it features."
         )
-    labels = np.asarray(clusterer.fit_predict(_guarded(Z, context), context.y, **step.params.get("fit_predict", {})))
+    own_Z, params = guarded(Z, context.is_copied), step.params.get("fit_predict", {})
+    labels = np.asarray(clusterer.fit_predict(own_Z, context.y, **params))
     if labels.shape != (_num_samples(Z),) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"{clusterer} gave labels of shape {labels.shape} and dtype {labels.dtype} for {_num_samples(Z)} rows, but "

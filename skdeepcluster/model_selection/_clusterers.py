@@ -8,9 +8,8 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
-from sklearn.utils.validation import check_array
 
-from .._base import FLOAT_TYPES
+from .._inputs import check_table, integers
 from ..metrics._internal import safely_scaled
 from ..metrics._silhouette import silhouette_score
 
@@ -65,7 +64,7 @@ def estimate_eps(Z, min_samples=5):
     >>> len(set(DBSCAN(estimate.eps).fit_predict(Z)) - {-1})
     2
     """
-    Z = check_array(Z, dtype=FLOAT_TYPES, input_name="Z")
+    Z = check_table(Z, "Z")
     if min_samples > len(Z):
         raise ValueError(f"min_samples={min_samples} is more than the {len(Z)} rows of Z; lower it.")
     Z, exponent = safely_scaled(Z)
@@ -151,7 +150,7 @@ def estimate_n_clusters(Z, k_range=range(2, 11), *, method="silhouette", n_repea
     >>> estimate_n_clusters(Z, range(2, 7), random_state=0).n_clusters
     3
     """
-    Z = check_array(Z, dtype=FLOAT_TYPES, input_name="Z")
+    Z = check_table(Z, "Z")
     k_range = _check_k_range(k_range, Z, method)
     random_state = check_random_state(random_state)
     scores, errors = CURVES[method](safely_scaled(Z)[0], k_range, n_repeats, random_state)
@@ -160,8 +159,8 @@ def estimate_n_clusters(Z, k_range=range(2, 11), *, method="silhouette", n_repea
 
 
 def _check_k_range(k_range, Z, method):
-    numbers = np.asarray(k_range)
-    if numbers.ndim != 1 or len(numbers) == 0 or not np.issubdtype(numbers.dtype, np.integer):
+    numbers = integers(k_range)
+    if numbers is None:
         raise ValueError(f"k_range={k_range!r} must hold one or more integers.")
     numbers = np.sort(numbers)
     n_distinct = len(np.unique(Z, axis=0))

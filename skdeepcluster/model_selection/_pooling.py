@@ -132,4 +132,6 @@ def candidate_scores(matrices, yardsticks, reconstruction_errors, is_judged, wei
     scores = {metric: np.full(len(is_judged), np.nan) for metric in found}
     for metric, values in found.items():
         scores[metric][is_judged] = values
-    return scores, np.average(list(scores.values()), axis=0, weights=[weights[metric] for metric in scores])
+    w = np.array([weights[metric] for metric in scores], dtype=np.float64)
+    # The sum of the largest floats would overflow.
+    return scores, np.average(list(scores.values()), axis=0, weights=w / w.max())

@@ -1,7 +1,7 @@
 """A search over clusterings that judges all candidates by the same yardsticks."""
 
 from copy import deepcopy
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
@@ -15,8 +15,9 @@ from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base import unchanged_on_error
+from .._inputs import POSITIVE, Number, about
 from ..metrics._internal import INTERNAL_METRICS
-from ._candidates import fit_candidates
+from ._candidates import fit_candidates, guarded, is_writeable
 from ._pooling import RECONSTRUCTION, candidate_scores, find_yardsticks, score_matrix
 from ._results import judgeable, tabulate
 
@@ -156,7 +157,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         "refit": ["boolean"],
         "n_jobs": [Integral, None],
         "sample_size": [Interval(Integral, 2, None, closed="left"), None],
-        "max_noise": [Interval(Real, 0, 1, closed="both")],
+        "max_noise": [Number(0, 1, closed="both")],
         "error_score": [StrOptions({"raise"}), "nan"],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
@@ -209,7 +210,8 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         self : ClusteringSearch
             The fitted search.
         """
-        (X,) = indexable(X)
+        with about("X"):
+            (X,) = indexable(X)
         weights = self._metric_weights()
         random_state = check_random_state(self.random_state)
         settings = self._draw_settings(random_state)
@@ -354,8 +356,8 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         metric = AUTO if self.metric == "auto" else self.metric
         names = [metric] if isinstance(metric, str) else list(metric)
         weights = list(metric.values()) if isinstance(metric, dict) else [1.0] * len(names)
-        is_weight = [isinstance(weight, Real) and 0 < weight < np.inf for weight in weights]
-        if not names or any(name not in METRICS for name in names) or not all(is_weight):
+        are_metrics = all(isinstance(name, str) and name in METRICS for name in names)
+        if not names or not are_metrics or not all(map(POSITIVE.is_satisfied_by, weights)):
             raise ValueError(
                 f"metric={self.metric!r} must be 'auto', one or more of {METRICS}, or a dict of their positive weights."
             )
@@ -364,6 +366,9 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     def _draw_settings(self, random_state):
         if not self.param_grid:
             raise ValueError(f"param_grid={self.param_grid!r} is empty; give at least one parameter and values for it.")
+        grids = [self.param_grid] if isinstance(self.param_grid, dict) else self.param_grid
+        if not all(isinstance(name, str) for grid in grids if isinstance(grid, dict) for name in grid):
+            raise TypeError(f"param_grid={self.param_grid!r} must have the names of parameters as its keys.")
         if self.n_iter is None:
             return list(ParameterGrid(self.param_grid))
         return list(ParameterSampler(self.param_grid, self.n_iter, random_state=random_state))
@@ -372,6 +377,9 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         """The estimators to try, with a number for every random state that would be None."""
         candidates, seeds = [], {}
         for setting in settings:
+            for name, value in setting.items():
+                if isinstance(value, type) and hasattr(value, "get_params"):
+                    raise TypeError(f"param_grid has the class {value.__name__} for {name}; give it an instance.")
             candidate = clone(self.estimator).set_params(**clone(setting, safe=False))
             for name, value in sorted(candidate.get_params().items()):
                 if value is None and name.split("__")[-1] == "random_state":
@@ -390,5 +398,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         for name in ("labels_", "best_estimator_"):
             vars(self).pop(name, None)
         if self.refit:
+            # A step with copy=False would write to it.
+            X = guarded(X, is_writeable(X))
             self.labels_ = np.asarray(candidate.fit_predict(X, y, **params))
             self.best_estimator_ = candidate

@@ -5,9 +5,8 @@ from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.utils._param_validation import HasMethods, validate_params
-from sklearn.utils.validation import check_array
 
-from .._base import FLOAT_TYPES
+from .._inputs import check_table
 from .._pipelines import labels_and_space
 from ..metrics._internal import NOISE, check_labels
 from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color, cluster_style
@@ -138,7 +137,7 @@ class ClusterEmbeddingDisplay:
         Exception
             What `transformer` raises, with a note that says whose it is.
         """
-        Z = check_array(Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="Z")
+        Z = check_table(Z, "Z", sparse=True)
         check_drawable(Z, "Z")
         labels = check_labels(labels, Z, "labels")
         points, axis_names = _in_two_dimensions(Z, transformer)
@@ -220,10 +219,12 @@ def _in_two_dimensions(Z, transformer):
     n_features = Z.shape[1]
     if transformer is not None:
         try:
-            points = np.asarray(clone(transformer).fit_transform(Z))
+            points = clone(transformer).fit_transform(Z)
         except Exception as error:
             error.add_note(f"This comes from transformer={transformer!r}.")
             raise
+        points = check_table(points, f"from transformer={transformer!r}", ensure_2d=False, allow_nd=True)
+        check_drawable(points, f"What transformer={transformer!r} gives")
         if points.ndim != 2 or len(points) != Z.shape[0] or points.shape[1] < 2:
             raise ValueError(
                 f"transformer={transformer!r} gives an array of shape {points.shape}; a picture needs 2 columns for "

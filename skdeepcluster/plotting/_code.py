@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
+from .._inputs import integers
 from .._pipelines import names_after, split_at_autoencoder, transform_by
 from ._style import (
     INK,
@@ -123,15 +124,15 @@ class CodeWeightsDisplay:
         W = autoencoder.coefs_[0]
         names = names_after(before, len(W)) if feature_names is None else feature_names
         feature_names = check_feature_names(names, len(W))
-        units = np.arange(W.shape[1]) if units is None else np.asarray(units)
-        if units.ndim != 1 or not np.issubdtype(units.dtype, np.integer) or not np.isin(units, range(W.shape[1])).all():
-            raise ValueError(f"units={units.tolist()!r} must list numbers from 0 to {W.shape[1] - 1}.")
+        chosen = integers(range(W.shape[1]) if units is None else units)
+        if chosen is None or not np.isin(chosen, range(W.shape[1])).all():
+            raise ValueError(f"units={units!r} must list one or more numbers from 0 to {W.shape[1] - 1}.")
         if image_shape is not None:
             image_shape = check_image_shape(image_shape, len(W))
         norms = np.linalg.norm(W, axis=0)
-        weights = (W / np.where(norms > 0, norms, 1.0)).T[units]
+        weights = (W / np.where(norms > 0, norms, 1.0)).T[chosen]
         display = cls(
-            weights=weights, units=units, feature_names=feature_names, image_shape=image_shape, n_features=n_features
+            weights=weights, units=chosen, feature_names=feature_names, image_shape=image_shape, n_features=n_features
         )
         return display.plot(ax=ax)
 

@@ -7,9 +7,9 @@ from scipy.sparse import csr_array, issparse
 from sklearn.metrics import euclidean_distances
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.sparsefuncs import mean_variance_axis
-from sklearn.utils.validation import check_array, check_consistent_length
+from sklearn.utils.validation import check_consistent_length
 
-from .._base import FLOAT_TYPES
+from .._inputs import check_table
 from .._pipelines import column_names, labels_and_space
 from ..metrics._internal import NOISE, check_labels
 from ._style import (
@@ -188,9 +188,10 @@ class ClusterProfileDisplay:
             X, display.feature_names = checked, check_feature_names(names, checked.shape[1])
             display.effects = effect_sizes(X, labels, clusters)
             return display.plot(ax=ax)
-        Z = check_array(X if Z is None else Z, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="Z")
+        Z = check_table(X if Z is None else Z, "Z", sparse=True)
         check_drawable(Z, "Z")
         check_consistent_length(Z, labels)
+        display.n_shown = int(min(n_shown, sizes.max()))
         display.typical = [_most_typical(Z, np.flatnonzero(labels == cluster), n_shown) for cluster in clusters]
         if texts is None:
             X = _check_numeric(X)
@@ -300,7 +301,7 @@ def effect_sizes(X, labels, clusters):
 
 def _check_numeric(X, **options):
     try:
-        checked = check_array(X, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="X", **options)
+        checked = check_table(X, "X", sparse=True, **options)
     except (ValueError, TypeError) as error:
         raise ValueError(
             f"X must be a two-dimensional array of numbers: {error} Pass what the preprocessing makes of it to "

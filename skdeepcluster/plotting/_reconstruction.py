@@ -6,9 +6,8 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
-from sklearn.utils.validation import check_array
 
-from .._base import FLOAT_TYPES
+from .._inputs import check_table
 from .._pipelines import column_names, names_after, split_at_autoencoder, transform_by
 from ._style import (
     LINE_COLORS,
@@ -172,9 +171,9 @@ class ReconstructionDisplay:
             If an array is not finite and two-dimensional, the shapes differ, or the number of features is not that of
             `image_shape` or `feature_names`.
         """
-        checked = check_array(X, accept_sparse="csr", dtype=FLOAT_TYPES, input_name="X")
+        checked = check_table(X, "X", sparse=True)
         X, names = checked, column_names(X) if feature_names is None else feature_names
-        H = check_array(X_reconstructed, dtype=FLOAT_TYPES, input_name="X_reconstructed")
+        H = check_table(X_reconstructed, "X_reconstructed")
         if X.shape != H.shape:
             raise ValueError(f"X has the shape {X.shape}, and X_reconstructed {H.shape}; they must be the same.")
         errors = _squared_errors(X, lambda rows: H[rows])
@@ -184,13 +183,13 @@ class ReconstructionDisplay:
     @classmethod
     def _of_rows(cls, inputs, reconstructions, rows, errors, n_best, names, image_shape):
         # The rows as they were given may be of any type.
-        inputs = check_array(_dense(inputs), dtype=FLOAT_TYPES, input_name="X")
+        inputs = check_table(_dense(inputs), "X")
         # Pixels have no names.
         is_image = image_shape is not None
         return cls(
             rows=rows,
             inputs=inputs,
-            reconstructions=check_array(reconstructions, dtype=FLOAT_TYPES, input_name="of the reconstruction"),
+            reconstructions=check_table(reconstructions, "of the reconstruction"),
             errors=errors,
             n_best=n_best,
             feature_names=None if is_image else check_feature_names(names, inputs.shape[1]),

@@ -7,9 +7,10 @@ from sklearn.cluster import DBSCAN
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._pipelines import flat_steps, transform_by
+from .._inputs import POSITIVE
+from .._pipelines import split_at_clusterer, transform_by
 from ..model_selection import ClusteringSearch, estimate_eps
-from ._style import INK, LINE_COLORS, PALE, axes_or_new, check_drawable, legend_beside, panels, shortened
+from ._style import INK, LARGEST_DRAWN, LINE_COLORS, PALE, axes_or_new, check_drawable, legend_beside, panels, shortened
 
 # From this ratio of the largest to the smallest value on, the axis of a parameter is logarithmic.
 _LOG_RATIO = 8
@@ -232,7 +233,7 @@ class KDistanceDisplay:
     @classmethod
     @validate_params(
         {"estimator": [HasMethods("fit")], "X": "no_validation", "ax": "no_validation"},
-        prefer_skip_nested_validation=True,
+        prefer_skip_nested_validation=False,
     )
     def from_estimator(cls, estimator, X, *, ax=None):
         """Draw the curve of what a DBSCAN receives, with its eps.
@@ -255,21 +256,21 @@ class KDistanceDisplay:
         ValueError
             If the estimator does not end in a DBSCAN, its metric is not the Euclidean, or `estimate_eps` raises one.
         """
-        *features, (_, clusterer) = flat_steps(estimator)
+        features, clusterer = split_at_clusterer(estimator)
         if not isinstance(clusterer, DBSCAN) or clusterer.metric != "euclidean":
             raise ValueError(
                 f"A DBSCAN with metric='euclidean', or a pipeline that ends in one, is needed, but got {clusterer!r}. "
                 "Give other rows to from_data."
             )
         Z = transform_by([step for _, step in features], X)
-        return cls._of_curve(Z, clusterer.min_samples, clusterer.eps).plot(ax=ax)
+        return cls.from_data(Z, clusterer.min_samples, eps=clusterer.eps, ax=ax)
 
     @classmethod
     @validate_params(
         {
             "Z": ["array-like"],
             "min_samples": [Interval(Integral, 2, None, closed="left")],
-            "eps": [Interval(Real, 0, None, closed="neither"), None],
+            "eps": [POSITIVE, None],
             "ax": "no_validation",
         },
         prefer_skip_nested_validation=True,
@@ -297,13 +298,9 @@ class KDistanceDisplay:
         ValueError
             As `skdeepcluster.model_selection.estimate_eps`, and if the values are so large that no axis can show them.
         """
-        return cls._of_curve(Z, min_samples, eps).plot(ax=ax)
-
-    @classmethod
-    def _of_curve(cls, Z, min_samples, eps):
-        estimate = estimate_eps(Z, min_samples)
+        estimate, eps = estimate_eps(Z, min_samples), None if eps is None else float(eps)
         check_drawable(np.append(estimate.distances, 0.0 if eps is None else eps), "The curve of Z, or eps,")
-        return cls(distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps)
+        return cls(distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps).plot(ax=ax)
 
     def plot(self, *, ax=None):
         """Draw the curve.
@@ -337,7 +334,10 @@ class KDistanceDisplay:
 
 def _places(ax, values):
     """Where the values of a parameter are on the axis, ascending, and which of them each candidate has."""
-    is_number = all(isinstance(value, Real) and not isinstance(value, bool) for value in values)
+    # Others, and numbers that no axis can show, are names.
+    is_number = all(
+        isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= LARGEST_DRAWN for value in values
+    )
     if is_number:
         places, of_candidates = np.unique(values.astype(np.float64), return_inverse=True)
         if places[0] > 0 and places[-1] >= _LOG_RATIO * places[0]:

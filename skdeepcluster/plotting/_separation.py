@@ -3,9 +3,8 @@
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, validate_params
-from sklearn.utils.validation import check_array
 
-from .._base import FLOAT_TYPES
+from .._inputs import check_table
 from .._pipelines import labels_and_space
 from ..metrics._internal import NOISE, SCORING_CONSTRAINTS, check_labels, safely_scaled
 from ..metrics._silhouette import silhouette_samples
@@ -128,7 +127,7 @@ class SilhouetteDisplay:
         ValueError
             If Z is not finite and two-dimensional, the lengths differ, or there are fewer than two clusters.
         """
-        Z = check_array(Z, dtype=FLOAT_TYPES, input_name="Z")
+        Z = check_table(Z, "Z")
         labels = check_labels(labels, Z, "labels")
         kept = np.flatnonzero(labels != NOISE)
         if sample_size is not None and sample_size < len(kept):

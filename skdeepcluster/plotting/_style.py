@@ -15,6 +15,9 @@ NOISE_COLOR = "#BBBBBB"
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, PALE = "#222222", "#AAAAAA"
 
+# The squares of larger numbers are too large for an axis.
+LARGEST_DRAWN = 2.0**504
+
 
 def pyplot():
     """`matplotlib.pyplot`, imported when something is drawn."""
@@ -34,11 +37,13 @@ def axes_or_new(ax, figsize):
     Raises
     ------
     TypeError
-        If what is given are no axes.
+        If what is given are no axes, or axes of another projection.
     """
     if ax is not None:
-        if not isinstance(ax, pyplot().Axes):
-            raise TypeError(f"ax={ax!r} must be the axes of a plot, such as plt.subplots() returns beside the figure.")
+        if not isinstance(ax, pyplot().Axes) or ax.name != "rectilinear":
+            raise TypeError(
+                f"ax={ax!r} must be the axes of a flat plot, such as plt.subplots() returns beside the figure."
+            )
         return ax
     figure, ax = pyplot().subplots(figsize=figsize, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.1)

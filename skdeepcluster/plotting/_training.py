@@ -89,9 +89,16 @@ class LossCurveDisplay:
         -------
         self : LossCurveDisplay
             With the attributes that end in ``_``.
+
+        Raises
+        ------
+        ValueError
+            If training was interrupted before its first iteration was over.
         """
-        ax = axes_or_new(ax, (6.4, 4.0))
         ends = np.cumsum([len(curve) for curve in self.curves])
+        if ends[-1] == 0:
+            raise ValueError("The loss curve is empty: training ended before its first iteration was over.")
+        ax = axes_or_new(ax, (6.4, 4.0))
         fields = list(dict.fromkeys(field for curve in self.curves for field in curve.dtype.names))
         self.lines_ = {}
         for field, color in zip(fields, (INK, *LINE_COLORS)):

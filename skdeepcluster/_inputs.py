@@ -1,0 +1,67 @@
+"""Checks of what users pass: scikit-learn's, whose errors say here which input they are about."""
+
+import re
+import sys
+from contextlib import contextmanager
+from numbers import Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_array, validate_data
+
+FLOAT_TYPES = [np.float64, np.float32]
+
+
+class Number(Interval):
+    """Real numbers that lie in an interval as floats do, fractions and long doubles among them."""
+
+    def __init__(self, left, right, *, closed):
+        super().__init__(Real, left, right, closed=closed)
+
+    def __contains__(self, value):
+        try:
+            return super().__contains__(float(value))
+        except OverflowError:
+            return False
+
+
+# Finite ones: not every integer is, as a float.
+NOT_NEGATIVE = Number(0, sys.float_info.max, closed="both")
+POSITIVE = Number(0, sys.float_info.max, closed="right")
+
+
+@contextmanager
+def about(name):
+    """Let errors of checks name the input, and integers that no float holds be a ValueError."""
+    try:
+        # Before they say so, checks compute with values that are not finite.
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except OverflowError as error:
+        raise ValueError(f"{name} has an integer that is too large for a float. Divide it by a number.") from error
+    except (ValueError, TypeError) as error:
+        if not re.search(rf"\b{re.escape(name)}\b", str(error)):
+            error.add_note(f"This is about {name}.")
+        raise
+
+
+def check_table(X, name, *, sparse=False, dtype=FLOAT_TYPES, **options):
+    """`check_array` for the tables of this package: X as an ndarray, or, if it may be sparse, as CSR."""
+    with about(name):
+        return check_array(X, accept_sparse="csr" if sparse else False, dtype=dtype, input_name=name, **options)
+
+
+def check_rows(estimator, X, *, dtype=FLOAT_TYPES, reset=False, **options):
+    """`validate_data` for the estimators of this package: X as an ndarray or CSR with the features seen in `fit`."""
+    with about("X"):
+        return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=reset, **options)
+
+
+def integers(values):
+    """Values as an array of int of shape (n,) with n > 0, or None if they are none."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        # Lists of different lengths
+        return None
+    return array if array.ndim == 1 and len(array) and np.issubdtype(array.dtype, np.integer) else None
