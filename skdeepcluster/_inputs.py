@@ -1,7 +1,6 @@
 """Checks of what users pass: scikit-learn's, whose errors say here which input they are about."""
 
 import re
-import sys
 from contextlib import contextmanager
 from numbers import Real
 
@@ -26,8 +25,8 @@ class Number(Interval):
 
 
 # Finite ones: not every integer is, as a float.
-NOT_NEGATIVE = Number(0, sys.float_info.max, closed="both")
-POSITIVE = Number(0, sys.float_info.max, closed="right")
+NOT_NEGATIVE = Number(0, None, closed="left")
+POSITIVE = Number(0, None, closed="neither")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Looking into fitted pipelines: their steps, the autoencoder among them, the space that a partition is judged in."""
 
+from contextlib import contextmanager
 from copy import deepcopy
 
 import numpy as np
@@ -36,17 +37,20 @@ def labels_and_space(estimator, X, space):
     Z = transform_by(steps[n_before_space:], scored)
     if is_joint and space == "code":
         scored = clusterer.transform(Z)
-    labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
+    with errors_named(clusterer):
+        labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
     return labels, scored
 
 
 def split_at_clusterer(estimator):
     """The (name, step) pairs before the clusterer that ends a pipeline, and the clusterer itself."""
     *features, (_, clusterer) = flat_steps(estimator) or [("", None)]
-    if not hasattr(clusterer, "fit_predict") or isinstance(clusterer, type):
+    if isinstance(clusterer, type):
+        raise ValueError(f"A clusterer is needed, but got the class {clusterer.__name__}: give a fitted instance.")
+    if not hasattr(clusterer, "fit_predict"):
         raise ValueError(
-            f"A clusterer, or a pipeline that ends in one, is needed as the estimator, but {estimator!r} ends in "
-            f"{'nothing' if clusterer is None else repr(clusterer)}, which has no fit_predict of an instance."
+            "A clusterer, or a pipeline that ends in one, is needed, but got "
+            f"{'no step' if clusterer is None else type(clusterer).__name__}, which has no fit_predict."
         )
     return features, clusterer
 
@@ -88,8 +92,19 @@ def split_at_autoencoder(estimator):
 def transform_by(steps, X):
     """X through the transformers; those that are set to write to what they are given, with copy=False, get a copy."""
     for step in steps:
-        X = step.transform(X if getattr(step, "copy", True) else copied(X))
+        with errors_named(step):
+            X = step.transform(X if getattr(step, "copy", True) else copied(X))
     return X
+
+
+@contextmanager
+def errors_named(step):
+    """Let errors of a user's step say whose they are."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"This comes from {type(step).__name__}, a step that X goes through.")
+        raise
 
 
 def copied(X):

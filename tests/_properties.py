@@ -22,10 +22,9 @@ ALLOWED_WARNINGS = (
     ConvergenceWarning,
     FitFailedWarning,
 )
-# Warnings of scikit-learn about what it was given: the last one before it raises an error about inf beside -inf.
+# Warnings of scikit-learn about what it was given.
 OF_OTHERS = re.compile(
     r"X (has|does not have valid) feature names|The total space of parameters \d+ is smaller than n_iter"
-    "|invalid value encountered in reduce"
 )
 
 # Where the clusterers and transformers are that users bring with them.
@@ -64,22 +63,28 @@ def fingerprint(value):
         return str(value.__dask_keys__())
     if hasattr(value, "columns"):
         return [str(name) for name in value.columns], repr(value.to_numpy().tolist())
-    if isinstance(value, (dict, list, tuple, np.ndarray)):
-        return repr(value)
+    if isinstance(value, dict):
+        return {name: fingerprint(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [fingerprint(part) for part in value]
+    if isinstance(value, np.ndarray):
+        return fingerprint(value.tolist())
     return repr(value) if not hasattr(value, "get_params") else pickle.dumps(value)
 
 
-def attempt(function, *args, names=(), others=(), **kwargs):
+def attempt(function, *args, names=(), others=(), said=None, **kwargs):
     """(result, None), or (None, error) for an error that is as it is to be; everything else fails the test.
 
-    Names are those of parameters and inputs, of which an error of our own must mention one. No argument may change.
+    Names are those of parameters and inputs, of which an error must mention one. No argument may change.
     Others are folders of libraries that a user's own estimators are from, which warn of what they like, and raise it,
-    with a note of ours.
+    with a note of ours. What warnings say is appended to the list said.
     """
     before = [fingerprint(value) for value in (*args, *kwargs.values())]
     result, error, unexpected = None, None, []
 
     def note(message, category, filename, lineno, file=None, line=None):
+        if said is not None:
+            said.append(str(message))
         is_known = issubclass(category, ALLOWED_WARNINGS) or OF_OTHERS.search(str(message))
         paths = [frame.filename for frame in traceback.extract_stack()]
         if not is_known and not any(folder in path for folder in others for path in paths):
@@ -96,6 +101,7 @@ def attempt(function, *args, names=(), others=(), **kwargs):
             if not (others and hasattr(raised, "__notes__")):
                 raise
             error = raised
+    COUNTS["calls of generated cases"]["results" if error is None else "errors"] += 1
     if error is not None and not is_deliberate(error, {*names, *kwargs}):
         raise AssertionError("an error that no check raised, or that names nothing") from error
     assert not unexpected, unexpected
@@ -104,15 +110,16 @@ def attempt(function, *args, names=(), others=(), **kwargs):
 
 
 def is_deliberate(error, names):
-    """Whether an error was raised by a check: one of scikit-learn, or one that names what is wrong."""
+    """Whether an error says what is wrong: a parameter or, if it is of a check, ours or scikit-learn's, an input."""
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     own = [i for i, path in enumerate(frames) if path.startswith(_PACKAGE)]
     after_own = frames[own[-1] + 1 :] if own else frames
-    if any(check in path for path in after_own for check in _CHECKS):
-        return True
-    words = {*names} if after_own else {"X", "Z", *names}
-    said = "\n".join([str(error), *getattr(error, "__notes__", ())])
-    return bool(words & {*re.findall(r"\w+", said)})
+    is_of_check = not after_own or any(check in path for path in after_own for check in _CHECKS)
+    words = {"X", "Z", *names} if is_of_check else {*names}
+    notes = getattr(error, "__notes__", ())
+    # Those of a user's step or function say whose they are.
+    is_of_user = any(note.startswith("This comes from") for note in notes)
+    return is_of_user or bool(words & {*re.findall(r"\w+", "\n".join([str(error), *notes]))})
 
 
 def state_of(estimator):

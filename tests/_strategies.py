@@ -20,7 +20,8 @@ OTHER_DTYPES = (
 )
 DENSE_KINDS = ("C", "Fortran", "strided", "reversed", "read-only", "mapped", "list", "masked")
 FRAME_KINDS = ("pandas", "duplicate names", "mixed names", "nullable", "nullable with NA", "category", "polars")
-SPARSE_KINDS = ("csr", "csc", "coo", "lil", "int64 indices", "unsorted", "duplicate entries", "explicit zeros")
+FORMATS = ("csc", "coo", "lil", "dok", "dia", "bsr")
+SPARSE_KINDS = ("csr", *FORMATS, "int64 indices", "unsorted", "duplicate entries", "explicit zeros")
 NO_TABLES = (None, 3, "text", [], [[]], {}, [[1.0, 2.0], [3.0]], np.zeros(3), np.zeros((2, 2, 2)), np.float64(1))
 
 
@@ -107,7 +108,7 @@ def as_sparse(X, kind, matrix):
     """X, of which small values become zeros, in a sparse format."""
     X = np.where(np.abs(X) < 0.5, 0, X).astype(X.dtype)
     X = (sp.csr_matrix if matrix else sp.csr_array)(X)
-    if kind in ("csc", "coo", "lil"):
+    if kind in FORMATS:
         return X.asformat(kind)
     if kind == "int64 indices":
         X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
@@ -139,6 +140,22 @@ def tables(draw, n=None, d=None, sparse=True):
     if group == "frame" and np.dtype(dtype).kind in "fiub" and dtype not in ("float16", "longdouble"):
         return as_frame(of_dtype(X, dtype), draw(st.sampled_from(FRAME_KINDS)))
     return as_dense(of_dtype(X, dtype), draw(st.sampled_from(DENSE_KINDS)))
+
+
+@st.composite
+def good_tables(draw, d=None, sparse=True):
+    """What every estimator takes: clusters of finite numbers of about unit variance, in any kind of table."""
+    n = draw(st.sampled_from([12, 20, 30]))
+    d = draw(st.sampled_from([2, 3, 4])) if d is None else d
+    rng = np.random.RandomState(draw(st.integers(0, 50)))
+    X = 0.3 * rng.normal(size=(n, d)) + (np.arange(n) % 3 - 1)[:, np.newaxis]
+    dtype = draw(st.sampled_from([*FLOATS, "longdouble", "object"]))
+    group = draw(st.sampled_from(["dense", "frame", "sparse"] if sparse else ["dense", "frame"]))
+    if group == "sparse" and dtype in FLOATS:
+        return as_sparse(X.astype(dtype), draw(st.sampled_from(SPARSE_KINDS)), draw(st.booleans()))
+    if group == "frame" and dtype in FLOATS:
+        return as_frame(X.astype(dtype), draw(st.sampled_from(["pandas", "nullable", "category", "polars"])))
+    return as_dense(X.astype(dtype), draw(st.sampled_from(DENSE_KINDS)))
 
 
 def n_rows(X):

@@ -255,9 +255,9 @@ class OwnClusterer:
 
 def test_scorers_of_odd_estimators(X, agg):
     for nothing in (make_pipeline("passthrough"), KMeans, make_pipeline(StandardScaler())):
-        with raises("A clusterer, or a pipeline that ends in one, is needed as the estimator, but"):
+        with raises("A clusterer.* is needed, but got"):
             silhouette_scorer(nothing, X)
-    with raises("as the estimator, but"):
+    with raises("A clusterer.* is needed, but got no step"):
         plotting.KDistanceDisplay.from_estimator(make_pipeline("passthrough"), X)
     expected = clustering_report(X, np.arange(60) % 3)["silhouette"]
     assert silhouette_scorer(OwnClusterer(), X) == pytest.approx(expected)

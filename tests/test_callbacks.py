@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import skops.io
+from _properties import fingerprint
 from _recorder import Recorder
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
@@ -273,6 +274,50 @@ def test_a_damaged_or_foreign_file_is_refused(X, tmp_path, damage):
         make().set_callbacks(Checkpoint(path)).fit(X)
 
 
+def in_meta(old, new):
+    """Arrays of a checkpoint with other words in the line of JSON."""
+    return lambda arrays: {"meta": np.array(re.sub(old, new, str(arrays["meta"])))}
+
+
+FORGED = {
+    "identity": in_meta(r'"identity": \{[^}]*\}', '"identity": 3'),
+    "stage is text": in_meta(r'"stage": 0', '"stage": "x"'),
+    "stage too high": in_meta(r'"stage": 0', '"stage": 5'),
+    "stage below": in_meta(r'"stage": 0', '"stage": -1'),
+    "no stages": in_meta(r'"n_stages": 1', '"n_stages": 0'),
+    "other solver": in_meta('"solver": "adam"', '"solver": "lbfgs"'),
+    "no solver": in_meta(', "solver": "adam"', ""),
+    "short theta": lambda arrays: {"theta": arrays["theta"][1:]},
+    "theta of other type": lambda arrays: {"theta": arrays["theta"].astype(np.float32)},
+    "theta of text": lambda arrays: {"theta": np.array(["a"] * 7)},
+    "long x": lambda arrays: {"solver x": np.zeros(len(arrays["solver x"]) + 1)},
+    "mean of two dimensions": lambda arrays: {"solver mean": arrays["solver mean"][None]},
+    "steps are fractions": lambda arrays: {"solver n_steps": np.array(0.5)},
+    "terms": lambda arrays: {"terms 0": arrays["terms 0"][:, :2]},
+    "best theta": lambda arrays: {"best_theta": np.ones(3)},
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED)
+def test_a_forged_file_is_refused_by_its_name(X, tmp_path, forgery):
+    path = tmp_path / "fit.checkpoint"
+    killed_fit(path, X, 3, FITS["adam"])
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    changed = FORGED[forgery](arrays)
+    assert fingerprint(arrays) != fingerprint(arrays | changed)
+    with open(path, "wb") as file:
+        np.savez(file, **(arrays | changed))
+    with pytest.raises(ValueError, match=r"fit\.checkpoint .* damaged.* Delete it to start afresh"):
+        make(**FITS["adam"]).set_callbacks(Checkpoint(path)).fit(X)
+
+
+def test_checkpoints_need_the_usual_generator(X, tmp_path):
+    random_state = np.random.RandomState(np.random.PCG64(0))
+    with pytest.raises(TypeError, match="Checkpoint needs a random_state of NumPy's usual generator, not RandomState"):
+        make(random_state=random_state).set_callbacks(Checkpoint(tmp_path / "fit.checkpoint")).fit(X)
+
+
 def test_checkpoints_need_an_estimator_and_a_seed_that_they_can_go_on_with(X, tmp_path):
     checkpoint = Checkpoint(tmp_path / "fit.checkpoint")
     with pytest.raises(ValueError, match="early_stopping=True, Checkpoint needs an int as random_state, not None"):
@@ -394,6 +439,7 @@ def test_a_checkpoint_is_of_one_random_state_and_one_set_of_held_out_rows(X, tmp
     [
         ("missing/fit", 60, r"path='.*missing/fit'.* folder that exists"),
         ("", 60, "must be a file"),
+        ("a" * 253, 60, r"path='.*aa' of Checkpoint can be no file \(.*too long"),
         ("a" * 300, 60, r"path='.*aa' of Checkpoint can be no file \(.*too long"),
         ("a\0b", 60, r"path='.*a\\x00b' of Checkpoint can be no file \(.*null"),
         ("fit", "60", "interval='60'"),

@@ -24,6 +24,7 @@ LAYERS = [
         "_callback_support",
         "_record",
         "_initial_clusters",
+        "_inputs",
         "exceptions",
     },
     {"_network", "_validation"},

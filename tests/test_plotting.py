@@ -85,7 +85,7 @@ def test_what_are_no_axes(digits_model, digits, what):
         lambda: LossCurveDisplay.from_estimator(digits_model, ax=ax),
         lambda: ReconstructionDisplay.from_estimator(digits_model, digits[0], ax=ax),
     ):
-        with pytest.raises(TypeError, match=r"ax=.* must be the axes of a plot"):
+        with pytest.raises(TypeError, match=r"ax=.* must be the axes of a flat plot"):
             draw()
 
 

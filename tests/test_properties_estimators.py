@@ -1,21 +1,34 @@
 """Generated input for the estimators: a finite result, or an error that says what is wrong and changes nothing."""
 
+import os
 import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from _properties import assert_finite, attempt, cases, state_of
-from _strategies import as_sparse, n_rows, parameters, sample_weights, tables
+from _strategies import as_sparse, good_tables, n_rows, parameters, sample_weights, tables
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import _num_features
 
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 GOOD = np.random.RandomState(0).normal(size=(20, 4))
+
+
+def fitted(model, X=GOOD):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(X)
+
+
 # Numbers of units so large that memory ends are no subject here.
 AUTOENCODER = {
     "n_components": (1, 2, 9, 30),
@@ -50,6 +63,8 @@ JOINT = {
         SparseAutoencoderTransformer(2, code_activation="identity", beta=0, hidden_layer_sizes=3, max_iter=2),
         SparseAutoencoderTransformer(0),
         FrozenEstimator(SparseAutoencoderTransformer(2, max_iter=2)),
+        FrozenEstimator(fitted(SparseAutoencoderTransformer(2, max_iter=2, random_state=0))),
+        FrozenEstimator(fitted(SparseAutoencoderTransformer(2, code_activation="tanh", beta=0, max_iter=2))),
         FrozenEstimator(DeepEmbeddedClustering()),
     ),
     "gamma": (0.1, 1e-6, 1e6),
@@ -76,19 +91,13 @@ def make_joint(**changed):
     return DeepEmbeddedClustering(**{"n_clusters": 2, **quick, **changed})
 
 
-def fitted(model, X=GOOD):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return model.fit(X)
-
-
 FITTED, FITTED_JOINT = fitted(make()), fitted(make_joint())
 
 
-def attempt_unchanged(model, function, *args, **kwargs):
+def attempt_unchanged(model, function, *args, names=(), **kwargs):
     """As `attempt`; after an error the model is as it was."""
     before = state_of(model)
-    result, error = attempt(function, *args, **kwargs, names=model.get_params())
+    result, error = attempt(function, *args, **kwargs, names=[*names, *model.get_params()])
     if error is not None:
         assert state_of(model) == before
     return result, error
@@ -164,7 +173,7 @@ def test_partial_fit_goes_on_with_the_next_good_chunk(chunks, data):
 
 
 @pytest.mark.parametrize("is_refit", [False, True])
-@cases(1.5, X=tables(), data=st.data())
+@cases(1.5, X=good_tables(d=4) | tables(), data=st.data())
 def test_fit_of_joint_clustering(is_refit, X, data):
     model = make_joint(**(changed := data.draw(parameters(JOINT, most=2))))
     w = data.draw(sample_weights(n_rows(X)))
@@ -193,6 +202,22 @@ def test_predict_of_joint_clustering(X):
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
         assert labels.shape == (n_rows(X),)
     check_outputs(FITTED_JOINT, X)
+
+
+@pytest.mark.skipif(find_spec("sklearn.callback") is None, reason="scikit-learn has callbacks from 1.9 on")
+@cases(0.5, X=good_tables() | tables(), data=st.data())
+def test_fits_with_checkpoints(X, data):
+    model = make(**data.draw(parameters(AUTOENCODER, most=1)))
+    paths = st.sampled_from(["fit.checkpoint"] * 3 + [".", "no folder/a", "a" * 253, "a\0", "other"])
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "other").write_bytes(data.draw(st.binary(max_size=20)))
+        checkpoint = Checkpoint(Path(folder) / data.draw(paths), interval=data.draw(st.sampled_from([0, 60, -1, "a"])))
+        model.set_callbacks(checkpoint)
+        before = os.listdir(folder)
+        _, error = attempt_unchanged(model, model.fit, X, names=["Checkpoint", "other"])
+        assert error is not None or os.listdir(folder) == before
+    if error is None:
+        check_outputs(model, X)
 
 
 # Examples that failed once.

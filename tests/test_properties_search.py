@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 import pytest
 from _properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases, state_of
-from _strategies import n_rows, parameters, tables
+from _strategies import good_tables, n_rows, parameters, tables
 from hypothesis import strategies as st
 from scipy.stats import uniform
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
@@ -46,7 +46,7 @@ SEARCH = {
 
 
 @pytest.mark.parametrize("is_refit", [False, True])
-@cases(2, X=tables(), data=st.data())
+@cases(2, X=good_tables() | tables(), data=st.data())
 def test_search(is_refit, X, data):
     estimator, grids = ESTIMATORS[data.draw(st.sampled_from(sorted(ESTIMATORS)))]
     arguments = {"param_grid": data.draw(st.sampled_from(grids)), "random_state": 0, **data.draw(parameters(SEARCH, 2))}
@@ -70,9 +70,20 @@ def test_search(is_refit, X, data):
     if search.refit:
         assert search.labels_.shape == (n_rows(X),)
         assert search.labels_.dtype.kind in "iu"
+        check_outputs(search, data.draw(st.just(X) | tables(d=4)))
 
 
-@cases(2, Z=tables(), options=parameters({"min_samples": (2, 3, 5, 50)}))
+def check_outputs(search, X):
+    """What a search that was refitted makes of X."""
+    for method in ("predict", "transform"):
+        if hasattr(search, method):
+            outputs, error = attempt(getattr(search, method), X, others=ESTIMATORS_OF_USERS)
+            if error is None:
+                assert len(outputs) == n_rows(X)
+                assert_finite(outputs)
+
+
+@cases(2, Z=good_tables(sparse=False) | tables(), options=parameters({"min_samples": (2, 3, 5, 50)}))
 def test_estimate_eps(Z, options):
     estimate, error = attempt(estimate_eps, Z, **options, names=["eps"])
     if error is None:
@@ -90,7 +101,7 @@ ESTIMATE = {
 }
 
 
-@cases(2, Z=tables(), data=st.data())
+@cases(2, Z=good_tables(sparse=False) | tables(), data=st.data())
 def test_estimate_n_clusters(Z, data):
     options = {"k_range": range(2, 4), "n_repeats": 2, **data.draw(parameters(ESTIMATE))}
     estimate, error = attempt(estimate_n_clusters, Z, **options)

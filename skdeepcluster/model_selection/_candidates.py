@@ -19,7 +19,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._base import AutoencoderMixin
 from .._inputs import check_table
-from .._pipelines import copied, flat_steps
+from .._pipelines import copied, errors_named, flat_steps
 from .._validation import has_collapsed
 from ..exceptions import CollapsedCodeWarning
 from ..metrics._internal import NOISE
@@ -216,10 +216,11 @@ def _fit_transform(step, Z, context):
     """(a fitted clone of the step, Z transformed by it)."""
     estimator, params = clone(step.estimator), step.params
     Z = guarded(Z, context.is_copied)
-    if hasattr(estimator, "fit_transform"):
-        return estimator, estimator.fit_transform(Z, context.y, **params.get("fit_transform", {}))
-    estimator.fit(Z, context.y, **params.get("fit", {}))
-    return estimator, estimator.transform(Z, **params.get("transform", {}))
+    with errors_named(estimator):
+        if hasattr(estimator, "fit_transform"):
+            return estimator, estimator.fit_transform(Z, context.y, **params.get("fit_transform", {}))
+        estimator.fit(Z, context.y, **params.get("fit", {}))
+        return estimator, estimator.transform(Z, **params.get("transform", {}))
 
 
 def is_writeable(X):
@@ -291,7 +292,8 @@ def _fit_predict(step, Z, context):
             f"{clusterer} takes distances between rows, in which no other partition can be scored. Give it features."
         )
     own_Z, params = guarded(Z, context.is_copied), step.params.get("fit_predict", {})
-    labels = np.asarray(clusterer.fit_predict(own_Z, context.y, **params))
+    with errors_named(clusterer):
+        labels = np.asarray(clusterer.fit_predict(own_Z, context.y, **params))
     if labels.shape != (_num_samples(Z),) or labels.dtype.kind not in "iu":
         raise ValueError(
             f"{clusterer} gave labels of shape {labels.shape} and dtype {labels.dtype} for {_num_samples(Z)} rows, but "

@@ -16,6 +16,7 @@ from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base import unchanged_on_error
 from .._inputs import POSITIVE, Number, about
+from .._pipelines import errors_named
 from ..metrics._internal import INTERNAL_METRICS
 from ._candidates import fit_candidates, guarded, is_writeable
 from ._pooling import RECONSTRUCTION, candidate_scores, find_yardsticks, score_matrix
@@ -369,9 +370,10 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         grids = [self.param_grid] if isinstance(self.param_grid, dict) else self.param_grid
         if not all(isinstance(name, str) for grid in grids if isinstance(grid, dict) for name in grid):
             raise TypeError(f"param_grid={self.param_grid!r} must have the names of parameters as its keys.")
-        if self.n_iter is None:
-            return list(ParameterGrid(self.param_grid))
-        return list(ParameterSampler(self.param_grid, self.n_iter, random_state=random_state))
+        with about("param_grid"):
+            if self.n_iter is None:
+                return list(ParameterGrid(self.param_grid))
+            return list(ParameterSampler(self.param_grid, self.n_iter, random_state=random_state))
 
     def _make_candidates(self, settings, random_state):
         """The estimators to try, with a number for every random state that would be None."""
@@ -400,5 +402,6 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         if self.refit:
             # A step with copy=False would write to it.
             X = guarded(X, is_writeable(X))
-            self.labels_ = np.asarray(candidate.fit_predict(X, y, **params))
+            with errors_named(candidate):
+                self.labels_ = np.asarray(candidate.fit_predict(X, y, **params))
             self.best_estimator_ = candidate
