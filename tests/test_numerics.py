@@ -47,8 +47,8 @@ def exact_loss(model, X, w=None):
     return j_sparse(X, *layers, rho=model.rho, beta=model.beta, lam=model.lam, w=w)
 
 
-def assert_exact(value, exact, rtol=1e-12, atol=0.0):
-    assert abs(value - exact) <= rtol * abs(exact) + atol, (value, float(value / exact - 1))
+def assert_exact(value, exact, rtol=1e-12):
+    assert abs(value - exact) <= rtol * abs(exact), (value, float(value / exact - 1))
 
 
 # J beside 50 digits
@@ -114,7 +114,7 @@ def test_j_of_variable_projection_in_50_digits(X, w, rng, lam, weighted):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("alpha", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("alpha", [0.01, 1.0, 3.0])
 @pytest.mark.parametrize("reconstruction_weight", [0.0, 1.0])
 @pytest.mark.parametrize("parameters", [{"code_activation": "identity", "beta": 0}, {"tied_weights": True}], ids=str)
 def test_j_of_joint_clustering_in_50_digits(X, w, parameters, reconstruction_weight, alpha, weighted):
@@ -124,6 +124,7 @@ def test_j_of_joint_clustering_in_50_digits(X, w, parameters, reconstruction_wei
         2,
         encoder=FrozenEstimator(encoder),
         init="kmeans",
+        gamma=10.0,
         alpha=alpha,
         reconstruction_weight=reconstruction_weight,
         max_iter=2,
@@ -135,10 +136,11 @@ def test_j_of_joint_clustering_in_50_digits(X, w, parameters, reconstruction_wei
     exact = j_clustering(
         X, *layers, model.cluster_centers_, gamma=model.gamma, alpha=alpha, unit=model.distance_unit_, w=w
     )
+    # Clusters so far apart that it is next to nothing would show nothing.
+    assert exact > 0.1
     if reconstruction_weight:
         exact += j_sparse(X, *layers, rho=encoder.rho, beta=encoder.beta, lam=encoder.lam, w=w)
-    # With alpha = 100 the divergence is 1e-12 and less, of terms p log(p / q) up to 0.1 that cancel.
-    assert_exact(model.loss_, exact, atol=1e-15)
+    assert_exact(model.loss_, exact)
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e3, 1e6])

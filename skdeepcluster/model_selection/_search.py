@@ -281,7 +281,8 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             Index of the cluster of each row.
         """
         check_is_fitted(self)
-        return self.best_estimator_.predict(X)
+        with errors_named(self.best_estimator_):
+            return self.best_estimator_.predict(X)
 
     @available_if(_refitted_has("transform"))
     def transform(self, X):
@@ -298,7 +299,8 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             With KMeans last, the distances to the cluster centres.
         """
         check_is_fitted(self)
-        return self.best_estimator_.transform(X)
+        with errors_named(self.best_estimator_):
+            return self.best_estimator_.transform(X)
 
     @available_if(_refitted_has("transform"))
     def fit_transform(self, X, y=None, **params):
