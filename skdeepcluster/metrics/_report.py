@@ -79,6 +79,8 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
     ValueError
         If an array has the wrong shape, lengths differ, X is not finite, labels are fractions, or an option is out of
         range.
+    TypeError
+        If labels are neither integers nor names, or both.
 
     Warns
     -----
@@ -145,6 +147,8 @@ def clustering_accuracy(y_true, y_pred):
     ------
     ValueError
         If an array is not one-dimensional, is empty or holds fractions, or the lengths differ.
+    TypeError
+        If labels are neither integers nor names, or both.
 
     References
     ----------
