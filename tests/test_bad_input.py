@@ -8,6 +8,7 @@ from fractions import Fraction
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.datasets import make_blobs
@@ -375,6 +376,18 @@ def test_transformers_that_give_no_points(X, agg, points):
 
     with raises("transformer=Odd"):
         plotting.ClusterEmbeddingDisplay.from_predictions(X, np.arange(60) % 3, transformer=Odd())
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
+def test_one_row_has_no_principal_components(X, agg, convert):
+    with raises("Z has one row of 5 features"):
+        plotting.ClusterEmbeddingDisplay.from_predictions(convert(X[:1]), [0])
+
+
+@pytest.mark.parametrize("options", [{"texts": ["a"] * 3}, {"Z": np.ones((3, 2)), "image_shape": (1, 5)}], ids=str)
+def test_profiles_of_rows_that_are_not_as_many(X, agg, options):
+    with raises(f"inconsistent numbers of samples.*\nThis is about {next(iter(options))}"):
+        plotting.ClusterProfileDisplay.from_predictions(X, np.arange(60) % 3, **options)
 
 
 def test_a_loss_curve_without_iterations(X, agg):

@@ -133,7 +133,8 @@ class ClusterEmbeddingDisplay:
         Raises
         ------
         ValueError
-            If Z is not finite and two-dimensional, the lengths differ, or `transformer` gives fewer than two columns.
+            If Z is not finite and two-dimensional, or one row of more than two features; the lengths differ; or
+            `transformer` gives what are no points, or fewer than two columns.
         Exception
             What `transformer` raises, with a note that says whose it is.
         """
@@ -237,6 +238,10 @@ def _in_two_dimensions(Z, transformer):
         return np.column_stack([points, np.zeros(len(points))]), ("feature 1", "")
     if n_features == 2:
         return Z.toarray() if issparse(Z) else Z, ("feature 1", "feature 2")
+    if Z.shape[0] == 1:
+        raise ValueError(
+            f"Z has one row of {n_features} features, which has no principal components. Give it others."
+        )
     # Sparse rows are not centred, which would make them dense.
     reducer = TruncatedSVD(2, random_state=0) if issparse(Z) else PCA(2, random_state=0)
     # Rows that are all the same have no variance to be shared out.

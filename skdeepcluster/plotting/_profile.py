@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_consistent_length
 
-from .._inputs import check_table
+from .._inputs import about, check_table
 from .._pipelines import column_names, labels_and_space
 from ..metrics._internal import NOISE, check_labels
 from ._style import (
@@ -190,7 +190,8 @@ class ClusterProfileDisplay:
             return display.plot(ax=ax)
         Z = check_table(X if Z is None else Z, "Z", sparse=True)
         check_drawable(Z, "Z")
-        check_consistent_length(Z, labels)
+        with about("Z"):
+            check_consistent_length(Z, labels)
         display.n_shown = int(min(n_shown, sizes.max()))
         display.typical = [_most_typical(Z, np.flatnonzero(labels == cluster), n_shown) for cluster in clusters]
         if texts is None:
@@ -199,7 +200,8 @@ class ClusterProfileDisplay:
             images = [X[rows].toarray() if issparse(X) else X[rows] for rows in display.typical]
             display.images = [of_cluster.reshape(-1, *shape) for of_cluster in images]
         else:
-            check_consistent_length(texts, labels)
+            with about("texts"):
+                check_consistent_length(texts, labels)
             texts = list(texts)
             display.texts = [[str(texts[row]) for row in rows] for rows in display.typical]
         return display.plot(ax=ax)
