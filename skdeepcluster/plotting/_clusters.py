@@ -239,9 +239,7 @@ def _in_two_dimensions(Z, transformer):
     if n_features == 2:
         return Z.toarray() if issparse(Z) else Z, ("feature 1", "feature 2")
     if Z.shape[0] == 1:
-        raise ValueError(
-            f"Z has one row of {n_features} features, which has no principal components. Give it others."
-        )
+        raise ValueError(f"Z has one row of {n_features} features, which has no principal components. Give it others.")
     # Sparse rows are not centred, which would make them dense.
     reducer = TruncatedSVD(2, random_state=0) if issparse(Z) else PCA(2, random_state=0)
     # Rows that are all the same have no variance to be shared out.
