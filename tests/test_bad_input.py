@@ -220,6 +220,11 @@ def test_searches_that_cannot_be(X, parameters, words, error):
         ClusteringSearch(**{"estimator": KMeans(), "param_grid": {"n_clusters": [2]}, **parameters}).fit(X)
 
 
+def test_no_table_to_search_in():
+    with raises("This is about X", TypeError):
+        ClusteringSearch(DBSCAN(), {"eps": [0.1, 1.0]}).fit(None)
+
+
 def test_weights_of_metrics_as_large_as_floats_are_ratios(X):
     search = ClusteringSearch(KMeans(n_init=1), {"n_clusters": [2, 3, 4]}, random_state=0)
     scores = []

@@ -213,11 +213,12 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         """
         with about("X"):
             (X,) = indexable(X)
+            n_samples = _num_samples(X)
         weights = self._metric_weights()
         random_state = check_random_state(self.random_state)
         settings = self._draw_settings(random_state)
         candidates = self._make_candidates(settings, random_state)
-        rows = self._draw_rows(_num_samples(X), random_state)
+        rows = self._draw_rows(n_samples, random_state)
         params = self._route(params)
         parallel = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)
         spaces, space_of, partitions = fit_candidates(
@@ -230,7 +231,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             reraise=self.error_score == "raise",
         )
         spaces_of_candidates = [spaces[i] for i in space_of]
-        is_judged = judgeable(settings, spaces_of_candidates, partitions, _num_samples(X), self.max_noise)
+        is_judged = judgeable(settings, spaces_of_candidates, partitions, n_samples, self.max_noise)
         yardsticks = find_yardsticks(spaces)
         metrics = [metric for metric in weights if metric != RECONSTRUCTION]
         self.sample_indices_ = rows
