@@ -383,6 +383,13 @@ def test_transformers_that_give_no_points(X, agg, points):
         plotting.ClusterEmbeddingDisplay.from_predictions(X, np.arange(60) % 3, transformer=Odd())
 
 
+def test_reconstructions_beyond_inputs_that_hardly_differ_are_drawn_as_their_bounds(agg):
+    inputs, far = np.array([[0.0, 5e-324], [0.0, 0.0]]), np.array([1.0, -1.0])
+    display = plotting.ReconstructionDisplay.from_predictions(inputs, inputs + far, image_shape=(1, 2))
+    (image,) = display.axes_[0].images
+    assert_array_equal(image.get_array()[[0, 2]], [[0, 1], [1, 0]] if display.rows[0] == 0 else [[0, 0], [1, 0]])
+
+
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 def test_one_row_has_no_principal_components(X, agg, convert):
     with raises("Z has one row of 5 features"):

@@ -214,7 +214,7 @@ def test_weights_of_colour_images(rng):
         ({"image_shape": (64,)}, r"image_shape=\(64,\)"),
         ({"image_shape": (8, 4, 2)}, r"image_shape=\(8, 4, 2\)"),
         ({"feature_names": ["a", "b"]}, r"feature_names has the shape \(2,\), but there are 64 features"),
-        ({"units": [0, 9]}, r"units=\[0, 9\] must list numbers from 0 to 8"),
+        ({"units": [0, 9]}, r"units=\[0, 9\] must list one or more numbers from 0 to 8"),
         ({"units": [0.5]}, r"units=\[0.5\]"),
         ({"n_features": 0}, "n_features"),
     ],

@@ -261,13 +261,13 @@ def _unexplained_share(autoencoder, Z):
 
 
 def _variances(Z):
-    Z = check_table(Z, "of an autoencoder", sparse=True)
+    Z = check_table(Z, "X of an autoencoder", sparse=True)
     return mean_variance_axis(Z, axis=0)[1] if issparse(Z) else np.var(Z, axis=0)
 
 
 def _sampled_space(Z, rows):
     """The sampled rows of the features, dense."""
-    Z = check_table(Z, "of the clusterer", sparse=True)[rows]
+    Z = check_table(Z, "X of the clusterer", sparse=True)[rows]
     return Z.toarray() if issparse(Z) else Z
 
 

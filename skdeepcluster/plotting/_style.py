@@ -141,7 +141,8 @@ def tile(images, n_columns):
 
 def show_images(ax, images, n_columns, vmin, vmax):
     """Draw images side by side, values from vmin to vmax."""
-    tiles = (tile(np.asarray(images, dtype=np.float64), n_columns) - vmin) / (vmax - vmin if vmax > vmin else 1.0)
+    span = vmax - vmin if vmax > vmin else 1.0
+    tiles = (np.clip(tile(np.asarray(images, dtype=np.float64), n_columns), vmin, vmin + span) - vmin) / span
     if tiles.ndim == 3:
         # Colours know no masked value: white.
         tiles = np.where(np.isnan(tiles), 1.0, np.clip(tiles, 0, 1))
