@@ -107,7 +107,7 @@ def test_k_distances(Z, options):
     attempt_to_draw(plotting.KDistanceDisplay.from_data, Z, names=["eps"], **options)
 
 
-@cases(1, X=good_tables(d=4) | tables(d=4), data=st.data())
+@cases(0.6, X=good_tables(d=4) | tables(d=4), data=st.data())
 def test_displays_of_estimators(models, X, data):
     model = data.draw(st.sampled_from(models))
     display, with_data, options = data.draw(

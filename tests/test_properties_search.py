@@ -46,7 +46,7 @@ SEARCH = {
 
 
 @pytest.mark.parametrize("is_refit", [False, True])
-@cases(2, X=good_tables() | tables(), data=st.data())
+@cases(1.2, X=good_tables() | tables(), data=st.data())
 def test_search(is_refit, X, data):
     estimator, grids = ESTIMATORS[data.draw(st.sampled_from(sorted(ESTIMATORS)))]
     arguments = {"param_grid": data.draw(st.sampled_from(grids)), "random_state": 0, **data.draw(parameters(SEARCH, 2))}
