@@ -294,7 +294,7 @@ class NotAvailable:
     "labels",
     [
         np.array([(0, 1)] * 60, dtype=[("a", int), ("b", int)]),
-        np.arange(60).astype("timedelta64[s]") - 1,
+        np.arange(-1, 59).astype("timedelta64[s]"),
         np.array([0.5, *range(59)], dtype=object),
         np.array([float("inf"), *range(59)], dtype=object),
         np.array([NotAvailable(), *("ab" * 29), "a"], dtype=object),
