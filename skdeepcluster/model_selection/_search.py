@@ -5,8 +5,7 @@ from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_context, clone
-from sklearn.model_selection import ParameterGrid, ParameterSampler
+from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_context
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
@@ -19,6 +18,7 @@ from .._inputs import POSITIVE, Number, about
 from .._pipelines import errors_named
 from ..metrics._internal import INTERNAL_METRICS
 from ._candidates import fit_candidates, guarded, is_writeable
+from ._grid import draw_settings, make_candidates
 from ._pooling import RECONSTRUCTION, candidate_scores, find_yardsticks, score_matrix
 from ._results import judgeable, tabulate
 
@@ -216,8 +216,8 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             n_samples = _num_samples(X)
         weights = self._metric_weights()
         random_state = check_random_state(self.random_state)
-        settings = self._draw_settings(random_state)
-        candidates = self._make_candidates(settings, random_state)
+        settings = draw_settings(self.param_grid, self.n_iter, random_state)
+        candidates = make_candidates(self.estimator, settings, random_state)
         rows = self._draw_rows(n_samples, random_state)
         params = self._route(params)
         parallel = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)
@@ -366,32 +366,6 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
                 f"metric={self.metric!r} must be 'auto', one or more of {METRICS}, or a dict of their positive weights."
             )
         return dict(zip(names, weights))
-
-    def _draw_settings(self, random_state):
-        if not self.param_grid:
-            raise ValueError(f"param_grid={self.param_grid!r} is empty; give at least one parameter and values for it.")
-        grids = [self.param_grid] if isinstance(self.param_grid, dict) else self.param_grid
-        if not all(isinstance(name, str) for grid in grids if isinstance(grid, dict) for name in grid):
-            raise TypeError(f"param_grid={self.param_grid!r} must have the names of parameters as its keys.")
-        with about("param_grid"):
-            if self.n_iter is None:
-                return list(ParameterGrid(self.param_grid))
-            return list(ParameterSampler(self.param_grid, self.n_iter, random_state=random_state))
-
-    def _make_candidates(self, settings, random_state):
-        """The estimators to try, with a number for every random state that would be None."""
-        candidates, seeds = [], {}
-        for setting in settings:
-            for name, value in setting.items():
-                if isinstance(value, type) and hasattr(value, "get_params"):
-                    raise TypeError(f"param_grid has the class {value.__name__} for {name}; give it an instance.")
-            candidate = clone(self.estimator).set_params(**clone(setting, safe=False))
-            for name, value in sorted(candidate.get_params().items()):
-                if value is None and name.split("__")[-1] == "random_state":
-                    seed = seeds.setdefault(name, int(random_state.randint(np.iinfo(np.int32).max)))
-                    candidate.set_params(**{name: seed})
-            candidates.append(candidate)
-        return candidates
 
     def _draw_rows(self, n, random_state):
         if self.sample_size is None or self.sample_size >= n:

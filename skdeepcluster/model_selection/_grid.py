@@ -1,0 +1,36 @@
+"""The candidates of a search, from its grid."""
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.model_selection import ParameterGrid, ParameterSampler
+
+from .._inputs import about
+
+
+def draw_settings(param_grid, n_iter, random_state):
+    """The whole grid as a list of {parameter: value}, or n_iter of its settings, if that is not None."""
+    if not param_grid:
+        raise ValueError(f"param_grid={param_grid!r} is empty; give at least one parameter and values for it.")
+    grids = [param_grid] if isinstance(param_grid, dict) else param_grid
+    if not all(isinstance(name, str) for grid in grids if isinstance(grid, dict) for name in grid):
+        raise TypeError(f"param_grid={param_grid!r} must have the names of parameters as its keys.")
+    with about("param_grid"):
+        if n_iter is None:
+            return list(ParameterGrid(param_grid))
+        return list(ParameterSampler(param_grid, n_iter, random_state=random_state))
+
+
+def make_candidates(estimator, settings, random_state):
+    """The estimators to try, with a number for every random state that would be None."""
+    candidates, seeds = [], {}
+    for setting in settings:
+        for name, value in setting.items():
+            if isinstance(value, type) and hasattr(value, "get_params"):
+                raise TypeError(f"param_grid has the class {value.__name__} for {name}; give it an instance.")
+        candidate = clone(estimator).set_params(**clone(setting, safe=False))
+        for name, value in sorted(candidate.get_params().items()):
+            if value is None and name.split("__")[-1] == "random_state":
+                seed = seeds.setdefault(name, int(random_state.randint(np.iinfo(np.int32).max)))
+                candidate.set_params(**{name: seed})
+        candidates.append(candidate)
+    return candidates
