@@ -6,10 +6,9 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._evaluation import mean_squared_error
-from ._inputs import check_rows, check_table
-from ._network import propagate
-from ._validation import effective_rows, finite_outputs
+from ._data import effective_rows, mean_squared_error
+from ._network import Layers
+from ._support._checks import check_rows, check_table, finite_outputs
 
 
 class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -41,7 +40,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         X = check_rows(self, X)
-        return finite_outputs(lambda: self._encode(X), X, "code")
+        return finite_outputs(lambda: self._encoder_layers.outputs(X)[-1], X, "code")
 
     def inverse_transform(self, X):
         """Decode X.
@@ -71,7 +70,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"X has {X.shape[1]} columns, but inverse_transform of this {type(self).__name__} expects codes with "
                 f"n_components={self._n_features_out} columns, as transform returns them."
             )
-        return finite_outputs(lambda: self._decode(X), X, "reconstruction")
+        return finite_outputs(lambda: self._decoder_layers.outputs(X)[-1], X, "reconstruction")
 
     def score(self, X, y=None, sample_weight=None):
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
@@ -100,26 +99,20 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_is_fitted(self)
         X = check_rows(self, X)
         X, sample_weight = effective_rows(X, sample_weight)
-        layers = self.coefs_, self.intercepts_, self._network.activations
-        return -finite_outputs(lambda: mean_squared_error(X, sample_weight, *layers), X, "reconstruction error")
+        return -finite_outputs(lambda: mean_squared_error(X, sample_weight, self._layers), X, "reconstruction error")
 
-    def _encode(self, X):
-        return propagate(X, *self._encoder_layers)[-1]
-
-    def _decode(self, code):
-        return propagate(code, *self._decoder_layers)[-1]
+    @property
+    def _layers(self):
+        """All `Layers`."""
+        return Layers(self.coefs_, self.intercepts_, self._network.activations)
 
     @property
     def _encoder_layers(self):
-        return self._layers(slice(self._network.n_encoder_layers))
+        return self._layers.part(self._network.encoder)
 
     @property
     def _decoder_layers(self):
-        return self._layers(slice(self._network.n_encoder_layers, None))
-
-    def _layers(self, which):
-        """(coefs, intercepts, activations)"""
-        return self.coefs_[which], self.intercepts_[which], self._network.activations[which]
+        return self._layers.part(self._network.decoder)
 
     @property
     def _n_features_out(self):

@@ -7,19 +7,34 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from ._activations import ACTIVATIONS
 from ._base import AutoencoderMixin, unchanged_on_error
-from ._callback_support import CallbackSupportMixin
-from ._data import DataInMemory
-from ._fitting import FittingMixin
-from ._inputs import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
-from ._record import Log, records
-from ._run import fitted_attributes
-from ._threads import workers
-from ._training import Trainer
-from ._validation import check_options, explained_overflow
+from ._data import DataInMemory, canonical_data, check_values, effective_rows
+from ._network import ACTIVATIONS
+from ._objectives import choose_objectives
+from ._solvers import Status
+from ._support._callbacks import CallbackSupportMixin, FitTasks
+from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
+from ._support._threads import worker_threads
+from ._training import (
+    NO_FIT,
+    AutoencoderFit,
+    Log,
+    Problem,
+    TrainingOptions,
+    adam_to_continue,
+    check_options,
+    explained_overflow,
+    fitted_attributes,
+    in_progress,
+    network_of,
+    records,
+    warn_about_end,
+    warn_if_collapsed,
+)
 
 __all__ = ["SparseAutoencoderTransformer"]
+
+TERM_NAMES = AutoencoderFit.term_names
 
 
 def _learns_from_batches(estimator):
@@ -28,7 +43,7 @@ def _learns_from_batches(estimator):
     return True
 
 
-class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, AutoencoderMixin, BaseEstimator):
+class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseEstimator):
     """Sparse autoencoder whose code is the feature space for clustering.
 
     An encoder, whose last layer is the code, and a decoder that mirrors it, trained to reproduce their input: it
@@ -293,8 +308,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
             being finite.
         """
         X, sample_weight = self._validate_training_data(X, sample_weight, FLOAT_TYPES, reset=True)
-        with workers() as crew:
-            self._train(DataInMemory(X, sample_weight, crew))
+        with worker_threads() as workers:
+            self._run(AutoencoderFit.of(self, DataInMemory(X, sample_weight, workers)))
         return self
 
     @available_if(_learns_from_batches)
@@ -337,18 +352,21 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         first = not hasattr(self, "coefs_")
         dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
         X, sample_weight = self._validate_training_data(X, sample_weight, dtype, reset=first)
-        network, options = self._make_network(X.shape[1]), self._make_options()
+        network, options = network_of(self, X.shape[1]), TrainingOptions.of(self)
         check_options(network, options)
-        adam_state, random_state, loss_curve = self._adam_to_continue(network, X.dtype)
-        with workers() as crew:
-            data = DataInMemory(X, sample_weight, crew)
-            trainer = Trainer(network, data, options, random_state)
+        adam_state, random_state = adam_to_continue(self, network, X.dtype)
+        loss_curve = records([], TERM_NAMES) if first else self.loss_curve_
+        with worker_threads() as workers:
+            data = DataInMemory(X, sample_weight, workers)
+            objectives = choose_objectives(network, **options.hyperparameters, is_sparse=data.is_sparse)
+            problem = Problem(objectives, data, options, random_state)
             with explained_overflow(data, options):
-                adam_state, terms = trainer.adam_pass(adam_state)
-            loss_curve = np.concatenate([loss_curve, records([terms])])
-            Log(self)("epoch", len(loss_curve), terms)
+                adam_state, terms = problem.adam_pass(adam_state)
+            loss_curve = np.concatenate([loss_curve, records([terms], TERM_NAMES)])
+            if log := Log.of(self, TERM_NAMES):
+                log("epoch", len(loss_curve), terms)
             attributes = fitted_attributes(network, adam_state.x, loss_curve)
-            if not self._store(trainer, adam_state.x, attributes, data):
+            if not self._store(problem, adam_state.x, attributes, data):
                 raise KeyboardInterrupt
         self._adam = adam_state, random_state
         return self
@@ -358,3 +376,34 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, FittingMixin, Autoencod
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    def _validate_training_data(self, X, sample_weight, dtype, *, reset):
+        X, sample_weight = effective_rows(canonical_data(self, X, dtype, reset=reset), sample_weight)
+        check_values(X, sample_weight, self.output_activation, type(self).__name__)
+        return X, sample_weight
+
+    def _run(self, fit):
+        """Go through an `AutoencoderFit`, and keep what comes of it."""
+        data, max_iter = fit.data, sum(stage.max_iter for stage in fit.stages)
+        with in_progress(self, fit):
+            tasks = FitTasks(self, data.X, data.sample_weight, max_iter=max_iter)
+            with explained_overflow(data, fit.options):
+                theta = fit.run(tasks, Log.of(self, fit.term_names))
+            if not self._store(fit.problem(None), theta, fit.attributes(theta), data):
+                fit.status = Status.INTERRUPTED
+            warn_about_end(fit.status, fit.message, fit.options)
+            tasks.end(lambda: NO_FIT)
+
+    def _store(self, problem, theta, attributes, data):
+        """Set the fitted attributes; whether all of them could be computed before the user interrupted."""
+        vars(self).pop("validation_scores_", None)
+        vars(self).update(attributes)
+        self.loss_, self.mean_activation_ = np.nan, np.full(self._n_features_out, np.nan)
+        try:
+            with explained_overflow(data, TrainingOptions.of(self)):
+                self.loss_ = problem.loss(theta)
+                self.mean_activation_, variance = data.code_moments(self._encoder_layers)
+        except KeyboardInterrupt:
+            return False
+        warn_if_collapsed(data, variance, rho=self.rho, beta=self.beta, lam=self.lam)
+        return True

@@ -6,7 +6,8 @@ import warnings
 from numbers import Integral, Real
 from pathlib import Path
 
-from ._checkpoint import files_of, fit_identity, read_checkpoint, remove_checkpoint, write_checkpoint
+from ._solvers import Status
+from ._training._checkpoint import files_of, fit_identity, read_checkpoint, remove_checkpoint, write_checkpoint
 
 __all__ = ["Checkpoint"]
 
@@ -19,6 +20,9 @@ class Checkpoint:
     are all there. The file is removed when the fit has come to its end. Ctrl-C is no end: the file stays as it was last
     written.
 
+    Of a `DeepEmbeddedClustering` it also writes the fit of the autoencoder that joint clustering begins with, which is
+    kept, in a file of its own, until the refinement has come to its end.
+
     It needs scikit-learn 1.9 or newer, whose callbacks it is one of. One path serves one fit at a time: not the fits of
     a search.
 
@@ -26,7 +30,7 @@ class Checkpoint:
     ----------
     path : str or path-like
         The file. Its folder must exist. While a new state is written, ``path + ".tmp"`` has it; it replaces the old one
-        when it is complete.
+        when it is complete. The autoencoder of joint clustering is in ``path + ".encoder"``.
     interval : float, default=60.0
         Least seconds between two writes. With 0 there is one after every iteration or epoch.
 
@@ -34,11 +38,11 @@ class Checkpoint:
     ------
     ValueError
         In `fit`, if the file is damaged, or was written by a fit with other parameters, other data or another start; if
-        the folder does not exist; or with ``early_stopping=True`` and no integer as random_state, as the held-out rows
-        would be others.
+        the folder does not exist; or, with ``early_stopping=True`` or in joint clustering, if there is no seed, as the
+        held-out rows, or the autoencoder, would be others.
     TypeError
-        In `fit`, if the estimator is not a SparseAutoencoderTransformer, or its random_state is a RandomState of
-        another generator than NumPy's usual one.
+        In `fit`, if the estimator is neither a SparseAutoencoderTransformer nor a DeepEmbeddedClustering, or its
+        random_state is a RandomState of another generator than NumPy's usual one.
 
     Warns
     -----
@@ -75,44 +79,44 @@ class Checkpoint:
 
         Parameters
         ----------
-        estimator : SparseAutoencoderTransformer
+        estimator : SparseAutoencoderTransformer or DeepEmbeddedClustering
             What is fitted.
         context : sklearn.callback.CallbackContext
             The fit.
         """
-        run = getattr(estimator, "_run", None)
-        if run is None:
+        fit = getattr(estimator, "_fit_in_progress", None)
+        if fit is None:
             raise TypeError(
-                f"Checkpoint is a callback for SparseAutoencoderTransformer, not for {type(estimator).__name__}. In a "
-                "pipeline, set it on the step; of a DeepEmbeddedClustering, on the encoder."
+                "Checkpoint is a callback for SparseAutoencoderTransformer and DeepEmbeddedClustering, not for "
+                f"{type(estimator).__name__}. In a pipeline, set it on the step."
             )
-        if not run.data.is_local:
+        if not fit.data.is_local:
             raise TypeError(
                 "Checkpoint reads all of the data to know them again: it is for data in memory, not on a cluster. A "
                 "fit that loses its cluster keeps the parameters reached so far."
             )
-        if run.held_out and not isinstance(estimator.random_state, Integral):
+        if fit.held_out and not isinstance(estimator.random_state, Integral):
             raise ValueError(
                 f"With early_stopping=True, Checkpoint needs an int as random_state, not {estimator.random_state!r}: "
                 "a fit that goes on must hold out the same rows."
             )
-        if run.state.random_state.get_state(legacy=False)["bit_generator"] != "MT19937":
+        if fit.state.random_state.get_state(legacy=False)["bit_generator"] != "MT19937":
             raise TypeError(
                 f"Checkpoint needs a random_state of NumPy's usual generator, not {estimator.random_state!r}: an "
                 "int, or numpy.random.RandomState(seed)."
             )
         path = self._checked_path()
-        self._identity = fit_identity(estimator, run)
+        self._identity = fit_identity(estimator, fit)
         self._last_write = time.monotonic()
         if path.exists():
-            run.state = self._state_to_go_on_with(path, run)
+            fit.state = self._state_to_go_on_with(path, fit)
 
     def on_fit_task_begin(self, estimator, context):
         """Do nothing.
 
         Parameters
         ----------
-        estimator : SparseAutoencoderTransformer
+        estimator : SparseAutoencoderTransformer or DeepEmbeddedClustering
             What is fitted.
         context : sklearn.callback.CallbackContext
             The task.
@@ -123,41 +127,61 @@ class Checkpoint:
 
         Parameters
         ----------
-        estimator : SparseAutoencoderTransformer
+        estimator : SparseAutoencoderTransformer or DeepEmbeddedClustering
             What is fitted.
         context : sklearn.callback.CallbackContext
             The task: an iteration, or the fit.
         """
-        run, path = estimator._run, Path(self.path)
+        fit = estimator._fit_in_progress
         if context.task_name == "fit":
-            if run.status != "interrupted":
-                try:
-                    remove_checkpoint(path)
-                except OSError as error:
-                    warnings.warn(
-                        f"Checkpoint could not remove {path} ({error}). Remove it: the next fit would go on from it.",
-                        RuntimeWarning,
-                    )
+            self._end(estimator, fit)
         # Not in an iteration that came to nothing.
-        elif run.status == "" and time.monotonic() - self._last_write >= self.interval:
-            self._last_write = time.monotonic()
-            try:
-                write_checkpoint(path, run.state, self._identity)
-            except OSError as error:
-                warnings.warn(f"Checkpoint could not write {path} ({error}). The fit goes on.", RuntimeWarning)
+        elif fit.status is None and time.monotonic() - self._last_write >= self.interval:
+            self._write(fit)
 
     def teardown(self, estimator, context):
         """Forget the fit.
 
         Parameters
         ----------
-        estimator : SparseAutoencoderTransformer
+        estimator : SparseAutoencoderTransformer or DeepEmbeddedClustering
             What is fitted.
         context : sklearn.callback.CallbackContext
             The fit.
         """
         for name in ("_identity", "_last_write"):
             vars(self).pop(name, None)
+
+    def _of_encoder(self, estimator, encoder):
+        """The callback for the autoencoder that joint clustering fits first. Its file outlasts that fit."""
+        if estimator.random_state is None and encoder.random_state is None:
+            raise ValueError(
+                "random_state=None of DeepEmbeddedClustering, and of its encoder, would have a fit that goes on begin "
+                "with another autoencoder. With a Checkpoint, set random_state to an int."
+            )
+        return _EncoderCheckpoint(_encoder_path(self._checked_path()), interval=self.interval)
+
+    def _end(self, estimator, fit):
+        if fit.status == Status.INTERRUPTED:
+            return
+        paths = [Path(self.path)]
+        if hasattr(estimator, "encoder"):
+            paths.append(_encoder_path(*paths))
+        for path in paths:
+            try:
+                remove_checkpoint(path)
+            except OSError as error:
+                warnings.warn(
+                    f"Checkpoint could not remove {path} ({error}). Remove it: the next fit would go on from it.",
+                    RuntimeWarning,
+                )
+
+    def _write(self, fit):
+        self._last_write = time.monotonic()
+        try:
+            write_checkpoint(Path(self.path), fit.state, self._identity)
+        except OSError as error:
+            warnings.warn(f"Checkpoint could not write {self.path} ({error}). The fit goes on.", RuntimeWarning)
 
     def _checked_path(self):
         if not isinstance(self.interval, Real) or not self.interval >= 0:
@@ -174,7 +198,7 @@ class Checkpoint:
                 raise ValueError(f"path={self.path!r} of Checkpoint can be no file ({error}).") from error
         return path
 
-    def _state_to_go_on_with(self, path, run):
+    def _state_to_go_on_with(self, path, fit):
         state, identity = read_checkpoint(path)
         different = [
             f"{name}: {identity.get(name)} there, {self._identity.get(name)} here"
@@ -186,9 +210,23 @@ class Checkpoint:
                 f"{path} was written by a fit of something else ({'; '.join(different)}). Fit that, or delete the file "
                 "to start afresh."
             )
-        if not run.can_go_on_from(state):
+        if not fit.can_go_on_from(state):
             raise ValueError(
                 f"{path} says that it is of this fit, but what it holds is not: it is damaged. Delete it to start "
                 "afresh."
             )
         return state
+
+
+class _EncoderCheckpoint(Checkpoint):
+    """Keeps the state that a fit has ended with: what is fitted with it again has that result at once."""
+
+    def _end(self, estimator, fit):
+        # After an interrupt there are stages that did not begin. Joint clustering has gone on without them.
+        fit.state.n_stages_done = len(fit.stages)
+        fit.state.terms += [[] for _ in range(len(fit.stages) - len(fit.state.terms))]
+        self._write(fit)
+
+
+def _encoder_path(path):
+    return path.with_name(path.name + ".encoder")

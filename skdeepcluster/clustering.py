@@ -1,12 +1,8 @@
 """Joint deep clustering: the autoencoder and the clusters in its code, refined together."""
 
 import warnings
-from copy import deepcopy
-from dataclasses import replace
-from functools import partial
 from numbers import Integral
 
-import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import assert_all_finite, check_random_state
@@ -14,19 +10,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import AutoencoderMixin, unchanged_on_error
-from ._callback_support import CallbackSupportMixin, FitTasks
-from ._data import DataInMemory
-from ._evaluation import assign_rows
-from ._initial_clusters import initial_clusters
-from ._inputs import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows
-from ._joint_encoder import fitted_encoder
-from ._joint_training import TERMS, JointOptions, JointTrainer, degenerate_clusters
-from ._pretraining import outputs_of
-from ._record import Log, records
-from ._rows import iterate_blocks
-from ._threads import workers
-from ._training import TrainingOptions
-from ._validation import canonical_data, effective_rows, explained_overflow, finite_outputs
+from ._data import DataInMemory, canonical_data, effective_rows, iterate_blocks
+from ._joint import JointFit, JointOptions, assign_rows, degenerate_clusters, fitted_encoder
+from ._solvers import Status
+from ._support._callbacks import CallbackSupportMixin, FitTasks
+from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
+from ._support._threads import worker_threads
+from ._training import NO_FIT, Log, explained_overflow, in_progress
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 
@@ -243,27 +233,18 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         rows, sample_weight = self._rows_to_cluster(X, sample_weight)
         random_state = check_random_state(self.random_state)
         encoder = fitted_encoder(self, rows, sample_weight, random_state)
-        autoencoder, options = TrainingOptions.of(encoder), JointOptions.of(self)
-        with workers() as crew:
-            data = DataInMemory(rows, sample_weight, crew)
-            with explained_overflow(data, replace(autoencoder, learning_rate_init=self.learning_rate_init)):
-                start = self._cluster_code(encoder, rows, sample_weight, random_state)
+        with worker_threads() as workers:
+            data = DataInMemory(rows, sample_weight, workers)
+            fit = JointFit(encoder, data, JointOptions.of(self), random_state)
+            with in_progress(self, fit), explained_overflow(data, fit.options):
                 tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
-                trainer = JointTrainer(
-                    encoder._network, rows, sample_weight, crew, autoencoder, options, start, random_state
-                )
-                result = trainer.run(
-                    encoder.coefs_,
-                    encoder.intercepts_,
-                    watch=tasks.watch,
-                    callback=partial(self._after_iteration, encoder, trainer, tasks, Log(self, TERMS)),
-                )
-                vars(self).update(self._fitted_attributes(encoder, trainer, result.parameters))
-                self.loss_ = trainer.loss(result.parameters)
-            self.labels_ = self._assign(X, crew.map).argmax(axis=1)
-            _warn_about_end(result.status)
-            _warn_about_clusters(self.labels_, self.cluster_centers_, self.distance_unit_)
-            tasks.end(dict)
+                theta = fit.run(tasks, Log.of(self, fit.term_names))
+                vars(self).update(fit.attributes(theta))
+                self.loss_ = fit.loss(theta)
+                self.labels_ = self._assign(X, workers.map).argmax(axis=1)
+                _warn_about_end(fit.status)
+                _warn_about_clusters(self.labels_, self.cluster_centers_, self.distance_unit_)
+                tasks.end(lambda: NO_FIT)
         return self
 
     def predict(self, X):
@@ -328,46 +309,15 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             )
         return X, sample_weight
 
-    def _cluster_code(self, encoder, X, sample_weight, random_state):
-        """The `initial_clusters`."""
-        code = finite_outputs(lambda: outputs_of(X, *encoder._encoder_layers), X, "code")
-        options = {"init": self.init, "n_init": self.n_init, "random_state": random_state}
-        return initial_clusters(code, sample_weight, int(self.n_clusters), **options)
-
-    def _after_iteration(self, encoder, trainer, tasks, log, parameters):
-        log("iteration", len(trainer.terms), trainer.terms[-1])
-        unknown = {"loss_": np.nan}
-        if tasks.end_iteration(lambda: self._fitted_attributes(encoder, trainer, deepcopy(parameters)) | unknown):
-            return "callback"
-        return None
-
-    def _fitted_attributes(self, encoder, trainer, parameters):
-        coefs, intercepts, centers = parameters
-        return {
-            "encoder_": encoder,
-            "_network": encoder._network,
-            "coefs_": coefs,
-            "intercepts_": intercepts,
-            "cluster_centers_": centers,
-            "distance_unit_": trainer.unit,
-            "initial_labels_": trainer.initial_labels,
-            "_alpha": float(self.alpha),
-            "labels_": trainer.labels,
-            "loss_curve_": records(trainer.terms, TERMS),
-            "label_change_": np.array(trainer.label_changes),
-            "n_iter_": len(trainer.terms),
-        }
-
     def _assign(self, X, map_=map):
-        distances = self.distance_unit_, self._alpha
-        layers = self._network, self.coefs_, self.intercepts_
+        clusters = self.cluster_centers_, self.distance_unit_, self._alpha
         return finite_outputs(
-            lambda: assign_rows(X, *layers, self.cluster_centers_, *distances, map_), X, "distance from the centres"
+            lambda: assign_rows(X, self._encoder_layers, *clusters, map_), X, "distance from the centres"
         )
 
 
 def _warn_about_end(status):
-    if status == "interrupted":
+    if status == Status.INTERRUPTED:
         warnings.warn(
             "Training was interrupted: the estimator has the parameters, and the clusters, up to then.",
             InterruptedFitWarning,

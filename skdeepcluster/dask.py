@@ -10,7 +10,8 @@ from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from ._base import unchanged_on_error
-from ._validation import check_options, check_scale
+from ._data import check_scale
+from ._training import AutoencoderFit, TrainingOptions, check_options, network_of
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import ClusterError
 
@@ -143,7 +144,7 @@ default=None
                 "dask.array.from_array(X)."
             )
         # What does not depend on the data is checked before they are read.
-        check_options(self._make_network(1), self._make_options())
+        check_options(network_of(self, 1), TrainingOptions.of(self))
         client = _current_client()
         if is_frame(X):
             _check_feature_names(self, X._meta, reset=True)
@@ -152,24 +153,23 @@ default=None
         data = PartitionedData.load(client, X, sample_weight)
         self.n_features_in_ = data.shape[1]
         check_scale(data.lowest, data.highest, data.mean_squares, data.dtype, data.is_sparse, self.output_activation)
+        fit = AutoencoderFit.of(self, data)
         try:
-            self._train(data)
+            self._run(fit)
         except ClusterError as error:
-            run = self._run
-            if run.reached_theta is None:
+            if fit.reached_theta is None:
                 raise ClusterError(f"{error} No iteration was over; the estimator is as it was before.") from error
-            reached.update(self._reached(run))
+            reached.update(self._reached(fit))
             raise ClusterError(
                 f"{error} The estimator has the parameters reached after iteration {reached['n_iter_']}. With a new "
                 "client, and warm_start=True, fit goes on from them."
             ) from error
 
-    def _reached(self, run):
-        """Fitted attributes after the last iteration of a run."""
-        theta = run.reached_theta if run.state.best_theta is None else run.state.best_theta
-        unknown = {"loss_": np.nan, "mean_activation_": np.full(run.network.n_components, np.nan)}
+    def _reached(self, fit):
+        """Fitted attributes after the last iteration of a fit."""
+        theta = fit.reached_theta if fit.state.best_theta is None else fit.state.best_theta
         names = [name for name in ("n_features_in_", "feature_names_in_") if hasattr(self, name)]
-        return run.attributes(theta) | unknown | {name: getattr(self, name) for name in names}
+        return fit.attributes(theta) | fit.unknown_attributes | {name: getattr(self, name) for name in names}
 
     @property
     def partial_fit(self):
@@ -262,8 +262,7 @@ default=None
         check_is_fitted(self)
         if not is_partitioned(X):
             return super().score(X, sample_weight=sample_weight)
-        layers = self.coefs_, self.intercepts_, self._network.activations
-        return -score_of(_current_client(), self._features_checked(X), sample_weight, layers)
+        return -score_of(_current_client(), self._features_checked(X), sample_weight, self._layers)
 
     def to_local(self):
         """The same, fitted, for data in memory.
@@ -331,8 +330,8 @@ def _check_columns(X, n_columns, expected):
 
 
 def _map_rows(X, layers):
-    """The outputs of layers, (coefs, intercepts, activations), for the rows of X, as a `dask.array`."""
-    n_units, dtype = layers[0][-1].shape[1], layers[0][0].dtype
+    """The outputs of `Layers` for the rows of X, as a `dask.array`."""
+    n_units, dtype = layers.coefs[-1].shape[1], layers.coefs[0].dtype
     # One node for all tasks, of the same name for the same layers.
     node = literal(layers, name=f"layers-{tokenize(layers)}")
     if is_list_of_delayed(X):

@@ -6,14 +6,15 @@ from operator import itemgetter
 import numpy as np
 from dask.delayed import delayed
 
+from .._data import DataSource
 from .._solvers import AdamState
 from . import _tasks
 from ._collections import partitions, weight_partitions
 from ._graph import Cluster, Nodes, literal
 
 
-class PartitionedData:
-    """Rows on the workers of a cluster; has the methods of `DataInMemory`.
+class PartitionedData(DataSource):
+    """Rows on the workers of a cluster.
 
     Parameters
     ----------
@@ -27,8 +28,6 @@ class PartitionedData:
 
     Attributes
     ----------
-    shape, dtype, is_sparse
-        As of an array.
     mean_squares : ndarray of shape (n_features,)
         Weighted mean of the squares of every feature.
     """
@@ -50,12 +49,11 @@ class PartitionedData:
             raise ValueError("X has no rows of positive weight: all of its partitions are empty.")
         self._n_bytes = sum(kind.n_bytes for kind in kinds)
         self._n_rows = [kind.shape[0] for kind in kinds if kind.shape[0]]
-        self.shape = self._facts.n_rows, kinds[0].shape[1]
-        self.dtype = np.result_type(*(kind.dtype for kind in kinds))
-        self.is_sparse = kinds[0].is_sparse
+        self._dtype = np.result_type(*(kind.dtype for kind in kinds))
+        self._is_sparse = kinds[0].is_sparse
         self.mean_squares = self._facts.squares / self._facts.weight
         blocks = blocks.select([kind.shape[0] > 0 for kind in kinds])
-        blocks = blocks.map(_tasks.scaled, self._facts.n_rows / self._facts.weight, self.dtype)
+        blocks = blocks.map(_tasks.scaled, self._facts.n_rows / self._facts.weight, self._dtype)
         kept = kept or cluster.reserve(self, self._n_bytes)
         self._blocks = cluster.located(cluster.persist(blocks)) if kept else blocks
 
@@ -64,6 +62,18 @@ class PartitionedData:
         """The data of a user."""
         cluster = Cluster(client)
         return cls(cluster, *_blocks_of(cluster, X, sample_weight), X, sample_weight)
+
+    @property
+    def shape(self):
+        return self._facts.n_rows, len(self._facts.squares)
+
+    @property
+    def dtype(self):
+        return self._dtype
+
+    @property
+    def is_sparse(self):
+        return self._is_sparse
 
     @property
     def lowest(self):
@@ -77,22 +87,19 @@ class PartitionedData:
 
     @property
     def largest(self):
-        """The largest absolute value."""
         return max(self.highest, -self.lowest)
 
     @property
     def rows_differ(self):
-        """Whether there are two rows that are not the same."""
         return bool((self._facts.highs > self._facts.lows).any())
 
     def full_batch(self, objective):
-        """J and its gradient as a function of the objective's theta."""
-        n_units = sum(objective.network.layer_sizes[1:-1])
-        output_bytes = n_units * self.shape[0] * self.dtype.itemsize
-        return PartitionedFullBatch(objective, self._cluster, self._blocks, output_bytes)
+        """A `PartitionedLoss`."""
+        output_bytes = objective.network.n_hidden_units * self.shape[0] * self.dtype.itemsize
+        return PartitionedLoss(objective, self._cluster, self._blocks, output_bytes)
 
-    def epochs(self, objective, state, options, random_state, n_epochs=None):
-        """Generate (state, terms) after every epoch of Adam, by local steps with averaging.
+    def iterations(self, objective, state, options, random_state, *, max_iter=None, n_batches=None, order=None):
+        """By epochs of local steps with averaging; n_batches and order have no meaning here.
 
         In an epoch every partition goes its own way from the common state, by one pass of Adam over its own batches;
         then the parameters and the moving sums of all are averaged, by weight. So an epoch moves the parameters twice
@@ -107,38 +114,32 @@ class PartitionedData:
         largest_n_steps = max(_tasks.n_batches(n_rows, options) for n_rows in self._n_rows)
         while True:
             seeds = self._seeds(random_state)
-            common = literal((objective, state, options, n_epochs, largest_n_steps))
+            common = literal((objective, state, options, max_iter, largest_n_steps))
             nodes = self._blocks.map(_tasks.local_epoch, common, across=seeds)
             sums = self._cluster.merged(partial(_tasks.total_of, n_parts=len(nodes)), nodes)
-            x, mean, square, terms = (array / sums.weight for array in sums[1:])
-            state = AdamState(
-                *(array.astype(state.x.dtype, copy=False) for array in (x, mean, square)),
-                state.n_steps + largest_n_steps,
-            )
-            yield state, terms
+            means = (array / sums.weight for array in (sums.x, sums.first_moment, sums.second_moment))
+            arrays = (array.astype(state.x.dtype, copy=False) for array in means)
+            state = AdamState(*arrays, state.n_steps + largest_n_steps)
+            yield state, sums.terms / sums.weight
 
-    def outputs_of(self, *layers):
-        """The data that layers, (coefs, intercepts, activations), make of these; these themselves if there are none."""
-        coefs = layers[0]
-        if not coefs:
+    def outputs_of(self, layers):
+        if not layers.coefs:
             return self
-        n_bytes = self.shape[0] * coefs[-1].shape[1] * self.dtype.itemsize
+        n_bytes = self.shape[0] * layers.coefs[-1].shape[1] * self.dtype.itemsize
         blocks = self._blocks.map(_tasks.layer_outputs, literal(layers))
         return PartitionedData(self._cluster, blocks, n_bytes, self.X, self.sample_weight)
 
-    def mean_squared_error(self, *layers):
-        """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for all layers of an autoencoder."""
+    def mean_squared_error(self, layers):
         nodes = self._blocks.map(_tasks.weighted_error, literal(layers))
         weight, error = self._cluster.merged(_tasks.pairwise_sum, nodes)
         return error / weight
 
-    def code_moments(self, *layers):
-        """Weighted mean and variance over rows of every output of layers, shape (n_units,) each."""
+    def code_moments(self, layers):
         nodes = self._blocks.map(_tasks.moments, literal(layers))
         return self._cluster.merged(_tasks.merged_moments, nodes)[1:]
 
     def hold_out(self, fraction, random_state):
-        """Data with a fraction of the rows of every partition set aside, and data of these."""
+        """Of every partition."""
         if not any(int(fraction * n_rows) for n_rows in self._n_rows):
             raise ValueError(
                 f"early_stopping=True holds out validation_fraction={fraction} of the rows of every partition, which "
@@ -158,15 +159,15 @@ class PartitionedData:
         return random_state.randint(np.iinfo(np.int32).max, size=len(self._blocks)).tolist()
 
 
-class PartitionedFullBatch:
-    """J and its gradient on all rows of partitions: `FullBatch` on a cluster.
+class PartitionedLoss:
+    """J and its gradient on all rows of partitions: `FullBatchLoss` on a cluster.
 
     The two phases are two maps over the partitions, each with a tree of sums. Down go theta and, for the second, what
     is shared by all rows; up come the sums. All have the size of the parameters, whatever the number of rows.
 
     Parameters
     ----------
-    objective : SparseAutoencoderObjective or LinearDecoderObjective
+    objective : Objective
     cluster : Cluster
     blocks : Nodes
         The partitions, as `Block` with their sums.
@@ -180,7 +181,7 @@ class PartitionedFullBatch:
         self._blocks = blocks
         self._keeps_outputs = cluster.reserve(self, output_bytes)
         self._total = partial(_tasks.total_of, n_parts=len(blocks))
-        # Where the last evaluation was, and what it had in common for all rows.
+        # The theta of the last evaluation, and what all rows shared there.
         self._last = None, None
 
     def __call__(self, theta):
@@ -199,7 +200,7 @@ class PartitionedFullBatch:
         return self.objective.terms(theta, self.objective.combine(theta, statistics), loss)
 
     def parameters(self, theta):
-        """The (coefs, intercepts) of all layers, for the theta of the objective."""
+        """All `Layers`, for the theta of the objective."""
         last_theta, shared = self._last
         if last_theta is not theta:
             shared, _ = self._first_phase(theta, self._common(theta))
@@ -220,7 +221,7 @@ class PartitionedFullBatch:
 def score_of(client, X, sample_weight, layers):
     """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for a user's data, in one pass over them."""
     cluster = Cluster(client)
-    blocks, _ = _blocks_of(cluster, X, sample_weight, n_features=len(layers[0][0]))
+    blocks, _ = _blocks_of(cluster, X, sample_weight, n_features=len(layers.coefs[0]))
     weight, error = cluster.merged(_tasks.pairwise_sum, blocks.map(_tasks.weighted_error, literal(layers)))
     if not weight:
         raise ValueError("X has no rows of positive weight: all of its partitions are empty.")

@@ -1,5 +1,6 @@
 """What runs on the workers: pure functions of a partition. Inputs of a task may be used again, so none is changed."""
 
+from dataclasses import dataclass
 from functools import reduce
 from typing import NamedTuple
 
@@ -7,16 +8,11 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils import assert_all_finite
 
-from .._data import DataInMemory
-from .._evaluation import RowBlocks, mean_squared_error
-from .._inputs import check_table
-from .._network import propagate
-from .._objectives import Block, total
-from .._pretraining import outputs_of
-from .._rows import iterate_blocks
+from .._data import DataInMemory, RowBlocks, code_moments, iterate_blocks, mean_squared_error, outputs_of
+from .._objectives import Block, RowSums, Sums, total
 from .._solvers import AdamState
-from .._threads import single_threaded
-from .._validation import code_moments, finite_outputs
+from .._support._checks import check_table, finite_outputs
+from .._support._threads import single_threaded
 from ._worker import on_worker
 
 
@@ -113,7 +109,7 @@ def _with_sums(X, weights):
                 block.multiply(block).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", block, block, dtype=float)
             )
             x_squares += float(w[rows] @ np.ravel(squares))
-    return Block(X, weights, x_sum=x_sum, x_squares=x_squares)
+    return Block(X, weights, sums=RowSums(x_sum, x_squares))
 
 
 @on_worker
@@ -152,17 +148,15 @@ def scaled(block, scale, dtype):
     block = block._replace(X=block.X.astype(dtype, copy=False))
     if block.sample_weight is None:
         return block
-    return block._replace(
-        sample_weight=scale * block.sample_weight, x_sum=scale * block.x_sum, x_squares=scale * block.x_squares
-    )
+    sums = RowSums(scale * block.sums.x_sum, scale * block.sums.x_squares)
+    return block._replace(sample_weight=scale * block.sample_weight, sums=sums)
 
 
 @on_worker
 def total_of(parts, n_parts):
     """Sum of the statistics, or of the gradient sums, of partitions, n_parts of them in all."""
     first, *others = parts
-    copied = type(first)(*(field.copy() if isinstance(field, np.ndarray) else field for field in first))
-    return total([copied, *others], n_parts)
+    return total([first.copy(), *others], n_parts)
 
 
 @on_worker
@@ -170,7 +164,7 @@ def first_phase(block, common, keep_outputs):
     """(statistics, outputs of every block of rows) of a partition; common is (objective, theta)."""
     objective, theta = common
     with single_threaded() as worker:
-        return _row_blocks(objective, block, worker).statistics(theta, keep_outputs=keep_outputs)
+        return RowBlocks(objective, block, worker).statistics(theta, keep_outputs=keep_outputs)
 
 
 @on_worker
@@ -179,7 +173,7 @@ def second_phase(block, common, shared, first):
     objective, theta = common
     outputs = None if first is None else first[1]
     with single_threaded() as worker:
-        return _row_blocks(objective, block, worker).gradient_sums(theta, outputs, shared)
+        return RowBlocks(objective, block, worker).gradient_sums(theta, outputs, shared)
 
 
 @on_worker
@@ -187,11 +181,7 @@ def statistics_and_loss(block, common):
     """What the terms of J need of a partition; common is (objective, theta)."""
     objective, theta = common
     with single_threaded() as worker:
-        return _row_blocks(objective, block, worker).statistics_and_loss(theta)
-
-
-def _row_blocks(objective, block, worker):
-    return RowBlocks(objective, block.X, block.sample_weight, worker, sums=(block.x_sum, block.x_squares))
+        return RowBlocks(objective, block, worker).statistics_and_loss(theta)
 
 
 @on_worker
@@ -204,22 +194,25 @@ def local_epoch(block, common, seed):
     with single_threaded() as worker:
         n_steps = n_batches(block.n_rows, options)
         # Counted in steps here: the size of the step depends on them.
-        own = AdamState(*map(np.copy, state[:3]), state.n_steps // largest_n_steps * n_steps)
-        epochs = DataInMemory(block.X, block.sample_weight, worker).epochs(
-            objective, own, options, np.random.RandomState(seed), n_epochs
+        n_steps_done = state.n_steps // largest_n_steps * n_steps
+        own = AdamState(state.x.copy(), state.first_moment.copy(), state.second_moment.copy(), n_steps_done)
+        epochs = DataInMemory(block.X, block.sample_weight, worker).iterations(
+            objective, own, options, np.random.RandomState(seed), max_iter=n_epochs
         )
         with np.errstate(over="ignore", invalid="ignore"):
             own, terms = next(epochs)
-    return WeightedState(block.weight, *(block.weight * array for array in (own.x, own.mean, own.square, terms)))
+    arrays = own.x, own.first_moment, own.second_moment, terms
+    return WeightedState(block.weight, *(block.weight * array for array in arrays))
 
 
-class WeightedState(NamedTuple):
+@dataclass
+class WeightedState(Sums):
     """States of Adam and terms of J after a `local_epoch`, times weights, and the sum of these."""
 
     weight: float
     x: np.ndarray
-    mean: np.ndarray
-    square: np.ndarray
+    first_moment: np.ndarray
+    second_moment: np.ndarray
     terms: np.ndarray
 
 
@@ -230,9 +223,9 @@ def n_batches(n_rows, options):
 
 @on_worker
 def layer_outputs(block, layers):
-    """The partition that layers, (coefs, intercepts, activations), make of one."""
+    """The partition that `Layers` make of one."""
     with single_threaded():
-        return _with_sums(outputs_of(block.X, *layers), block.sample_weight)
+        return _with_sums(outputs_of(block.X, layers), block.sample_weight)
 
 
 @on_worker
@@ -241,7 +234,7 @@ def weighted_error(block, layers):
     if not block.n_rows:
         return 0.0, 0.0
     with single_threaded(), np.errstate(over="ignore", invalid="ignore"):
-        error = mean_squared_error(block.X, block.sample_weight, *layers)
+        error = mean_squared_error(block.X, block.sample_weight, layers)
     return block.weight, block.weight * error
 
 
@@ -249,7 +242,7 @@ def weighted_error(block, layers):
 def moments(block, layers):
     """(weight, mean, variance) of the outputs of layers on a partition."""
     with single_threaded():
-        return block.weight, *code_moments(block.X, block.sample_weight, lambda rows: propagate(rows, *layers)[-1])
+        return block.weight, *code_moments(block.X, block.sample_weight, lambda rows: layers.outputs(rows)[-1])
 
 
 @on_worker
@@ -278,10 +271,10 @@ def split(block, fraction, held_out, seed):
 
 @on_worker
 def through_layers(part, layers, out_dtype):
-    """Outputs of the last of layers, (coefs, intercepts, activations), for the rows of a part of a collection."""
-    n_features = layers[0][0].shape[0]
+    """Outputs of the last of `Layers` for the rows of a part of a collection."""
+    n_features = layers.coefs[0].shape[0]
     X = check_table(part, "X", sparse=True, ensure_min_samples=0)
     if X.shape[1] != n_features:
         raise ValueError(f"A partition of X has {X.shape[1]} columns, but {n_features} are expected.")
-    outputs = finite_outputs(lambda: propagate(X, *layers)[-1], X, "code or reconstruction")
+    outputs = finite_outputs(lambda: layers.outputs(X)[-1], X, "code or reconstruction")
     return outputs.astype(out_dtype, copy=False)

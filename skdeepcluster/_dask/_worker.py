@@ -3,6 +3,7 @@
 import ctypes
 import os
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
 from functools import wraps
 from threading import Lock
 
@@ -40,6 +41,8 @@ def _aligned(value):
         if all(array.flags.aligned for array in arrays):
             return value
         return csr_matrix(tuple(map(_aligned, arrays)), shape=value.shape)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _aligned(getattr(value, field.name)) for field in fields(value)})
     if isinstance(value, tuple):
         parts = map(_aligned, value)
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)

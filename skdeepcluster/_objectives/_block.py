@@ -1,12 +1,33 @@
-"""What the objectives share: the block of rows that they see, and sums over blocks."""
+"""The block of rows that an objective sees, and sums over rows and over blocks."""
 
-from operator import iadd
+from dataclasses import dataclass, fields
+from operator import add, iadd
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import issparse
 
-# A float32 sum over so few blocks is as exact as the products within them.
+# Up to so many blocks are summed in the precision of the data. The error of float32 grows with their number, and is
+# then no more than that of the products within a block.
 _N_BLOCKS_IN_FLOAT32 = 8
+
+# Products that are added up in the precision of the data before float64 takes over.
+_RUN = 1024
+
+
+class RowSums(NamedTuple):
+    """Sums over rows that do not depend on theta.
+
+    Attributes
+    ----------
+    x_sum : ndarray of shape (d,), float64
+        sum_i w_i x_i.
+    x_squares : float
+        sum_i w_i ||x_i||^2.
+    """
+
+    x_sum: np.ndarray
+    x_squares: float
 
 
 class Block(NamedTuple):
@@ -16,22 +37,21 @@ class Block(NamedTuple):
     ----------
     X : ndarray or sparse array of shape (n_rows, d), float32 or float64
         What the network reconstructs.
-    sample_weight : ndarray of shape (n_rows,), float64, or None
+    sample_weight : ndarray of shape (n_rows,), float64, default=None
         Of mean 1 over all rows of the data; None means ones.
-    noisy : ndarray or sparse array of shape (n_rows, d), or None
+    noisy : ndarray or sparse array of shape (n_rows, d), default=None
         What the network sees instead of X; None means X.
-    targets : ndarray of shape (n_rows, n_clusters), or None
+    targets : ndarray of shape (n_rows, n_clusters), default=None
         Soft assignments to clusters to be drawn to, for objectives that cluster.
-    x_sum, x_squares : ndarray of shape (d,) and float, or None
-        sum_i w_i x_i and sum_i w_i ||x_i||^2, for objectives that need them.
+    sums : RowSums, default=None
+        For objectives with `only_products`.
     """
 
     X: np.ndarray
-    sample_weight: np.ndarray | None
+    sample_weight: np.ndarray | None = None
     noisy: np.ndarray | None = None
     targets: np.ndarray | None = None
-    x_sum: np.ndarray | None = None
-    x_squares: float | None = None
+    sums: RowSums | None = None
 
     @property
     def inputs(self):
@@ -47,31 +67,72 @@ class Block(NamedTuple):
         """Sum of the sample weights."""
         return float(self.n_rows if self.sample_weight is None else self.sample_weight.sum())
 
+    def part(self, rows):
+        """The rows of a slice, without sums."""
+        arrays = (None if array is None else array[rows] for array in self[:4])
+        return Block(*arrays)
+
+
+def row_sums(X, sample_weight):
+    """The `RowSums` of rows X, dense or sparse."""
+    w = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+    if issparse(X):
+        x_sum, x_squares = X.T @ w, X.power(2) @ np.ones(X.shape[1])
+    else:
+        x_sum, x_squares = sum_over_rows(X, sample_weight), np.einsum("ij,ij->i", X, X, dtype=np.float64)
+    return RowSums(x_sum, float(w @ x_squares))
+
+
+def with_sums_in_the_first(blocks):
+    """The blocks as a list in which the first has the sums of all, so that they take no memory in each."""
+    kept = []
+    for block in blocks:
+        if block.sums is not None and kept:
+            kept[0] = kept[0]._replace(sums=RowSums(*map(add, kept[0].sums, block.sums)))
+            block = block._replace(sums=no_sums(block))
+        kept.append(block)
+    return kept
+
+
+def no_sums(block):
+    """The `RowSums` of no rows, which take no memory."""
+    return RowSums(np.broadcast_to(0.0, block.X.shape[1:]), 0.0)
+
+
+@dataclass
+class Sums:
+    """Base of what is additive over blocks of rows, field by field. What is added to it overwrites its arrays."""
+
+    def __iadd__(self, other):
+        for field in fields(self):
+            setattr(self, field.name, iadd(getattr(self, field.name), getattr(other, field.name)))
+        return self
+
+    def in_float64(self):
+        """The same with all arrays in float64."""
+        return self._with(lambda array: array.astype(np.float64, copy=False))
+
+    def copy(self):
+        """The same with arrays of its own."""
+        return self._with(np.ndarray.copy)
+
+    def _with(self, function):
+        values = (getattr(self, field.name) for field in fields(self))
+        return type(self)(*(function(value) if isinstance(value, np.ndarray) else value for value in values))
+
 
 def total(parts, n_parts=1):
-    """Sum of NamedTuples, field by field and in the order of parts; overwrites the first of them.
+    """Sum of `Sums`, in the order of parts; overwrites the first of them.
 
     The arrays are summed in float64 if n_parts, the number of parts, is not small.
     """
     parts = iter(parts)
     result = next(parts)
     if n_parts > _N_BLOCKS_IN_FLOAT32:
-        result = type(result)(*map(_in_float64, result))
+        result = result.in_float64()
     for part in parts:
-        result = type(result)(*map(iadd, result, part))
+        result += part
     return result
-
-
-def without_sums(blocks):
-    """The blocks as a list in which the first has the sums of all, so that they take no memory in each."""
-    kept = []
-    for block in blocks:
-        if block.x_sum is not None and kept:
-            x_sum, x_squares = kept[0].x_sum + block.x_sum, kept[0].x_squares + block.x_squares
-            kept[0] = kept[0]._replace(x_sum=x_sum, x_squares=x_squares)
-            block = block._replace(x_sum=np.broadcast_to(0.0, block.x_sum.shape), x_squares=0.0)
-        kept.append(block)
-    return kept
 
 
 def sum_over_rows(A, sample_weight):
@@ -88,5 +149,9 @@ def weigh_rows(A, sample_weight):
     return A
 
 
-def _in_float64(field):
-    return field.astype(np.float64, copy=False) if isinstance(field, np.ndarray) else field
+def inner_product(A, B):
+    """sum_ij A_ij B_ij of contiguous arrays of one shape, in float64 but for runs of 1024 products."""
+    a, b = np.ravel(A), np.ravel(B)
+    n_in_runs = a.size // _RUN * _RUN
+    runs = np.einsum("ij,ij->i", a[:n_in_runs].reshape(-1, _RUN), b[:n_in_runs].reshape(-1, _RUN))
+    return runs.sum(dtype=np.float64) + float(np.dot(a[n_in_runs:], b[n_in_runs:]))

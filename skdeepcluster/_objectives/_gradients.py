@@ -1,11 +1,13 @@
 """From error signals to the gradient with respect to theta: all of it, or in pieces as a batch is worked on."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from .._rows import equal_slices
+from .._support._threads import equal_slices
+from ._block import Sums
 
 # Weights in a piece: enough for products to be fast, few enough for a piece to stay in the cache until it is used.
 _PIECE_SIZE = 2**17
@@ -29,7 +31,8 @@ class ErrorSignals(NamedTuple):
     deltas: list
 
 
-class GradientSums(NamedTuple):
+@dataclass
+class GradientSums(Sums):
     """Loss and gradient of the reconstruction and of the KL term through rho_hat; additive over blocks of rows.
 
     Attributes

@@ -1,24 +1,24 @@
 """The objective of the sparse autoencoder with a linear output layer, from products with X alone."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 
-from .._network import backpropagate, propagate
-from .._parameters import ParameterLayout
-from ._block import Block, sum_over_rows, total, weigh_rows
+from .._network import Layers, ParameterLayout
+from ._block import Sums, inner_product, total, weigh_rows
 from ._gradients import ErrorSignals, gradient_sums, known_pieces
-from ._sparsity import SparsityPenalty, of_rows, with_code_gradient
-from ._terms import inner_product, weight_decay
+from ._protocol import Objective
+from ._terms import SparsityPenalty, output_gradients_of, weight_decay
 
 # Smallest ridge relative to the trace of A^T A / n: below it rounding errors, of S in float32 and of its inverse in
 # float64, show in the decoder.
 _SMALLEST_RIDGE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-11}
 
 
-class LinearDecoderStatistics(NamedTuple):
-    """What is summed over rows before the decoder is known; additive over blocks, field by field.
+@dataclass
+class LinearDecoderStatistics(Sums):
+    """What is summed over rows before the decoder is known.
 
     A is the output of the last hidden layer, c its output for a row of zeros: a shift that keeps the digits of a code
     that hardly varies.
@@ -26,7 +26,7 @@ class LinearDecoderStatistics(NamedTuple):
     Attributes
     ----------
     n_rows : int
-    weight, activations
+    weight, activation_sums
         As in `Statistics`.
     a_sum : ndarray of shape (h,), float64
         sum_i w_i (a_i - c).
@@ -35,12 +35,12 @@ class LinearDecoderStatistics(NamedTuple):
     cross : ndarray of shape (d, h)
         X^T diag(w) (A - c).
     x_sum, x_squares
-        As in `Block`.
+        As in `RowSums`.
     """
 
     n_rows: int
     weight: float
-    activations: np.ndarray
+    activation_sums: np.ndarray
     a_sum: np.ndarray
     gram: np.ndarray
     cross: np.ndarray
@@ -53,7 +53,7 @@ class LinearDecoder(NamedTuple):
 
     Attributes
     ----------
-    n_rows, share, rho_hat, output_gradients
+    n_rows, mean_weight, rho_hat, output_gradients
         As in `SharedByRows`.
     coef_transposed : ndarray of shape (d, h)
         W^T.
@@ -68,7 +68,7 @@ class LinearDecoder(NamedTuple):
     """
 
     n_rows: int
-    share: float
+    mean_weight: float
     rho_hat: np.ndarray
     output_gradients: dict
     coef_transposed: np.ndarray
@@ -80,7 +80,7 @@ class LinearDecoder(NamedTuple):
     intercept_gradient: np.ndarray | None
 
 
-class LinearDecoderObjective:
+class LinearDecoderObjective(Objective):
     """J of `SparseAutoencoderObjective` for the identity output, without the (n, d) residual.
 
     With m_A, m_X the weighted means of A and X, and
@@ -100,8 +100,6 @@ class LinearDecoderObjective:
 
         W = (S + lam I)^-1 T,   b = m_X - m_A W
 
-    The parts of an evaluation are those of `SparseAutoencoderObjective`.
-
     Parameters
     ----------
     network : Network
@@ -111,16 +109,13 @@ class LinearDecoderObjective:
     projected : bool
         Whether the output layer is projected out.
 
-    Attributes
-    ----------
-    layout : ParameterLayout
-        Places of the weights and biases in theta.
-
     References
     ----------
     G. Golub, V. Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
     separate", 1973.
     """
+
+    only_products = True
 
     def __init__(self, network, *, rho, beta, lam, projected):
         self.network = network
@@ -128,20 +123,11 @@ class LinearDecoderObjective:
         self.projected = projected
         self.penalty = SparsityPenalty(network, rho, beta)
         self._n_hidden = len(network.activations) - 1
-        self.layout = ParameterLayout(network.layer_sizes[:-1] if projected else network.layer_sizes, network.tied)
-
-    def prepare(self, X, sample_weight=None, noisy=None):
-        """The rows X as a `Block` with its sums."""
-        w = np.ones(X.shape[0]) if sample_weight is None else sample_weight
-        if issparse(X):
-            x_sum, x_squares = X.T @ w, X.power(2) @ np.ones(X.shape[1])
-        else:
-            x_sum, x_squares = sum_over_rows(X, sample_weight), np.einsum("ij,ij->i", X, X, dtype=np.float64)
-        return Block(X, sample_weight, noisy, x_sum=x_sum, x_squares=float(w @ x_squares))
+        self.layout = ParameterLayout(network.layer_sizes[:-1]) if projected else network.layout
 
     def forward(self, theta, block):
         """Outputs of the layers below the output layer, in the precision of the block, as theta is."""
-        return propagate(block.inputs, *self._hidden(theta), self.network.activations[:-1])
+        return self._hidden(theta).outputs(block.inputs)
 
     def statistics(self, theta, block, outputs):
         """The `LinearDecoderStatistics` of a block, given its `forward`."""
@@ -150,20 +136,20 @@ class LinearDecoderObjective:
         return LinearDecoderStatistics(
             block.n_rows,
             block.weight,
-            self.penalty.activations(outputs, block.sample_weight),
+            self.penalty.activation_sums(outputs, block.sample_weight),
             weighted.sum(axis=0, dtype=np.float64),
             weighted.T @ A,
             block.X.T @ weighted,
-            block.x_sum.copy(),
-            block.x_squares,
+            block.sums.x_sum.copy(),
+            block.sums.x_squares,
         )
 
     def combine(self, theta, statistics):
         """The `LinearDecoder` for the `LinearDecoderStatistics` of all rows, which are overwritten."""
-        n_rows, n, activations, a_sum, gram, cross, x_sum, x_squares = statistics
-        a_mean, x_mean = a_sum / n, x_sum / n
-        S = gram / n - np.outer(a_mean, a_mean)
-        T_transposed = np.divide(cross, n, out=cross)
+        n_rows, n = statistics.n_rows, statistics.weight
+        a_mean, x_mean = statistics.a_sum / n, statistics.x_sum / n
+        S = statistics.gram / n - np.outer(a_mean, a_mean)
+        T_transposed = np.divide(statistics.cross, n, out=statistics.cross)
         T_transposed -= np.outer(x_mean, a_mean)
         code_mean = a_mean + self._shift(theta)
         if self.projected:
@@ -176,27 +162,27 @@ class LinearDecoderObjective:
             W_transposed, b = np.ascontiguousarray(coefs[-1].T), intercepts[-1]
         e = W_transposed @ code_mean + b - x_mean
         signal_coef = W_transposed.T @ W_transposed
-        x_variance = x_squares / n - x_mean @ x_mean
+        x_variance = statistics.x_squares / n - x_mean @ x_mean
         error = x_variance - 2 * inner_product(T_transposed, W_transposed) + inner_product(S, signal_coef) + e @ e
         # Of a perfect reconstruction there are rounding errors of both signs.
         error = np.maximum(error, 0.0)
-        share = n / n_rows
+        mean_weight = n / n_rows
         if self.projected:
             gradients = None, None
         else:
             coef_gradient = W_transposed @ S.astype(W_transposed.dtype) - T_transposed + np.outer(e, code_mean)
-            gradients = share * coef_gradient, share * e
-        rho_hat = activations / n
+            gradients = mean_weight * coef_gradient, mean_weight * e
+        rho_hat = statistics.activation_sums / n
         return LinearDecoder(
             n_rows,
-            share,
+            mean_weight,
             rho_hat,
             self.penalty.output_gradients(rho_hat, n_rows, theta.dtype),
             W_transposed.astype(theta.dtype, copy=False),
             b.astype(theta.dtype, copy=False),
             signal_coef.astype(theta.dtype, copy=False),
             (b @ W_transposed).astype(theta.dtype, copy=False),
-            0.5 * share * error,
+            0.5 * mean_weight * error,
             *gradients,
         )
 
@@ -209,21 +195,15 @@ class LinearDecoderObjective:
 
         code_gradient is as in `SparseAutoencoderObjective.error_signals`.
         """
-        coefs, _ = self._hidden(theta)
         delta = outputs[-1] @ shared.signal_coef
         delta -= block.X @ shared.coef_transposed
         delta += shared.signal_offset
         weigh_rows(delta, block.sample_weight)
         delta *= 1 / shared.n_rows
-        output_gradients = of_rows(shared.output_gradients, block.sample_weight)
-        output_gradients = with_code_gradient(output_gradients, self.network, code_gradient)
+        output_gradients = output_gradients_of(block, shared, self.network, code_gradient)
         delta += output_gradients.get(self._n_hidden - 1, 0)
-        deltas = backpropagate(outputs, delta, coefs, self.network.activations[:-1], output_gradients)
+        deltas = self._hidden(theta).backpropagate(outputs, delta, output_gradients)
         return ErrorSignals(0.0, [block.inputs, *outputs[:-1]], deltas)
-
-    def gradient_sums(self, theta, block, outputs, shared):
-        """The `GradientSums` of a block, zero for the output layer."""
-        return gradient_sums(self.layout, self.error_signals(theta, block, outputs, shared))
 
     def finish(self, theta, shared, sums):
         """The terms of J and its gradient, of shape (layout.size,), from the sums over all blocks; overwrites them."""
@@ -237,11 +217,11 @@ class LinearDecoderObjective:
         return self.terms(theta, shared, sums.loss), gradient
 
     def terms(self, theta, shared, loss):
-        """The terms of J; loss is 0."""
+        """The terms of J; loss is 0, and the `LinearDecoder` has the error."""
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
         if self.projected:
             decay += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
-        return np.array([shared.error + loss, decay, shared.share * self.penalty.value(shared.rho_hat)])
+        return np.array([shared.error + loss, decay, shared.mean_weight * self.penalty.value(shared.rho_hat)])
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
         """As `finish`, from the `ErrorSignals` of every block; the one piece of the gradient is all of it."""
@@ -250,20 +230,22 @@ class LinearDecoderObjective:
         return terms, known_pieces(gradient)
 
     def parameters(self, theta, shared):
-        """All weights and biases, (coefs, intercepts), the output layer's from `combine`."""
-        coefs, intercepts = self._hidden(theta)
-        return [*coefs, shared.coef_transposed.T], [*intercepts, shared.intercept]
+        """All `Layers`, the output layer's weights from `combine`."""
+        coefs, intercepts, _ = self._hidden(theta)
+        return Layers([*coefs, shared.coef_transposed.T], [*intercepts, shared.intercept], self.network.activations)
 
     def _hidden(self, theta):
+        """The `Layers` below the output layer."""
         coefs, intercepts = self.layout.unpack(theta)
-        return coefs[: self._n_hidden], intercepts[: self._n_hidden]
+        hidden = slice(self._n_hidden)
+        return Layers(coefs[hidden], intercepts[hidden], self.network.activations[hidden])
 
     def _shift(self, theta):
         """c, the output of the last hidden layer for a row of zeros, shape (h,)."""
-        coefs, intercepts = self._hidden(theta)
+        coefs, intercepts, activations = self._hidden(theta)
+        # Without columns the product with W_1 is zero, and costs nothing.
         no_input = np.zeros((1, 0), dtype=theta.dtype)
-        coefs = [coefs[0][:0], *coefs[1:]]
-        return propagate(no_input, coefs, intercepts, self.network.activations[:-1])[-1][0]
+        return Layers([coefs[0][:0], *coefs[1:]], intercepts, activations).outputs(no_input)[-1][0]
 
     def _ridge(self, trace, dtype):
         """lam, or what keeps S + lam I regular, and its inverse finite, if that is more."""

@@ -1,33 +1,33 @@
 """The objective of the sparse autoencoder."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
-from .._network import backpropagate, propagate
-from .._parameters import ParameterLayout
-from ._block import Block
-from ._gradients import ErrorSignals, gradient_pieces, gradient_sums
-from ._sparsity import SparsityPenalty, of_rows, with_code_gradient
-from ._terms import half_squared_error, weight_decay
+from ._block import Sums
+from ._gradients import ErrorSignals, gradient_pieces
+from ._protocol import Objective
+from ._terms import SparsityPenalty, half_squared_error, output_gradients_of, weight_decay
 
 
-class Statistics(NamedTuple):
-    """What the gradient needs to know of all rows at once; additive over blocks of rows, field by field.
+@dataclass
+class Statistics(Sums):
+    """What the gradient needs to know of all rows at once.
 
     Attributes
     ----------
     n_rows : int
     weight : float
         Sum of the sample weights, or the number of rows without weights.
-    activations : ndarray of shape (n_penalised_units,), float64
+    activation_sums : ndarray of shape (n_penalised_units,), float64
         Weighted sum over rows of the activations that the KL term constrains.
     """
 
     n_rows: int
     weight: float
-    activations: np.ndarray
+    activation_sums: np.ndarray
 
 
 class SharedByRows(NamedTuple):
@@ -36,7 +36,7 @@ class SharedByRows(NamedTuple):
     Attributes
     ----------
     n_rows : int
-    share : float
+    mean_weight : float
         Mean of the sample weights: 1 for all rows of the data.
     rho_hat : ndarray of shape (n_penalised_units,)
         Mean activations.
@@ -45,13 +45,13 @@ class SharedByRows(NamedTuple):
     """
 
     n_rows: int
-    share: float
+    mean_weight: float
     rho_hat: np.ndarray
     output_gradients: dict
 
 
-class SparseAutoencoderObjective:
-    """The objective of the sparse autoencoder, in parts that add up over blocks of rows::
+class SparseAutoencoderObjective(Objective):
+    """The objective of the sparse autoencoder::
 
         J(W, b) = 1/n sum_i w_i 1/2 ||h(x_i) - x_i||^2  +  lam/2 sum_l ||W_l||_F^2  +  beta sum_j KL(rho || rho_hat_j)
         rho_hat_j      = sum_i w_i a_j(x_i) / sum_i w_i
@@ -59,23 +59,10 @@ class SparseAutoencoderObjective:
 
     The sum over j runs over every unit of every logistic encoder layer; biases carry no weight decay. The KL term
     enters backpropagation as beta * (-rho / rho_hat + (1 - rho) / (1 - rho_hat)), added to the error signal of its
-    layer. The weights w have mean 1 over all n rows of the data. A batch of them counts by its share, the mean of its
-    own weights, which multiplies the error and the KL term, so that heavy rows weigh as much in batches as in all.
+    layer. The weights w have mean 1 over all n rows of the data. A batch of them counts by the mean of its own weights,
+    which multiplies the error and the KL term, so that heavy rows weigh as much in batches as in all.
 
-    J is not a sum over blocks of rows, since KL is nonlinear in the mean. So an evaluation has these parts::
-
-        outputs = forward(theta, block)                             for every block; may be kept or computed again
-        statistics(theta, block, outputs)                           additive over blocks
-        shared = combine(theta, statistics)                         once
-        error_signals(theta, block, outputs, shared)                for every block: the gradient in factors
-        gradient_sums(theta, block, outputs, shared)                additive over blocks: these, multiplied
-        finish(theta, shared, sums)                                 once: the terms of J, and its gradient
-
-    Where J alone is asked for, ``loss(theta, block, outputs)``, additive, and ``terms(theta, shared, loss)`` take the
-    place of the last three.
-
-    J comes as the array of its three terms in the order above: reconstruction, weight decay, sparsity. If a block has
-    noisy rows, the network sees these, and reconstructs the clean ones (a denoising autoencoder).
+    If a block has noisy rows, the network sees these, and reconstructs the clean ones (a denoising autoencoder).
 
     Parameters
     ----------
@@ -86,11 +73,6 @@ class SparseAutoencoderObjective:
     beta, lam : float >= 0
         Weights of the KL term and of weight decay.
 
-    Attributes
-    ----------
-    layout : ParameterLayout
-        Places of the weights and biases in theta.
-
     References
     ----------
     A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011, section 3.
@@ -100,32 +82,26 @@ class SparseAutoencoderObjective:
         self.network = network
         self.lam = lam
         self.penalty = SparsityPenalty(network, rho, beta)
-        self.layout = ParameterLayout(network.layer_sizes, network.tied)
-
-    def prepare(self, X, sample_weight=None, noisy=None):
-        """The rows X as a `Block`."""
-        return Block(X, sample_weight, noisy)
+        self.layout = network.layout
 
     def forward(self, theta, block):
         """Outputs of the encoder's layers, in the precision of the block, as theta is."""
-        encoder = slice(self.network.n_encoder_layers)
-        coefs, intercepts = self.layout.unpack(theta)
-        return propagate(block.inputs, coefs[encoder], intercepts[encoder], self.network.activations[encoder])
+        return self.network.layers(theta).part(self.network.encoder).outputs(block.inputs)
 
     def statistics(self, theta, block, outputs):
         """The `Statistics` of a block, given its `forward`."""
-        return Statistics(block.n_rows, block.weight, self.penalty.activations(outputs, block.sample_weight))
+        return Statistics(block.n_rows, block.weight, self.penalty.activation_sums(outputs, block.sample_weight))
 
     def combine(self, theta, statistics):
         """What is `SharedByRows`, from the `Statistics` of all rows."""
-        n_rows, weight, activations = statistics
-        rho_hat = activations / weight
+        n_rows, weight = statistics.n_rows, statistics.weight
+        rho_hat = statistics.activation_sums / weight
         return SharedByRows(
             n_rows, weight / n_rows, rho_hat, self.penalty.output_gradients(rho_hat, n_rows, theta.dtype)
         )
 
     def loss(self, theta, block, outputs):
-        """What the terms of J need of a block besides its statistics, given its `forward`; additive over blocks."""
+        """Sum over rows of w_i / 2 ||h(x_i) - x_i||^2, given the `forward` of a block."""
         H = self._decode(theta, outputs[-1])[-1]
         X = block.X.toarray() if issparse(block.X) else block.X
         return half_squared_error(H, X, block.sample_weight, out=H)[0]
@@ -136,22 +112,16 @@ class SparseAutoencoderObjective:
         code_gradient, of shape (n_rows, n_components), is the derivative with respect to the code of what is minimised
         besides J.
         """
-        coefs, _ = self.layout.unpack(theta)
-        activations = self.network.activations
+        layers = self.network.layers(theta)
         outputs = outputs + self._decode(theta, outputs[-1])
         X = block.X.toarray() if issparse(block.X) else block.X
         # Only the derivative of a nonlinear output needs the output itself.
-        linear = activations[-1] == "identity"
+        linear = self.network.activations[-1] == "identity"
         loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, out=outputs[-1] if linear else None)
         delta *= 1 / shared.n_rows
-        output_gradients = of_rows(shared.output_gradients, block.sample_weight)
-        output_gradients = with_code_gradient(output_gradients, self.network, code_gradient)
-        deltas = backpropagate(outputs, delta, coefs, activations, output_gradients)
+        output_gradients = output_gradients_of(block, shared, self.network, code_gradient)
+        deltas = layers.backpropagate(outputs, delta, output_gradients)
         return ErrorSignals(loss, [block.inputs, *outputs[:-1]], deltas)
-
-    def gradient_sums(self, theta, block, outputs, shared):
-        """The `GradientSums` of a block, given its `forward` and what `combine` returned for all rows."""
-        return gradient_sums(self.layout, self.error_signals(theta, block, outputs, shared))
 
     def finish(self, theta, shared, sums):
         """The terms of J and its gradient, of shape (layout.size,), from the sums over all blocks; overwrites them."""
@@ -167,14 +137,12 @@ class SparseAutoencoderObjective:
     def terms(self, theta, shared, loss):
         """The terms of J, from the sum of `loss` over all blocks."""
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
-        return np.array([loss / shared.n_rows, decay, shared.share * self.penalty.value(shared.rho_hat)])
+        return np.array([loss / shared.n_rows, decay, shared.mean_weight * self.penalty.value(shared.rho_hat)])
 
     def parameters(self, theta, shared):
-        """All weights and biases, (coefs, intercepts)."""
-        return self.layout.unpack(theta)
+        """All `Layers`."""
+        return self.network.layers(theta)
 
     def _decode(self, theta, code):
         """Outputs of the decoder's layers."""
-        decoder = slice(self.network.n_encoder_layers, None)
-        coefs, intercepts = self.layout.unpack(theta)
-        return propagate(code, coefs[decoder], intercepts[decoder], self.network.activations[decoder])
+        return self.network.layers(theta).part(self.network.decoder).outputs(code)

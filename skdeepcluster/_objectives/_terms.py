@@ -1,26 +1,17 @@
-"""The terms of the objectives: small functions that return a value and its derivative."""
+"""The terms of J: functions of arrays that return a value and its derivative, and the KL term of a network."""
 
 import numpy as np
 
-from ._block import weigh_rows
+from .._network import ACTIVATIONS
+from ._block import inner_product, sum_over_rows, weigh_rows
 
 # Nearest that a mean activation may come to 0 or 1: log and 1 / rho_hat stay finite for saturated units. About 1e-15,
 # and as far from 1 as from 0 in working precision.
 _RHO_HAT_MARGIN = 2.0**-50
 
-# Numbers that differ by less than this share of themselves have the digits of their logarithms in their difference.
+# Where p and q differ by less than this share of p, log(p / q) is computed from their difference: the logarithm of a
+# quotient near 1 has lost digits.
 _NEAR = 0.1
-
-# Products that are added up in the precision of the data before float64 takes over.
-_RUN = 1024
-
-
-def inner_product(A, B):
-    """sum_ij A_ij B_ij of contiguous arrays of one shape, in float64 but for runs of 1024 products."""
-    a, b = np.ravel(A), np.ravel(B)
-    n_in_runs = a.size // _RUN * _RUN
-    runs = np.einsum("ij,ij->i", a[:n_in_runs].reshape(-1, _RUN), b[:n_in_runs].reshape(-1, _RUN))
-    return runs.sum(dtype=np.float64) + float(np.dot(a[n_in_runs:], b[n_in_runs:]))
 
 
 def half_squared_error(H, X, sample_weight=None, out=None):
@@ -37,7 +28,7 @@ def half_squared_error(H, X, sample_weight=None, out=None):
     Returns
     -------
     value : float
-        Accumulated in float64, but for runs within which float32 is exact enough.
+        Accumulated in float64, but for runs of 1024 products, whose sum float32 holds exactly enough.
     derivative : ndarray of shape (n, d), of the type of H
     """
     R = np.subtract(H, X, out=out)
@@ -71,7 +62,7 @@ def kl_divergence(rho, rho_hat):
     """
     r = np.clip(rho_hat, _RHO_HAT_MARGIN, 1 - _RHO_HAT_MARGIN)
     d = r - rho
-    # A large beta multiplies what the two logarithms, of opposite sign, leave of each other.
+    # Near rho the two parts, of opposite sign, nearly cancel, and a large beta multiplies their errors.
     value = np.sum(rho * _log_ratio(rho, r, d) + (1 - rho) * _log_ratio(1 - rho, 1 - r, -d))
     return value, d / (r * (1 - r))
 
@@ -80,3 +71,52 @@ def _log_ratio(p, q, difference):
     """log(p / q), given the difference q - p."""
     is_near = np.abs(difference) < _NEAR * p
     return np.where(is_near, -np.log1p(np.where(is_near, difference, 0.0) / p), np.log(p / q))
+
+
+class SparsityPenalty:
+    """beta * sum_j KL(rho || rho_hat_j), with j over every unit of every logistic encoder layer.
+
+    Parameters
+    ----------
+    network : Network
+    rho : float in (0, 1)
+    beta : float >= 0
+    """
+
+    def __init__(self, network, rho, beta):
+        self.rho = rho
+        self.beta = beta
+        encoder = enumerate(network.activations[network.encoder])
+        self._layers = [layer for layer, name in encoder if ACTIVATIONS[name].is_probability]
+        self._ends = np.cumsum([network.layer_sizes[layer + 1] for layer in self._layers], dtype=int)
+
+    def activation_sums(self, outputs, sample_weight):
+        """Weighted sum over rows of the activations of all units j, shape (n_units,), accumulated in float64."""
+        sums = [sum_over_rows(outputs[layer], sample_weight) for layer in self._layers]
+        return np.concatenate([np.zeros(0), *sums])
+
+    def value(self, rho_hat):
+        """The penalty for the mean activations rho_hat, shape (n_units,)."""
+        return self.beta * kl_divergence(self.rho, rho_hat)[0]
+
+    def output_gradients(self, rho_hat, n_rows, dtype):
+        """Derivative of the penalty with respect to the outputs of a row of weight 1, layer -> (n_units,)."""
+        derivative = (self.beta / n_rows * kl_divergence(self.rho, rho_hat)[1]).astype(dtype, copy=False)
+        return dict(zip(self._layers, np.split(derivative, self._ends[:-1])))
+
+
+def output_gradients_of(block, shared, network, code_gradient):
+    """What backpropagation adds to the derivatives with respect to outputs, layer -> (n_rows or none, n_units).
+
+    That is the KL term's part, for rows of these weights, and for the code code_gradient, if it is not None.
+    """
+    gradients = shared.output_gradients
+    if block.sample_weight is not None:
+        gradients = {
+            layer: np.outer(block.sample_weight.astype(per_unit.dtype, copy=False), per_unit)
+            for layer, per_unit in gradients.items()
+        }
+    if code_gradient is None:
+        return gradients
+    code = network.n_encoder_layers - 1
+    return gradients | {code: gradients.get(code, 0) + code_gradient}

@@ -4,9 +4,9 @@ A solver is a generator of iterations. It yields its state, from which it could 
 value of the function; `minimize` runs it until it should stop.
 """
 
-from ._adam import AdamState, adam
+from ._adam import AdamState, adam, falling_step
 from ._errors import NotFiniteError
 from ._lbfgs import LBFGSState, lbfgs
-from ._minimize import minimize
+from ._minimize import Status, minimize
 
-__all__ = ["AdamState", "LBFGSState", "NotFiniteError", "adam", "lbfgs", "minimize"]
+__all__ = ["AdamState", "LBFGSState", "NotFiniteError", "Status", "adam", "falling_step", "lbfgs", "minimize"]

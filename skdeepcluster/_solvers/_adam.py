@@ -1,8 +1,8 @@
 """Adam on mini-batches."""
 
 import math
+from dataclasses import dataclass
 from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 
@@ -11,25 +11,32 @@ from ._errors import NotFiniteError
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
 
 
-class AdamState(NamedTuple):
-    """Where a run stands.
+@dataclass
+class AdamState:
+    """Where a run stands. A step overwrites it.
 
     Attributes
     ----------
     x : ndarray of shape (n,)
-    mean, square : ndarrays of shape (n,)
-        Moving sums of the gradient and of its square: their averages, not yet multiplied by 1 - beta.
+    first_moment, second_moment : ndarrays of shape (n,)
+        Moving averages of the gradient and of its square, divided by 1 - beta_1 and by 1 - beta_2.
     n_steps : int
     """
 
     x: np.ndarray
-    mean: np.ndarray
-    square: np.ndarray
+    first_moment: np.ndarray
+    second_moment: np.ndarray
     n_steps: int
 
     @classmethod
     def start(cls, x):
+        """At x, before the first step."""
         return cls(x.copy(), np.zeros_like(x), np.zeros_like(x), 0)
+
+
+def falling_step(first, n_steps):
+    """The size of a step, given how many went before: from the first it falls linearly to zero in n_steps."""
+    return lambda n_before: first * (1 - n_before / n_steps)
 
 
 def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
@@ -42,7 +49,7 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
         ndarray; the pieces of its gradient are pairs of a slice of x and a function that computes the gradient there,
         called before that slice of x changes. What it returns is overwritten.
     state : AdamState
-        Start, whose arrays are overwritten.
+        Start, which is overwritten.
     batches : callable
         ``batches()`` gives the batches of one epoch.
     step_size : callable
@@ -66,37 +73,40 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
             if not np.isfinite(np.sum(terms)):
                 raise NotFiniteError(f"value not finite at step {state.n_steps + 1} of Adam")
             terms_of_batches.append(terms)
-            state = state._replace(n_steps=state.n_steps + 1)
-            _step(state, pieces, step_size(state.n_steps - 1), map_)
+            rate = step_size(state.n_steps)
+            state.n_steps += 1
+            _step(state, pieces, rate, map_)
         # With an infinite square every further step is zero, and all looks well.
-        if not np.isfinite(state.square.max()):
+        if not np.isfinite(state.second_moment.max()):
             raise NotFiniteError(f"square of the gradient not finite by step {state.n_steps} of Adam")
         yield state, np.mean(terms_of_batches, axis=0)
 
 
 def _step(state, pieces, rate, map_):
-    """x -= rate * (mean / (1 - beta_1^t)) / (sqrt(square / (1 - beta_2^t)) + epsilon), with few passes over memory."""
-    # The moments are kept without their factors 1 - beta. Python's floats: NumPy's would make float32 arrays compute in
-    # float64.
+    """x -= rate * (m / (1 - beta_1^t)) / (sqrt(v / (1 - beta_2^t)) + epsilon), with few passes over memory.
+
+    m and v are the two moments, which the state has without their factors 1 - beta.
+    """
+    # Python's floats: NumPy's would make float32 arrays compute in float64.
     factor_1, factor_2 = 1 - _BETA_1, math.sqrt(1 - _BETA_2)
     correction = math.sqrt(1 - _BETA_2**state.n_steps)
     rate = float(rate) * correction / (1 - _BETA_1**state.n_steps) * factor_1 / factor_2
     epsilon = _EPSILON * correction / factor_2
-    # The work between products is short of memory bandwidth and of Python's lock: one thread at a time does it.
+    # Only the products gain from several threads. The rest moves memory, and one thread at a time does it fastest.
     lock = Lock()
 
     def update(piece):
         part, compute = piece
-        x, mean, square, g = state.x[part], state.mean[part], state.square[part], compute()
+        x, m, v, g = state.x[part], state.first_moment[part], state.second_moment[part], compute()
         with lock:
-            mean *= _BETA_1
-            mean += g
+            m *= _BETA_1
+            m += g
             np.square(g, out=g)
-            square *= _BETA_2
-            square += g
-            np.sqrt(square, out=g)
+            v *= _BETA_2
+            v += g
+            np.sqrt(v, out=g)
             g += epsilon
-            np.divide(mean, g, out=g)
+            np.divide(m, g, out=g)
             g *= rate
             x -= g
 

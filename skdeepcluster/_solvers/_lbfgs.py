@@ -1,6 +1,6 @@
 """Limited-memory BFGS."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,8 +19,11 @@ _MAX_TRIALS = 25
 _VANISHED_GRADIENT = 1e-10
 
 
-class LBFGSState(NamedTuple):
+@dataclass
+class LBFGSState:
     """Where a run stands: the last steps S and gradient changes Y, one in a row, make up the inverse Hessian.
+
+    An iteration overwrites all but x and order, of which the next state has its own.
 
     Attributes
     ----------
@@ -41,6 +44,7 @@ class LBFGSState(NamedTuple):
 
     @classmethod
     def start(cls, x):
+        """At x, with no steps behind it."""
         pairs = np.zeros((2, _MEMORY, x.size), dtype=x.dtype)
         return cls(x.copy(), *pairs, *np.zeros((2, _MEMORY, _MEMORY)), np.zeros(0, dtype=int))
 
@@ -55,7 +59,7 @@ class LBFGSState(NamedTuple):
         used = slice(min(n_pairs + 1, _MEMORY))
         self.SY[used, row] = self.S[used] @ y
         self.YY[used, row] = self.YY[row, used] = self.Y[used] @ y
-        return self._replace(order=np.append(kept, row))
+        return replace(self, order=np.append(kept, row))
 
     def direction(self, grad):
         """Minus the approximate inverse Hessian times the gradient."""
@@ -107,10 +111,10 @@ def lbfgs(terms_and_gradient, state):
             if len(state.order) == 0:
                 raise NoLowerValueError("it found no lower value in working precision")
             # The curvature of the past may mislead: try the gradient alone.
-            state = state._replace(order=state.order[:0])
+            state = replace(state, order=state.order[:0])
             continue
         x, terms, new_grad = found
-        state = state.append(x - state.x, new_grad - grad)._replace(x=x)
+        state = replace(state.append(x - state.x, new_grad - grad), x=x)
         grad = new_grad
         yield state, terms
 

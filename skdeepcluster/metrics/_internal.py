@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from .._inputs import about
+from .._support._checks import about
 from ._neighbors import nearest_neighbors, neighbor_information
 from ._silhouette import silhouette_score, silhouette_scores
 

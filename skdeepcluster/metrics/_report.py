@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from sklearn.utils._param_validation import validate_params
 
-from .._inputs import check_table
+from .._support._checks import check_table
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import (
     INTERNAL_METRICS,

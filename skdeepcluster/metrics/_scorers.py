@@ -4,8 +4,8 @@ import warnings
 
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from .._inputs import check_table
 from .._pipelines import labels_and_space
+from .._support._checks import check_table
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, check_labels, internal_score
 

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 from sklearn.utils import gen_batches
 
-from .._threads import workers
+from .._support._threads import worker_threads
 
 # Rows and columns of a block of distances: 2 MB for each thread.
 _BLOCK = 512
@@ -69,10 +69,10 @@ def silhouette_samples(Z, labels):
     centre = _centre(Z)
     groups = _groups(codes, sizes)
     a, b = np.zeros(len(Z)), np.full(len(Z), np.inf)
-    with workers() as crew:
+    with worker_threads() as workers:
         for i, g in enumerate(groups):
             for h in groups[i:]:
-                g_to_h, h_to_g = _distance_sums(Z, centre, g, h, crew)
+                g_to_h, h_to_g = _distance_sums(Z, centre, g, h, workers)
                 if h is g:
                     own = g.codes, np.arange(len(g.rows))
                     a[g.rows] = g_to_h[own] / np.maximum(g.sizes[g.codes] - 1, 1)
@@ -138,7 +138,7 @@ def _groups(codes, sizes):
     return groups
 
 
-def _distance_sums(Z, centre, g, h, crew):
+def _distance_sums(Z, centre, g, h, workers):
     """Sums of the distances from the rows of group g to each cluster of h, and from the rows of h to each cluster of g.
 
     Their shapes are (clusters of h, rows of g) and (clusters of g, rows of h). If h is g, they are the same array.
@@ -162,7 +162,7 @@ def _distance_sums(Z, centre, g, h, crew):
         if h is not g or h_rows.start >= g_rows.start
     ]
     # The results come in the order of the blocks, so that the rounding of the sums does not depend on the threads.
-    for (g_rows, h_rows), (row_sums, column_sums) in zip(blocks, crew.map(block_sums, blocks)):
+    for (g_rows, h_rows), (row_sums, column_sums) in zip(blocks, workers.map(block_sums, blocks)):
         g_to_h[_clusters(h.codes[h_rows]), g_rows] += row_sums
         if column_sums is not None:
             h_to_g[_clusters(g.codes[g_rows]), h_rows] += column_sums

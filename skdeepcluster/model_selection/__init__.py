@@ -1,6 +1,6 @@
 """Choosing parameters of a clustering without labels."""
 
-from ._clusterers import estimate_eps, estimate_n_clusters
+from ._estimates import estimate_eps, estimate_n_clusters
 from ._search import ClusteringSearch
 
 __all__ = ["ClusteringSearch", "estimate_eps", "estimate_n_clusters"]

@@ -18,9 +18,9 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import _num_samples
 
 from .._base import AutoencoderMixin
-from .._inputs import check_table
 from .._pipelines import copied, errors_named, flat_steps
-from .._validation import has_collapsed
+from .._support._checks import check_table
+from .._training import has_collapsed
 from ..exceptions import CollapsedCodeWarning
 from ..metrics._internal import NOISE
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 
-from .._inputs import about
+from .._support._checks import about
 
 
 def draw_settings(param_grid, n_iter, random_state):

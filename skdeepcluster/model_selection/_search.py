@@ -14,8 +14,8 @@ from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base import unchanged_on_error
-from .._inputs import POSITIVE, Number, about
 from .._pipelines import errors_named
+from .._support._checks import POSITIVE, Number, about
 from ..metrics._internal import INTERNAL_METRICS
 from ._candidates import fit_candidates, guarded, is_writeable
 from ._grid import draw_settings, make_candidates

@@ -6,8 +6,8 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.utils._param_validation import HasMethods, validate_params
 
-from .._inputs import check_table
 from .._pipelines import labels_and_space
+from .._support._checks import check_table
 from ..metrics._internal import NOISE, check_labels
 from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color, cluster_style
 

@@ -5,8 +5,8 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
-from .._inputs import integers
 from .._pipelines import names_after, split_at_autoencoder, transform_by
+from .._support._checks import integers
 from ._style import (
     INK,
     LINE_COLORS,

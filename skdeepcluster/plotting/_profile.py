@@ -9,8 +9,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, validate_param
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_consistent_length
 
-from .._inputs import about, check_table
 from .._pipelines import column_names, labels_and_space
+from .._support._checks import about, check_table
 from ..metrics._internal import NOISE, check_labels
 from ._style import (
     check_drawable,

@@ -7,8 +7,8 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 
-from .._inputs import check_table
 from .._pipelines import column_names, names_after, split_at_autoencoder, transform_by
+from .._support._checks import check_table
 from ._style import (
     LINE_COLORS,
     PALE,

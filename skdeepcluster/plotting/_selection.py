@@ -7,8 +7,8 @@ from sklearn.cluster import DBSCAN
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .._inputs import POSITIVE
 from .._pipelines import split_at_clusterer, transform_by
+from .._support._checks import POSITIVE
 from ..model_selection import ClusteringSearch, estimate_eps
 from ._style import INK, LARGEST_DRAWN, LINE_COLORS, PALE, axes_or_new, check_drawable, legend_beside, panels, shortened
 

@@ -4,8 +4,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, validate_params
 
-from .._inputs import check_table
 from .._pipelines import labels_and_space
+from .._support._checks import check_table
 from ..metrics._internal import NOISE, SCORING_CONSTRAINTS, check_labels, safely_scaled
 from ..metrics._silhouette import silhouette_samples
 from ._style import INK, axes_or_new, cluster_color

@@ -51,8 +51,8 @@ class FitTasks:
     def watch(self, iterations):
         """The iterations, each begun as a task.
 
-        That a solver is at its end shows in the next iteration, which has begun by then: it is the first of the next
-        solver, or is ended as an empty task.
+        A task begins before its iteration is computed. Where a solver has no further one, the task that has begun is
+        that of the next solver's first iteration, or `end` ends it without results.
         """
         while True:
             if self._iteration is None:

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from queue import SimpleQueue
 from threading import Lock, Thread
 
@@ -24,6 +25,11 @@ _controller = cache(ThreadpoolController)
 _lock = Lock()
 _n_holders = 0
 _limits = None
+
+
+def equal_slices(n_rows, n_slices):
+    """n_slices slices of rows whose sizes differ by one at most, to be shared out."""
+    return [slice(*ends) for ends in pairwise(np.linspace(0, n_rows, n_slices + 1).astype(int).tolist())]
 
 
 class Workers:
@@ -99,7 +105,7 @@ class Workers:
 
 
 @contextmanager
-def workers():
+def worker_threads():
     """`Workers`, as many as BLAS had threads, while BLAS is held to one.
 
     The number follows OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and threadpoolctl, and so what joblib grants a worker.

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.special import log_softmax, xlogy
 
+from .._data import map_blocks
+
 
 def soft_assignments(Z, centers, alpha):
     """Student-t similarities of rows to centres, which sum to 1 for every row.
@@ -104,3 +106,15 @@ def clustering_divergence(Z, centers, P, alpha, sample_weight=None):
     code_gradient = C.sum(axis=1)[:, np.newaxis] * Z - C @ centers
     center_gradient = C.sum(axis=0)[:, np.newaxis] * centers - C.T @ Z
     return float(divergences.sum()), code_gradient, center_gradient
+
+
+def assign_rows(X, encoder, centers, unit, alpha, map_=map):
+    """Soft assignments of all rows of X to the centres, shape (n_rows, n_clusters), with the blocks shared by map_.
+
+    encoder are the `Layers` up to the code; centers and unit are on its scale.
+    """
+
+    def assign(rows, block):
+        return soft_assignments(encoder.outputs(block)[-1] / unit, centers / unit, alpha)[0]
+
+    return np.concatenate(list(map_blocks(assign, X, encoder.n_units, map_)))

@@ -5,10 +5,11 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ._inputs import about
-from ._training import TrainingOptions
-from ._validation import check_sparsity, check_values
-from .autoencoder import SparseAutoencoderTransformer
+from .._data import check_values
+from .._support._checks import about
+from .._training import TrainingOptions, check_sparsity
+from ..autoencoder import SparseAutoencoderTransformer
+from ..callbacks import Checkpoint
 
 # Batches, of 256 rows, that encoder=None is trained on, and the least number of epochs.
 _DEFAULT_N_BATCHES, _DEFAULT_MIN_EPOCHS = 5000, 40
@@ -23,12 +24,27 @@ def fitted_encoder(estimator, X, sample_weight, random_state):
         check_values(X, sample_weight, encoder.output_activation, type(estimator).__name__)
         return encoder
     encoder = _default_encoder(X.shape[0]) if estimator.encoder is None else clone(estimator.encoder)
+    own_callbacks, checkpoints = _callbacks_of(encoder), _checkpoints_for(encoder, estimator)
     if encoder.random_state is None:
         encoder.set_params(random_state=random_state.randint(np.iinfo(np.int32).max))
+    if checkpoints:
+        encoder.set_callbacks(*own_callbacks, *checkpoints)
     encoder.fit(X, sample_weight=sample_weight)
+    if checkpoints:
+        encoder.set_callbacks(*own_callbacks)
     if names is not None:
         encoder.feature_names_in_ = names
     return encoder
+
+
+def _callbacks_of(estimator):
+    return getattr(estimator, "_skl_callbacks", ())
+
+
+def _checkpoints_for(encoder, estimator):
+    """Those of the estimator, for its encoder, whose fit is a part of its own."""
+    checkpoints = [callback for callback in _callbacks_of(estimator) if isinstance(callback, Checkpoint)]
+    return [checkpoint._of_encoder(estimator, encoder) for checkpoint in checkpoints]
 
 
 def _check_frozen(encoder, X, names):

@@ -4,9 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._network import backpropagate
+from .._objectives import BatchObjective, ErrorSignals, gradient_pieces
 from ._assignments import clustering_divergence
-from ._gradients import ErrorSignals, gradient_pieces
 
 
 class JointSignals(NamedTuple):
@@ -27,7 +26,7 @@ class JointSignals(NamedTuple):
     center_gradient: np.ndarray
 
 
-class EmbeddedClusteringObjective:
+class EmbeddedClusteringObjective(BatchObjective):
     """The objective of the autoencoder together with that of clusters in its code::
 
         J(W, b, mu) = J_sparse(W, b)  +  gamma 1/n sum_i w_i sum_j p_ij log(p_ij / q_ij)
@@ -35,9 +34,6 @@ class EmbeddedClusteringObjective:
 
     The targets p are those of the block, and fixed: `target_distribution` of the q of some earlier theta. That needs
     the frequencies of all rows, f_j = sum_i w_i q_ij, which add up over blocks.
-
-    The parts of an evaluation are those of `SparseAutoencoderObjective`, of which a batch needs these. J comes as the
-    array of its four terms: the three of J_sparse, and the clustering term.
 
     Parameters
     ----------
@@ -52,11 +48,13 @@ class EmbeddedClusteringObjective:
         s, the unit of distance in the code.
     reconstructs : bool
         Whether J_sparse counts (IDEC). Without it (DEC) the decoder has no gradient.
+    scale : float, default=1.0
+        As in `BatchObjective`.
 
     Attributes
     ----------
     layout : ParameterLayout
-        Places of the weights and biases in theta; the centres in units of s, row by row, come after them.
+        Of the network. The centres in units of s, row by row, come after it in theta.
 
     References
     ----------
@@ -64,7 +62,9 @@ class EmbeddedClusteringObjective:
     al., "Unsupervised deep embedding for clustering analysis", 2016.
     """
 
-    def __init__(self, autoencoder, n_clusters, *, gamma, alpha, unit, reconstructs):
+    term_names = (*BatchObjective.term_names, "clustering")
+
+    def __init__(self, autoencoder, n_clusters, *, gamma, alpha, unit, reconstructs, scale=1.0):
         self.autoencoder = autoencoder
         self.network = autoencoder.network
         self.layout = autoencoder.layout
@@ -72,20 +72,17 @@ class EmbeddedClusteringObjective:
         self.alpha = alpha
         self.unit = unit
         self.reconstructs = reconstructs
+        self.scale = scale
+        self.only_products = autoencoder.only_products
         self._centers_shape = n_clusters, self.network.n_components
 
-    def pack(self, coefs, intercepts, centers, dtype):
+    def pack(self, coefs, intercepts, centers):
         """Copy the parameters into a new theta."""
-        network = self.layout.pack(coefs, intercepts)
-        return np.concatenate([network, np.ravel(centers) / self.unit]).astype(dtype, copy=False)
+        return np.concatenate([self.layout.pack(coefs, intercepts), np.ravel(centers) / self.unit])
 
     def centers(self, theta):
         """The centres, shape (n_clusters, n_components)."""
         return self.unit * self._centers_in_units(theta)
-
-    def prepare(self, X, sample_weight=None, noisy=None):
-        """The rows X as a `Block`, whose targets are to be set."""
-        return self.autoencoder.prepare(X, sample_weight, noisy)
 
     def forward(self, theta, block):
         """Outputs of the layers that come before a second look at the rows, those of the encoder first."""
@@ -120,7 +117,8 @@ class EmbeddedClusteringObjective:
         if self.reconstructs:
             terms, pieces = self.autoencoder.finish_in_pieces(theta, shared, signals)
         else:
-            terms, pieces = np.zeros(3), gradient_pieces(self.layout, signals, theta, 0.0)
+            terms = np.zeros(len(self.autoencoder.term_names))
+            pieces = gradient_pieces(self.layout, signals, theta, lam=0.0)
         divergence = sum(of_block.divergence for of_block in signals_of_blocks)
         pieces.append((slice(self.layout.size, theta.size), lambda: self._center_gradient(signals_of_blocks)))
         return np.append(terms, self.gamma * divergence / shared.n_rows), pieces
@@ -129,10 +127,9 @@ class EmbeddedClusteringObjective:
         return theta[self.layout.size :].reshape(self._centers_shape)
 
     def _encoder_signals(self, theta, block, outputs, code_gradient):
-        encoder = slice(self.network.n_encoder_layers)
-        coefs, _ = self.layout.unpack(theta)
+        encoder = self.network.encoder
         outputs = outputs[encoder]
-        deltas = backpropagate(outputs, code_gradient, coefs[encoder], self.network.activations[encoder], {})
+        deltas = self.network.layers(theta).part(encoder).backpropagate(outputs, code_gradient, {})
         return ErrorSignals(0.0, [block.inputs, *outputs[:-1]], deltas)
 
     @staticmethod

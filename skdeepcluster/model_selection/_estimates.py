@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._inputs import check_table, integers
+from .._support._checks import check_table, integers
 from ..metrics._internal import safely_scaled
 from ..metrics._silhouette import silhouette_score
 

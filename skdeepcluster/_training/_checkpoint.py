@@ -9,21 +9,24 @@ from types import CodeType, FunctionType
 import numpy as np
 from scipy.sparse import issparse
 
-from ._rows import iterate_blocks
-from ._run import RunState
-from ._solvers import AdamState, LBFGSState
+from .._data import BatchOrder, iterate_blocks
+from .._solvers import AdamState, LBFGSState
+from ._fit import FitState
 
 _FORMAT = 1
+# Parameters that change nothing, or that are compared in another form.
+_SHOWN_OTHERWISE = {"verbose", "warm_start", "hidden_layer_sizes", "random_state"}
+
 _SOLVER_STATES = {"adam": AdamState, "lbfgs": LBFGSState}
 
 
 def write_checkpoint(path, state, identity):
-    """Write a `RunState`, and what the fit was of, in one step: whoever reads path sees all of it or the file before.
+    """Write a `FitState`, and what the fit was of, in one step: whoever reads path sees all of it or the file before.
 
     Parameters
     ----------
     path : Path
-    state : RunState
+    state : FitState
     identity : dict
         Of what JSON knows; see `fit_identity`.
     """
@@ -31,17 +34,19 @@ def write_checkpoint(path, state, identity):
     meta = {
         "format": _FORMAT,
         "identity": identity,
-        "stage": state.stage,
-        "n_stages": len(state.terms),
+        "n_stages_done": state.n_stages_done,
+        "n_stages_begun": len(state.terms),
         "random_state": [position, has_gauss, cached],
     }
     arrays = {"theta": state.theta, "keys": keys, "held_out_errors": np.array(state.held_out_errors)}
-    arrays |= {f"terms {i}": np.reshape(terms, (-1, 3)) for i, terms in enumerate(state.terms)}
+    arrays |= {f"order {name}": value for name, value in vars(state.order).items()}
+    arrays |= {f"terms {i}": np.array(terms) for i, terms in enumerate(state.terms)}
+    arrays |= {f"own {name}": value for name, value in state.own.items()}
     if state.best_theta is not None:
         arrays["best_theta"] = state.best_theta
     if state.solver_state is not None:
         meta["solver"] = next(name for name, kind in _SOLVER_STATES.items() if isinstance(state.solver_state, kind))
-        arrays |= {f"solver {name}": np.asarray(value) for name, value in state.solver_state._asdict().items()}
+        arrays |= {f"solver {name}": np.asarray(value) for name, value in vars(state.solver_state).items()}
     _, unfinished = files_of(path)
     try:
         with open(unfinished, "wb") as file:
@@ -66,14 +71,14 @@ def files_of(path):
 
 
 def read_checkpoint(path):
-    """The (RunState, identity) of a file; raises a ValueError if it is no checkpoint."""
+    """The (FitState, identity) of a file; raises a ValueError if it is no checkpoint."""
     with open(path, "rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = dict(archive)
             meta = json.loads(str(arrays.pop("meta")))
             if meta["format"] == _FORMAT:
-                return _run_state(meta, arrays), dict(meta["identity"])
+                return _fit_state(meta, arrays), dict(meta["identity"])
         # There is no end to the errors by which damage shows: offsets, checksums, types, sizes, depth of brackets.
         except Exception as error:
             raise ValueError(
@@ -85,29 +90,31 @@ def read_checkpoint(path):
     )
 
 
-def fit_identity(estimator, run):
+def fit_identity(estimator, fit):
     """What must be the same for a fit to go on: its name -> what it is, as text.
 
     That is the parameters, but for those that change nothing or show in the others; the stages that they come to; the
     data, those held out included; and the start.
     """
-    left_out = ("verbose", "warm_start", "hidden_layer_sizes", "random_state")
-    identity = {name: _described(value) for name, value in estimator.get_params().items() if name not in left_out}
-    X, checksum = run.data.X, 0
-    for data in (run.data, run.held_out) if run.held_out else (run.data,):
+    identity = {
+        name: _described(value)
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] not in _SHOWN_OTHERWISE and not hasattr(value, "get_params")
+    }
+    X, checksum = fit.data.X, 0
+    for data in (fit.data, fit.held_out) if fit.held_out else (fit.data,):
         checksum = _checksum((data.X, data.sample_weight), checksum)
     identity |= {
         "estimator": type(estimator).__name__,
-        "hidden_layer_sizes": repr(run.network.layer_sizes[1 : run.network.n_encoder_layers]),
-        "stages of training": repr([tuple(stage) for stage in run.stages]),
+        "hidden_layer_sizes": repr(fit.network.layer_sizes[1 : fit.network.n_encoder_layers]),
+        "stages of training": repr([tuple(stage) for stage in fit.stages]),
         "data to train on": f"{X.shape[0]} x {X.shape[1]}, {X.dtype}, checksum {checksum:08x}",
         "random_state": repr(estimator.random_state),
+        "start": "random" if fit.given_start is None else f"an earlier fit, checksum {zlib.crc32(fit.given_start):08x}",
     }
     if isinstance(estimator.random_state, np.random.RandomState):
-        _, keys, position, *_ = run.state.random_state.get_state()
+        _, keys, position, *_ = fit.state.random_state.get_state()
         identity["random_state"] = f"RandomState, checksum {zlib.crc32(keys, position):08x}"
-    warm = estimator._is_warm()
-    identity["start"] = f"an earlier fit, checksum {zlib.crc32(run.state.theta):08x}" if warm else "random"
     return identity
 
 
@@ -133,20 +140,26 @@ def _checksum(arrays, checksum):
     return checksum
 
 
-def _run_state(meta, arrays):
+def _fit_state(meta, arrays):
     random_state = np.random.RandomState()
     random_state.set_state(("MT19937", arrays["keys"], *meta["random_state"]))
     solver_state = None
     if "solver" in meta:
         kind = _SOLVER_STATES[meta["solver"]]
-        fields = {name: arrays[f"solver {name}"] for name in kind._fields}
-        solver_state = kind(**{name: value if value.ndim else value.item() for name, value in fields.items()})
-    return RunState(
+        values = _with_prefix("solver ", arrays)
+        solver_state = kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
+    return FitState(
         theta=arrays["theta"],
         random_state=random_state,
-        stage=meta["stage"],
+        n_stages_done=meta["n_stages_done"],
         solver_state=solver_state,
-        terms=[list(arrays[f"terms {i}"]) for i in range(meta["n_stages"])],
+        order=BatchOrder(**_with_prefix("order ", arrays)),
+        terms=[list(arrays[f"terms {i}"]) for i in range(meta["n_stages_begun"])],
         held_out_errors=list(arrays["held_out_errors"].tolist()),
         best_theta=arrays.get("best_theta"),
+        own=_with_prefix("own ", arrays),
     )
+
+
+def _with_prefix(prefix, arrays):
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -1,10 +1,11 @@
-"""Checks of what users pass: scikit-learn's, whose errors say here which input they are about."""
+"""Checks of what users pass, scikit-learn's, whose errors say here which input they are about; and of outputs."""
 
 import re
 from contextlib import contextmanager
 from numbers import Real
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
@@ -64,3 +65,19 @@ def integers(values):
         # Lists of different lengths
         return None
     return array if array.ndim == 1 and len(array) and np.issubdtype(array.dtype, np.integer) else None
+
+
+def finite_outputs(compute, X, what):
+    """What compute() returns, a number or an array made of X; a ValueError if it is not finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        outputs = compute()
+        total = np.sum(outputs)
+    # A sum that is finite spares looking at each, which needs memory; one that is not may only have overflowed.
+    if not np.isfinite(total) and not np.isfinite(outputs).all():
+        # The maximum of a sparse matrix itself would sort its entries, in the user's matrix.
+        largest = np.abs(X.data if issparse(X) else X).max()
+        raise ValueError(
+            f"The {what} of X is not finite: X, whose largest absolute value is {largest:.3g}, is too large for the "
+            "fitted weights. Give it the scale of the training data."
+        )
+    return outputs

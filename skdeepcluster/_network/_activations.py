@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Activation(NamedTuple):
-    """An activation function s and the rule that multiplies by its derivative.
+    """An activation function s, and what the rest of the package has to know of it.
 
     Attributes
     ----------
@@ -19,10 +19,30 @@ class Activation(NamedTuple):
     multiply_by_derivative : callable
         ``multiply_by_derivative(delta, A)`` overwrites delta, shape (n, n_units), with delta * s'(Z) where A = s(Z),
         and returns it. A is left as it is.
+    initial_range : callable
+        ``initial_range(n_in, n_out)``: the largest initial weight of a layer of that shape.
+    is_probability : bool
+        Whether s lies strictly between 0 and 1, so that the KL term is defined for its mean.
     """
 
     apply: Callable
     multiply_by_derivative: Callable
+    initial_range: Callable
+    is_probability: bool = False
+
+
+def _ng_range(n_in, n_out):
+    """sqrt(6 / (n_in + n_out + 1)): A. Ng, "Sparse autoencoder", CS294A, 2011, and the UFLDL exercise of it."""
+    return np.sqrt(6.0 / (n_in + n_out + 1))
+
+
+def _small_range(n_in, n_out):
+    """sqrt(1 / n_in): Y. LeCun et al., "Efficient BackProp", 1998, section 4.6, at a third of its variance.
+
+    It is well below the sqrt(6 / n_in) that keeps the variance of outputs from layer to layer: codes that grow from a
+    small start have the clearer clusters (docs/deep.md has the study).
+    """
+    return np.sqrt(1.0 / n_in)
 
 
 def _identity(Z):
@@ -68,8 +88,8 @@ def _multiply_by_relu_derivative(delta, A):
 
 
 ACTIVATIONS = {
-    "identity": Activation(_identity, _multiply_by_identity_derivative),
-    "logistic": Activation(_logistic, _multiply_by_logistic_derivative),
-    "tanh": Activation(_tanh, _multiply_by_tanh_derivative),
-    "relu": Activation(_relu, _multiply_by_relu_derivative),
+    "identity": Activation(_identity, _multiply_by_identity_derivative, _ng_range),
+    "logistic": Activation(_logistic, _multiply_by_logistic_derivative, _ng_range, is_probability=True),
+    "tanh": Activation(_tanh, _multiply_by_tanh_derivative, _ng_range),
+    "relu": Activation(_relu, _multiply_by_relu_derivative, _small_range),
 }

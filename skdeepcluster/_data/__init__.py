@@ -1,0 +1,29 @@
+"""The rows of the data: how they are read, in blocks or in batches, and what is computed from all of them."""
+
+from ._batches import Batch, BatchOrder
+from ._checks import canonical_data, check_scale, check_values, effective_rows
+from ._full_batch import FullBatchLoss, RowBlocks
+from ._memory import DataInMemory
+from ._mini_batch import MiniBatchLoss
+from ._passes import code_moments, iterate_blocks, map_blocks, mean_squared_error, outputs_of, total_variance
+from ._source import DataSource
+
+__all__ = [
+    "Batch",
+    "BatchOrder",
+    "DataInMemory",
+    "DataSource",
+    "FullBatchLoss",
+    "MiniBatchLoss",
+    "RowBlocks",
+    "canonical_data",
+    "check_scale",
+    "check_values",
+    "code_moments",
+    "effective_rows",
+    "iterate_blocks",
+    "map_blocks",
+    "mean_squared_error",
+    "outputs_of",
+    "total_variance",
+]

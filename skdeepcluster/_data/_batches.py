@@ -1,0 +1,105 @@
+"""Batches: in which order rows are learned from, in memory or from a mapped file."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from ._mapped import memory_map, release_pages
+
+# Bytes of rows that are shuffled together, and of a chunk, which is read in one piece.
+_BUFFER_BYTES = 2**27
+_CHUNK_BYTES = 2**20
+
+
+class Batch(NamedTuple):
+    """Rows that a step of Adam learns from.
+
+    Attributes
+    ----------
+    X : ndarray or CSR of shape (n_pool, n_features)
+        The data, or the part of a mapped file that is in memory.
+    sample_weight : ndarray of shape (n_pool,) or None
+    rows : ndarray of int of shape (n_rows,)
+        The rows of X that are meant.
+    indices : ndarray of int of shape (n_rows,)
+        What they are called in all of the data.
+    """
+
+    X: np.ndarray
+    sample_weight: np.ndarray | None
+    rows: np.ndarray
+    indices: np.ndarray
+
+
+def _no_rows():
+    return np.zeros(0, dtype=int)
+
+
+@dataclass
+class BatchOrder:
+    """What is left of an epoch. Drawing a batch overwrites it; an empty one begins a new epoch.
+
+    Attributes
+    ----------
+    chunks : ndarray of int
+        Chunks of rows that were not opened yet, in the order in which they will be.
+    rows : ndarray of int
+        Rows of the buffer that is open, in the order in which they will be learned from.
+    """
+
+    chunks: np.ndarray = field(default_factory=_no_rows)
+    rows: np.ndarray = field(default_factory=_no_rows)
+
+
+def epoch_of_batches(X, sample_weight, batch_size, random_state, order=None):
+    """Generate every `Batch` of one epoch, or of what is left of one.
+
+    The data are cut into chunks of consecutive rows, 1 MB each; the chunks are shuffled, and as many of them as fill a
+    buffer of 128 MB are shuffled row by row. So data below 128 MB are shuffled as a whole, and a mapped file is read in
+    pieces of 1 MB. The order depends on the shape of X and on random_state alone. While a buffer of a mapped file is
+    read, the one before is still in memory.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_rows, n_features)
+    sample_weight : ndarray of shape (n_rows,) or None
+    batch_size : int
+    random_state : numpy.random.RandomState or None
+        None keeps the order of the rows.
+    order : BatchOrder, default=None
+        Where to go on; kept up to date, so that it says after every batch what is left. None begins a new epoch.
+    """
+    order = BatchOrder() if order is None else order
+    n_rows = X.shape[0]
+    row_bytes = max(1, (X.data.nbytes if issparse(X) else X.nbytes) // n_rows)
+    # Whole batches to a chunk, so that only the last batch of an epoch is small.
+    chunk_rows = batch_size * max(1, _CHUNK_BYTES // (row_bytes * batch_size))
+    chunks_per_buffer = max(1, _BUFFER_BYTES // (row_bytes * chunk_rows))
+    if not len(order.chunks) and not len(order.rows):
+        order.chunks = np.arange(-(-n_rows // chunk_rows))
+        if random_state is not None:
+            random_state.shuffle(order.chunks)
+    while len(order.chunks) or len(order.rows):
+        if not len(order.rows):
+            starts, order.chunks = chunk_rows * order.chunks[:chunks_per_buffer], order.chunks[chunks_per_buffer:]
+            rows = np.concatenate([np.arange(start, min(start + chunk_rows, n_rows)) for start in starts])
+            if random_state is not None:
+                random_state.shuffle(rows)
+            order.rows = rows
+        yield from _batches_of_buffer(X, sample_weight, batch_size, order)
+
+
+def _batches_of_buffer(X, sample_weight, batch_size, order):
+    pool, pool_weight, in_pool = X, sample_weight, order.rows
+    if memory_map(X) is not None:
+        # Read in the order of the file, once.
+        in_file = np.sort(order.rows)
+        pool, pool_weight = X[in_file], None if sample_weight is None else sample_weight[in_file]
+        in_pool = np.searchsorted(in_file, order.rows)
+        release_pages(X)
+    while len(order.rows):
+        indices, order.rows = order.rows[:batch_size], order.rows[batch_size:]
+        rows, in_pool = in_pool[:batch_size], in_pool[batch_size:]
+        yield Batch(pool, pool_weight, rows, indices)

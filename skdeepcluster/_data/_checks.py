@@ -1,0 +1,90 @@
+"""Checks of training data, block by block so that a mapped file is never held in memory."""
+
+import warnings
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.utils import assert_all_finite
+from sklearn.utils.validation import _check_sample_weight
+
+from .._support._checks import about, check_rows
+from ..exceptions import InputScaleWarning
+from ._passes import iterate_blocks
+
+# Standardised features have a mean square of 1. Beyond these bounds, for the mean over features and for any one of
+# them, the reconstruction term is out of balance with the others.
+_SMALLEST_MEAN_SQUARE, _LARGEST_MEAN_SQUARE = 0.1, 10.0
+_LARGEST_FEATURE_MEAN_SQUARE = 100.0
+
+
+def canonical_data(estimator, X, dtype, *, reset):
+    """X as scikit-learn validates it for `fit`, but not yet for finite values; sparse without duplicate entries."""
+    # The values, also those too large for the type, are looked at by check_values, block by block.
+    X = check_rows(estimator, X, dtype=dtype, reset=reset, ensure_all_finite=False)
+    if issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
+
+
+def effective_rows(X, sample_weight):
+    """The rows of positive weight, and their weights scaled to mean 1; all rows and None for None."""
+    if sample_weight is None:
+        return X, None
+    with about("sample_weight"):
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    positive = sample_weight > 0
+    if not positive.any():
+        raise ValueError("sample_weight is zero for every row; at least one weight must be positive.")
+    if not positive.all():
+        X, sample_weight = X[positive], sample_weight[positive]
+    sample_weight = sample_weight / sample_weight.max()
+    return X, sample_weight / sample_weight.mean()
+
+
+def check_values(X, sample_weight, output_activation, estimator_name):
+    """Raise if X is not finite or leaves the range of the output, warn if it is far from standardised."""
+    lowest, highest, squares = np.inf, -np.inf, np.zeros(X.shape[1])
+    for rows, block in iterate_blocks(X):
+        with about("X"):
+            assert_all_finite(block, estimator_name=estimator_name, input_name="X")
+        lowest, highest = min(lowest, block.min()), max(highest, block.max())
+        w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
+        with np.errstate(over="ignore"):
+            squares += block.power(2).T @ w if issparse(X) else np.einsum("i,ij,ij->j", w, block, block)
+    check_scale(lowest, highest, squares / X.shape[0], X.dtype, issparse(X), output_activation)
+
+
+def check_scale(lowest, highest, mean_squares, dtype, is_sparse, output_activation):
+    """Raise if X leaves the range of the output, warn if it is far from standardised, given the facts of X."""
+    if output_activation == "logistic":
+        _check_unit_interval(lowest, highest, dtype)
+    else:
+        _warn_if_far_from_standardised(mean_squares, is_sparse)
+
+
+def _check_unit_interval(lowest, highest, dtype):
+    # MinMaxScaler itself leaves [0, 1] by rounding.
+    rounding = 100 * np.finfo(dtype).eps
+    if lowest < -rounding or highest > 1 + rounding:
+        raise ValueError(
+            f"output_activation='logistic' can only reconstruct values in [0, 1], but X runs from {lowest:.6g} "
+            f"to {highest:.6g}. Scale X with sklearn.preprocessing.MinMaxScaler, or standardise it and use "
+            "output_activation='identity'."
+        )
+
+
+def _warn_if_far_from_standardised(mean_squares, sparse):
+    if (
+        _SMALLEST_MEAN_SQUARE <= mean_squares.mean() <= _LARGEST_MEAN_SQUARE
+        and mean_squares.max() <= _LARGEST_FEATURE_MEAN_SQUARE
+    ):
+        return
+    scaler = "StandardScaler(with_mean=False)" if sparse else "StandardScaler"
+    warnings.warn(
+        f"X is far from standardised: the mean square of its features is {mean_squares.mean():.3g} on average "
+        f"and {mean_squares.max():.3g} at most (1 after standardisation), so that rho, beta and lam do not "
+        f"have their usual effect. Put sklearn.preprocessing.{scaler} before the autoencoder, or before those of its "
+        "features that are numbers: columns of categories and of TF-IDF are smaller by nature, and may stay so.",
+        InputScaleWarning,
+    )

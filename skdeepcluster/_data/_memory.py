@@ -1,0 +1,131 @@
+"""Training data in the memory of this process."""
+
+import math
+import sys
+from functools import partial
+from itertools import chain, islice
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._objectives import Block
+from .._solvers import adam, falling_step
+from ._batches import BatchOrder, epoch_of_batches
+from ._full_batch import FullBatchLoss
+from ._mapped import memory_map
+from ._mini_batch import MiniBatchLoss
+from ._passes import code_moments, mean_squared_error, outputs_of
+from ._source import DataSource
+
+
+class DataInMemory(DataSource):
+    """Rows in the memory of this process, or in a file that is mapped.
+
+    Parameters
+    ----------
+    X : ndarray or CSR of shape (n_rows, n_features), float32 or float64
+    sample_weight : ndarray of shape (n_rows,) or None
+        Of mean 1.
+    workers : Workers
+    targets : ndarray of shape (n_rows, n_clusters), default=None
+        Soft assignments of the rows to clusters, for objectives that cluster, which may change between iterations.
+    """
+
+    is_local = True
+
+    def __init__(self, X, sample_weight, workers, targets=None):
+        self.X = X
+        self.sample_weight = sample_weight
+        self.targets = targets
+        self._workers = workers
+
+    @property
+    def shape(self):
+        return self.X.shape
+
+    @property
+    def dtype(self):
+        return self.X.dtype
+
+    @property
+    def is_sparse(self):
+        return issparse(self.X)
+
+    @property
+    def largest(self):
+        return max(self.X.max(), -self.X.min())
+
+    @property
+    def rows_differ(self):
+        ranges = self.X.max(axis=0) - self.X.min(axis=0)
+        return bool(ranges.nnz if self.is_sparse else ranges.any())
+
+    def full_batch(self, objective):
+        """A `FullBatchLoss`."""
+        return FullBatchLoss(objective, Block(self.X, self.sample_weight), self._workers)
+
+    def iterations(self, objective, state, options, random_state, *, max_iter=None, n_batches=None, order=None):
+        """By `adam`, batch after batch."""
+        batch_size = min(options.batch_size, self.shape[0])
+        order = BatchOrder() if order is None else order
+        epoch = partial(
+            epoch_of_batches, self.X, self.sample_weight, batch_size, random_state if options.shuffle else None, order
+        )
+        batches, batches_per_iteration = epoch, -(-self.shape[0] // batch_size)
+        if n_batches is not None:
+            endless = chain.from_iterable(iter(epoch, None))
+            batches_per_iteration = n_batches
+            # The count may be any integer, but not for islice.
+            batches = partial(islice, endless, min(n_batches, sys.maxsize))
+        loss = MiniBatchLoss(
+            objective,
+            self._workers,
+            targets=self.targets,
+            augment=options.augment,
+            corruption=options.corruption,
+            random_state=random_state,
+        )
+        n_steps = np.inf if max_iter is None else max_iter * batches_per_iteration
+        step_size = falling_step(options.learning_rate_init, n_steps)
+        return adam(loss, state, batches=batches, step_size=step_size, map_=self._workers.map)
+
+    @property
+    def map(self):
+        """`map` with the items shared among threads."""
+        return self._workers.map
+
+    def with_targets(self, targets):
+        """The same rows with their targets."""
+        return DataInMemory(self.X, self.sample_weight, self._workers, targets)
+
+    def outputs_of(self, layers):
+        return DataInMemory(outputs_of(self.X, layers), self.sample_weight, self._workers)
+
+    def mean_squared_error(self, layers):
+        return mean_squared_error(self.X, self.sample_weight, layers, self._workers.map)
+
+    def code_moments(self, layers):
+        return code_moments(self.X, self.sample_weight, lambda rows: layers.outputs(rows)[-1])
+
+    def hold_out(self, fraction, random_state):
+        """The rows are drawn at random, but of a mapped file, which would have to be copied, they are the last."""
+        n_rows = self.shape[0]
+        n_held_out = math.ceil(fraction * n_rows)
+        if n_held_out >= n_rows:
+            raise ValueError(
+                f"early_stopping=True holds out validation_fraction={fraction} of the rows, which leaves none of the "
+                f"{n_rows} to train on. Lower validation_fraction, or set early_stopping=False."
+            )
+        if memory_map(self.X) is None:
+            drawn = random_state.permutation(n_rows)
+            parts = np.sort(drawn[n_held_out:]), np.sort(drawn[:n_held_out])
+        else:
+            parts = slice(n_rows - n_held_out), slice(n_rows - n_held_out, None)
+        return tuple(map(self._rows, parts))
+
+    def _rows(self, which):
+        """Data of some of the rows, whose weights have mean 1 again."""
+        if self.sample_weight is None:
+            return DataInMemory(self.X[which], None, self._workers)
+        sample_weight = self.sample_weight[which]
+        return DataInMemory(self.X[which], sample_weight / sample_weight.mean(), self._workers)

@@ -1,0 +1,106 @@
+"""An objective on a batch of rows, which may be augmented and corrupted."""
+
+import numpy as np
+from scipy.sparse import issparse
+
+from .._objectives import Block, row_sums, total
+from .._support._checks import check_table
+from .._support._threads import equal_slices
+
+# Rows of a batch that one thread works on, unless that makes more blocks: each has a gradient of its own.
+_BATCH_BLOCK_ROWS, _MAX_BATCH_BLOCKS = 128, 8
+
+
+class MiniBatchLoss:
+    """The terms of J and the pieces of its gradient on a `Batch`, as a function of theta and the batch.
+
+    Parameters
+    ----------
+    objective : BatchObjective
+    workers : Workers
+    targets : ndarray of shape (n_all_rows, n_clusters), default=None
+        Those of `Block`, of all rows of the data.
+    augment : callable, default=None
+        ``augment(X, random_state)`` returns what is learned from in place of the rows X of a batch.
+    corruption : float in [0, 1), default=0.0
+        Probability with which the network sees a zero in place of a number (masking noise).
+    random_state : numpy.random.RandomState
+        Draws both, in the calling thread.
+
+    References
+    ----------
+    P. Vincent et al., "Stacked denoising autoencoders", 2010, section 3.3.
+    """
+
+    def __init__(self, objective, workers, *, targets=None, augment=None, corruption=0.0, random_state=None):
+        self.objective = objective
+        self._workers = workers
+        self._targets = targets
+        self._augment = augment
+        self._corruption = corruption
+        self._random_state = random_state
+
+    def __call__(self, theta, batch):
+        objective = self.objective
+        X, sample_weight, rows, indices = batch
+        n_blocks = min(-(-len(rows) // _BATCH_BLOCK_ROWS), _MAX_BATCH_BLOCKS)
+        if issparse(X) or objective.couples_rows:
+            n_blocks = 1
+        augmented = augmented_rows(self._augment, X[rows], self._random_state) if self._augment else None
+        kept = self._draw((len(rows), X.shape[1])) if self._corruption and not issparse(X) else None
+
+        def forward(part):
+            clean = X[rows[part]] if augmented is None else augmented[part]
+            w = None if sample_weight is None else sample_weight[rows[part]]
+            noisy = clean * kept[part] if kept is not None else self._masked(clean) if self._corruption else None
+            targets = None if self._targets is None else self._targets[indices[part]]
+            sums = row_sums(clean, w) if objective.only_products else None
+            block = Block(clean, w, noisy, targets, sums)
+            outputs = objective.forward(theta, block)
+            return block, outputs, objective.statistics(theta, block, outputs)
+
+        parts = list(self._workers.map(forward, equal_slices(len(rows), n_blocks)))
+        shared = objective.combine(theta, total((statistics for _, _, statistics in parts), n_blocks))
+
+        def error_signals(part):
+            block, outputs, _ = part
+            return objective.error_signals(theta, block, outputs, shared)
+
+        return objective.finish_in_pieces(theta, shared, list(self._workers.map(error_signals, parts)))
+
+    def _masked(self, X):
+        """A copy of a sparse X with noise."""
+        noisy = X.copy()
+        noisy.data *= self._draw(X.nnz)
+        return noisy
+
+    def _draw(self, shape):
+        """True where a number is kept."""
+        return self._random_state.randint(2**16, size=shape, dtype=np.uint16) >= round(self._corruption * 2**16)
+
+
+def augmented_rows(augment, X, random_state):
+    """What a user's function makes of the rows X, as an array of the same kind and type.
+
+    Raises
+    ------
+    ValueError
+        If it is not of the same shape, or not finite.
+    Exception
+        What the function raises, with a note that says whose it is.
+    """
+    try:
+        augmented = augment(X, random_state)
+    except StopIteration as error:
+        # The end of the generators that this goes through.
+        raise RuntimeError(f"augment={augment!r} raised StopIteration.") from error
+    except Exception as error:
+        error.add_note(f"This comes from augment={augment!r}, which is called as augment(X, random_state).")
+        raise
+    shape = getattr(augmented, "shape", None)
+    if shape != X.shape:
+        raise ValueError(
+            f"augment={augment!r} turned rows of shape {X.shape} into {type(augmented).__name__} of shape {shape}. It "
+            "must return an array of as many rows of as many features."
+        )
+    return check_table(augmented, "from augment", sparse=issparse(X), dtype=X.dtype)

@@ -1,0 +1,93 @@
+"""What training asks of data, wherever they are."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from .._network import Layers
+from .._objectives import BatchObjective, Objective
+
+
+@runtime_checkable
+class DataSource(Protocol):
+    """Rows to train on, with weights of mean 1.
+
+    Attributes
+    ----------
+    X, sample_weight
+        The rows, and their weights or None, as callbacks are given them.
+    shape, dtype, is_sparse
+        As of an array.
+    is_local : bool
+        Whether the rows are there for as long as this process.
+    largest : float
+        The largest absolute value.
+    rows_differ : bool
+        Whether there are two rows that are not the same.
+    """
+
+    X: Any
+    sample_weight: Any
+    is_local: bool
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+    @property
+    def dtype(self) -> np.dtype: ...
+
+    @property
+    def is_sparse(self) -> bool: ...
+
+    @property
+    def largest(self) -> float: ...
+
+    @property
+    def rows_differ(self) -> bool: ...
+
+    def full_batch(self, objective: Objective) -> Callable:
+        """J and its gradient on all rows, as a function of the objective's theta.
+
+        It returns the terms of J and the gradient. Its method ``terms(theta)`` returns the terms alone, and
+        ``parameters(theta)`` all `Layers`.
+        """
+
+    def iterations(
+        self,
+        objective: BatchObjective,
+        state: Any,
+        options: Any,
+        random_state: np.random.RandomState,
+        *,
+        max_iter: int | None = None,
+        n_batches: int | None = None,
+        order: Any = None,
+    ) -> Iterator[tuple[Any, np.ndarray]]:
+        """Generate (state, terms) after every iteration of Adam from an `AdamState`, which is overwritten.
+
+        Parameters
+        ----------
+        objective : BatchObjective
+        state : AdamState
+        options : TrainingOptions
+        random_state : numpy.random.RandomState
+        max_iter : int, default=None
+            The step falls linearly to zero over so many iterations; None means that it stays.
+        n_batches : int, default=None
+            Batches of an iteration, without regard to where an epoch ends; None means an epoch.
+        order : BatchOrder, default=None
+            Where the first iteration goes on, kept up to date.
+        """
+
+    def outputs_of(self, layers: Layers) -> Self:
+        """The data that layers make of these, with the same weights; these themselves if there are none."""
+
+    def mean_squared_error(self, layers: Layers) -> float:
+        """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for all layers of an autoencoder."""
+
+    def code_moments(self, layers: Layers) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted mean and variance over rows of every output of layers, shape (n_units,) each."""
+
+    def hold_out(self, fraction: float, random_state: np.random.RandomState) -> tuple[Self, Self]:
+        """Data with a fraction of the rows set aside, and data of these."""

@@ -1,0 +1,234 @@
+"""The refinement of an autoencoder together with clusters in its code, as a fit of the common engine."""
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from scipy.spatial.distance import pdist, squareform
+from scipy.special import rel_entr
+
+from .._data import outputs_of, total_variance
+from .._objectives import SparseAutoencoderObjective, choose_objectives
+from .._solvers import NotFiniteError, Status
+from .._support._checks import finite_outputs
+from .._training import Fit, FitState, Stage, TrainingOptions, option, records
+from ._assignments import assign_rows, target_distribution
+from ._objective import EmbeddedClusteringObjective
+from ._start import initial_clusters
+
+# Batches of an iteration that update_interval=None means at least.
+_UPDATE_INTERVAL = 140
+
+# The unit of distance in the code, in root mean square distances of rows from their first centre. The codes in the
+# papers, whose unit is 1, are about as large.
+_UNITS_PER_RADIUS = 0.1
+
+# Clusters are merged if their centres are nearer than this, in units of distance.
+_MERGED_DISTANCE = 0.1
+
+
+@dataclass(frozen=True)
+class JointOptions:
+    """The parameters of the estimator that say what is minimised and how; see there."""
+
+    n_clusters: int
+    gamma: float
+    alpha: float
+    reconstruction_weight: float
+    update_interval: int | None
+    max_iter: int
+    tol: float
+    batch_size: int
+    learning_rate_init: float
+    init: str
+    n_init: int
+
+    @classmethod
+    def of(cls, estimator):
+        """The options of an estimator."""
+        return cls(**{field.name: option(estimator, field.name) for field in fields(cls)})
+
+
+class JointFit(Fit):
+    """Minimises J of network and centres, while the targets follow the assignments.
+
+    What it adds to `Fit`: clusters in the code to begin with, targets that are computed anew between iterations, and an
+    end when hardly any row changes its cluster. Its state keeps ``initial_labels`` and ``radius`` of the start, and
+    ``label_changes``, the share of the rows that changed their cluster in every iteration.
+
+    Parameters
+    ----------
+    encoder : SparseAutoencoderTransformer
+        Fitted.
+    data : DataInMemory
+    options : JointOptions
+    random_state : numpy.random.RandomState
+        Draws the start and the batches, and serves the augmentation.
+
+    Attributes
+    ----------
+    objective : EmbeddedClusteringObjective
+        None until the fit has begun.
+    labels : ndarray of int of shape (n_rows,)
+        The nearest centre of every row, after the last iteration.
+    """
+
+    term_names = EmbeddedClusteringObjective.term_names
+
+    def __init__(self, encoder, data, options, random_state):
+        network = encoder._network
+        self.joint_options = options
+        self.objective = None
+        self.labels = None
+        self._encoder = encoder
+        self._weights = np.ones(data.shape[0]) if data.sample_weight is None else data.sample_weight
+        n_batches = options.update_interval
+        if n_batches is None:
+            n_batches = max(_UPDATE_INTERVAL, -(-data.shape[0] // min(options.batch_size, data.shape[0])))
+        fitted = network.layout.pack(encoder.coefs_, encoder.intercepts_).astype(data.dtype, copy=False)
+        centers_to_come = np.zeros(options.n_clusters * network.n_components, dtype=data.dtype)
+        super().__init__(
+            network,
+            data.with_targets(np.empty((data.shape[0], options.n_clusters), dtype=data.dtype)),
+            self.training_options(encoder, options),
+            stages=[Stage("adam", options.max_iter, tol=0, n_batches=n_batches)],
+            state=FitState(np.append(fitted, centers_to_come), random_state),
+            given_start=fitted,
+        )
+
+    @staticmethod
+    def training_options(encoder, options):
+        """What the engine is told: the encoder's J and its noise, and the batches and steps of joint clustering."""
+        own = {"batch_size": options.batch_size, "learning_rate_init": options.learning_rate_init}
+        return replace(TrainingOptions.of(encoder), **own, shuffle=True, early_stopping=False)
+
+    def begin(self):
+        """Find the first clusters, if there are none, and set the targets."""
+        state, start = self.state, None
+        if not state.own:
+            start = self._first_clusters()
+            state.own = {
+                "initial_labels": start.labels,
+                "radius": np.float64(start.radius),
+                "label_changes": np.zeros(0),
+            }
+        self.objective = self._make_objective(_UNITS_PER_RADIUS * float(state.own["radius"]) or 1.0)
+        if start is not None:
+            state.theta = self.objective.pack(self._encoder.coefs_, self._encoder.intercepts_, start.centers)
+            state.theta = state.theta.astype(self.data.dtype, copy=False)
+        self._set_targets(state.theta if state.solver_state is None else state.solver_state.x)
+        if start is not None and start.probabilities is not None:
+            self.data.targets[...] = start.probabilities
+
+    def objectives(self, layer):
+        is_sparse = self.data.is_sparse
+        forms = choose_objectives(self.network, **self.options.hyperparameters, is_sparse=is_sparse)
+        return forms._replace(on_batches=self.objective)
+
+    def update(self, theta):
+        """Set the targets anew; it is over when hardly any row has changed its cluster."""
+        before = self.labels
+        self._set_targets(theta())
+        change = float(np.mean(self.labels != before))
+        self.state.own["label_changes"] = np.append(self.state.own["label_changes"], change)
+        return Status.CONVERGED if change < self.joint_options.tol else None
+
+    def owns(self, state):
+        if state.own.keys() != {"initial_labels", "radius", "label_changes"} or len(state.terms) != 1:
+            return False
+        labels, radius, changes = (state.own[name] for name in ("initial_labels", "radius", "label_changes"))
+        return (
+            labels.shape == (self.data.shape[0],)
+            and np.issubdtype(labels.dtype, np.integer)
+            and 0 <= labels.min() <= labels.max() < self.joint_options.n_clusters
+            and radius.shape == ()
+            and radius.dtype == np.float64
+            and 0 <= radius < np.inf
+            and changes.shape == (len(state.terms[0]),)
+            and changes.dtype == np.float64
+        )
+
+    def loss(self, theta):
+        """J of all rows, exactly, with their targets for these very parameters."""
+        Q = self._assign(theta)
+        P = target_distribution(Q, self._weights @ Q)
+        value = self.objective.gamma * np.mean(self._weights * rel_entr(P, Q).sum(axis=1))
+        if self.objective.reconstructs:
+            autoencoder = self.objective.autoencoder
+            value += np.sum(self.data.full_batch(autoencoder).terms(theta[: autoencoder.layout.size]))
+        if not np.isfinite(value):
+            raise NotFiniteError("value not finite after the last step")
+        return float(self.objective.scale * value)
+
+    def attributes(self, theta):
+        coefs, intercepts, _ = self.network.layers(theta)
+        terms, own = self.state.terms[0] if self.state.terms else [], self.state.own
+        return {
+            "encoder_": self._encoder,
+            "_network": self.network,
+            "coefs_": coefs,
+            "intercepts_": intercepts,
+            "cluster_centers_": self.objective.centers(theta),
+            "distance_unit_": self.objective.unit,
+            "initial_labels_": own["initial_labels"],
+            "_alpha": self.objective.alpha,
+            "labels_": self.labels,
+            "loss_curve_": records(terms, self.term_names),
+            "label_change_": own["label_changes"][: len(terms)],
+            "n_iter_": len(terms),
+        }
+
+    @property
+    def unknown_attributes(self):
+        return {"loss_": np.nan}
+
+    def _first_clusters(self):
+        """The `InitialClusters` in the code of the encoder."""
+        options, X = self.joint_options, self.data.X
+        code = finite_outputs(lambda: outputs_of(X, self._encoder._encoder_layers), X, "code")
+        return initial_clusters(
+            code,
+            self.data.sample_weight,
+            options.n_clusters,
+            init=options.init,
+            n_init=options.n_init,
+            random_state=self.state.random_state,
+        )
+
+    def _make_objective(self, unit):
+        options, network = self.joint_options, self.network
+        reconstructs = options.reconstruction_weight > 0
+        if reconstructs:
+            autoencoder = self.objectives(None).exact
+        else:
+            autoencoder = SparseAutoencoderObjective(network, **self.options.hyperparameters)
+        clustering_weight = float(options.gamma) * 0.5 * total_variance(self.data.X, self.data.sample_weight)
+        # Adam wants gradients well above its epsilon, whatever the weights.
+        scale = float(options.reconstruction_weight) if reconstructs else clustering_weight
+        return EmbeddedClusteringObjective(
+            autoencoder,
+            options.n_clusters,
+            gamma=clustering_weight / scale if reconstructs else 1.0,
+            alpha=float(options.alpha),
+            unit=unit,
+            reconstructs=reconstructs,
+            scale=scale,
+        )
+
+    def _set_targets(self, theta):
+        """Assign every row anew, and sharpen the assignments to targets."""
+        Q = self._assign(theta)
+        self.labels = Q.argmax(axis=1)
+        self.data.targets[...] = target_distribution(Q, self._weights @ Q)
+
+    def _assign(self, theta):
+        encoder = self.network.layers(theta).part(self.network.encoder)
+        objective = self.objective
+        distances = objective.centers(theta), objective.unit, objective.alpha
+        return assign_rows(self.data.X, encoder, *distances, self.data.map)
+
+
+def degenerate_clusters(labels, centers, unit):
+    """Clusters without rows, and pairs of clusters that have merged: two lists."""
+    empty = np.flatnonzero(np.bincount(labels, minlength=len(centers)) == 0)
+    near = squareform(pdist(centers)) <= _MERGED_DISTANCE * unit
+    return empty.tolist(), [tuple(pair) for pair in np.argwhere(np.triu(near, k=1)).tolist()]

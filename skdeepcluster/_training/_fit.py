@@ -1,0 +1,271 @@
+"""The engine: a fit through its stages, what it records, and what may end it before its time."""
+
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache, lru_cache, partial
+from itertools import chain
+
+import numpy as np
+
+from .._data import BatchOrder
+from .._objectives import BatchObjective
+from .._solvers import AdamState, LBFGSState, Status, minimize
+from ._problem import Problem
+
+# Ends the fit, and not only its stage.
+_ENDS_THE_FIT = {Status.INTERRUPTED, Status.STOPPED, Status.EARLY_STOPPING}
+
+# What the copies of the estimator that callbacks are given have of the fit.
+NO_FIT = {"_fit_in_progress": None}
+
+
+@dataclass
+class FitState:
+    """Everything that a fit needs to go on as if nothing had happened. The fit overwrites it.
+
+    Attributes
+    ----------
+    theta : ndarray
+        All parameters at the start of the current stage.
+    random_state : numpy.random.RandomState
+    n_stages_done : int
+    solver_state : AdamState, LBFGSState or None
+        After the last iteration of the current stage.
+    order : BatchOrder
+        What is left of Adam's epoch after that iteration.
+    terms : list of lists of ndarray
+        The terms of J after every iteration, stage by stage.
+    held_out_errors : list of float
+        Mean squared error on the held-out rows after every iteration that trains all layers.
+    best_theta : ndarray or None
+        Parameters at the least of them.
+    own : dict of str to ndarray
+        What a kind of fit keeps besides; see `Fit`.
+    """
+
+    theta: np.ndarray
+    random_state: np.random.RandomState
+    n_stages_done: int = 0
+    solver_state: object = None
+    order: BatchOrder = field(default_factory=BatchOrder)
+    terms: list = field(default_factory=list)
+    held_out_errors: list = field(default_factory=list)
+    best_theta: np.ndarray | None = None
+    own: dict = field(default_factory=dict)
+
+
+class Fit(ABC):
+    """A fit through its stages. A kind of fit says what they minimise and what comes of it, in a few methods.
+
+    It is the same engine for all of them: stages of solvers, the record of J, early stopping, callbacks, checkpoints.
+
+    Parameters
+    ----------
+    network : Network
+    data : DataSource
+    options : TrainingOptions
+    stages : list of Stage
+    state : FitState
+        Start. It is brought up to date after every iteration; a `Checkpoint` puts another in its place before the fit
+        is run.
+    held_out : DataSource, default=None
+        Rows for early stopping.
+    given_start : ndarray, default=None
+        The parameters that the fit goes on from, if they are not drawn at random.
+
+    Attributes
+    ----------
+    network, data, options, stages, state, held_out, given_start
+        As given.
+    term_names : tuple of str
+        Of the terms of J.
+    status : Status or None
+        How the last stage ended; None while it runs.
+    message : str
+        Explains it; see `minimize`.
+    reached_theta : ndarray or None
+        Parameters after the last iteration, if the data may be lost.
+    """
+
+    term_names = BatchObjective.term_names
+
+    def __init__(self, network, data, options, *, stages, state, held_out=None, given_start=None):
+        self.network = network
+        self.data = data
+        self.options = options
+        self.stages = stages
+        self.state = state
+        self.held_out = held_out
+        self.given_start = given_start
+        self.status = None
+        self.message = ""
+        self.reached_theta = None
+
+    @abstractmethod
+    def objectives(self, layer):
+        """The `Objectives` of the stages that train a layer, or all layers for None."""
+
+    def problem(self, layer):
+        """The `Problem` of these stages."""
+        return Problem(self.objectives(layer), self.data, self.options, self.state.random_state)
+
+    def theta_for(self, layer):
+        """The part of the state's theta that they train."""
+        return self.state.theta
+
+    def whole_theta(self, layer, theta):
+        """The state's theta with this part in its place, as a new array."""
+        return theta
+
+    @abstractmethod
+    def attributes(self, theta):
+        """Fitted attributes of the estimator for parameters theta and the record up to now."""
+
+    @property
+    @abstractmethod
+    def unknown_attributes(self):
+        """Those that are known at the end alone, as they are before."""
+
+    def begin(self):
+        """Provide what has to be there before the first stage, and is not in a state from a file."""
+        return
+
+    def update(self, theta):
+        """What has to be done between two iterations, given a function that returns theta; a `Status` ends the fit."""
+        return None
+
+    def owns(self, state):
+        """Whether ``state.own`` is as this kind of fit leaves it after an iteration."""
+        return not state.own
+
+    def run(self, tasks, log):
+        """Go through the stages; returns the parameters.
+
+        Parameters
+        ----------
+        tasks : FitTasks
+        log : callable or None
+            ``log(what, n_iter, terms)`` is called after every iteration.
+        """
+        self.begin()
+        state = self.state
+        # Only the last: those of single layers hold the outputs of the layers below.
+        problem_of = lru_cache(maxsize=1)(self.problem)
+        try:
+            for stage in self.stages[state.n_stages_done :]:
+                self.status = None
+                self._run_stage(stage, problem_of(stage.layer), tasks, log)
+                if self.status in _ENDS_THE_FIT:
+                    break
+        except KeyboardInterrupt:
+            self.status = Status.INTERRUPTED
+        return state.theta if state.best_theta is None else state.best_theta
+
+    def can_go_on_from(self, state):
+        """Whether a `FitState` from a file is one of this fit: its numbers, and the shapes of its arrays."""
+        n_done = state.n_stages_done
+        if type(n_done) is not int or not 0 <= n_done <= len(self.stages):
+            return False
+        theta, n_begun = self.state.theta, n_done + (state.solver_state is not None)
+        pairs = [(state.theta, theta), (theta if state.best_theta is None else state.best_theta, theta)]
+        if n_begun > n_done:
+            if n_begun > len(self.stages):
+                return False
+            expected = self._start_of_solver(self.stages[n_done])
+            if type(state.solver_state) is not type(expected):
+                return False
+            pairs += zip(vars(state.solver_state).values(), vars(expected).values())
+        order = vars(state.order).values()
+        pairs += zip(order, vars(BatchOrder()).values())
+        if any(len(indices) and not 0 <= min(indices) <= max(indices) < self.data.shape[0] for indices in order):
+            return False
+        n_terms = len(self.term_names)
+        pairs += [(terms, np.zeros(n_terms)) for terms in chain(*state.terms)]
+        return len(state.terms) == n_begun and all(map(_alike, *zip(*pairs))) and self.owns(state)
+
+    def _start_of_solver(self, stage):
+        """A state of a stage's solver as it may be at its start, for its type and shapes."""
+        theta = self.state.theta
+        if stage.solver == "lbfgs":
+            return LBFGSState.start(np.zeros(self.objectives(stage.layer).reduced.layout.size, dtype=theta.dtype))
+        n_parameters = theta.size if stage.layer is None else self.objectives(stage.layer).exact.layout.size
+        return AdamState.start(np.zeros(n_parameters, dtype=theta.dtype))
+
+    def _run_stage(self, stage, problem, tasks, log):
+        state = self.state
+        if len(state.terms) == state.n_stages_done:
+            state.terms.append([])
+        if self._is_over_on_held_out_rows(stage):
+            self.status = Status.EARLY_STOPPING
+            return
+        scale = problem.objectives.on_batches.scale
+        iterations, start, theta_of = problem.iterations(
+            stage, self.theta_for(stage.layer), state.solver_state, state.order
+        )
+        result = minimize(
+            tasks.watch(iterations),
+            start,
+            max_iter=stage.max_iter,
+            tol=0 if self.options.early_stopping and stage.layer is None else stage.tol,
+            n_iter_no_change=self.options.n_iter_no_change,
+            callback=partial(self._after_iteration, stage, scale, theta_of, tasks, log),
+            past_values=[float(np.sum(terms)) / scale for terms in state.terms[-1]],
+        )
+        self.status = result.status
+        # Adam's iterations are planned.
+        self.message = "" if stage.solver == "adam" else result.message
+        state.theta, state.solver_state = self.whole_theta(stage.layer, theta_of(result.state)), None
+        state.n_stages_done += 1
+
+    def _after_iteration(self, stage, scale, theta_of, tasks, log, solver_state, terms):
+        state = self.state
+        theta = cache(lambda: self.whole_theta(stage.layer, theta_of(solver_state)))
+        reason = self.update(theta)
+        state.solver_state = solver_state
+        state.terms[-1].append(scale * terms)
+        if not self.data.is_local:
+            self.reached_theta = theta()
+        if self.held_out and stage.layer is None:
+            self._evaluate_on_held_out_rows(theta())
+        if log is not None:
+            layer = "" if stage.layer is None else f"layer {stage.layer + 1}, "
+            log(layer + stage.iteration_name, len(state.terms[-1]), scale * terms)
+        if tasks.end_iteration(lambda: self.attributes(theta()) | self.unknown_attributes | NO_FIT):
+            return Status.STOPPED
+        return Status.EARLY_STOPPING if self._is_over_on_held_out_rows(stage) else reason
+
+    def _evaluate_on_held_out_rows(self, theta):
+        errors = self.state.held_out_errors
+        error = self.held_out.mean_squared_error(self.network.layers(theta))
+        if not errors or error < min(errors):
+            self.state.best_theta = theta.copy()
+        errors.append(error)
+
+    def _is_over_on_held_out_rows(self, stage):
+        """Whether the error has not fallen, or hardly, below its best for long enough in this stage."""
+        n_iter = self.options.n_iter_no_change
+        errors = self.state.held_out_errors[-len(self.state.terms[-1]) :] if self.state.terms[-1] else []
+        if stage.layer is not None or stage.is_prelude or len(errors) <= n_iter:
+            return False
+        best_before = min(errors[:-n_iter])
+        return best_before - min(errors[-n_iter:]) <= self.options.tol * best_before
+
+
+def _alike(array, other):
+    """Whether arrays, or numbers, are of one type and shape; of a list of indices the length may vary."""
+    array, other = np.asarray(array), np.asarray(other)
+    return array.dtype == other.dtype and (array.shape == other.shape or (array.ndim == 1 and other.shape == (0,)))
+
+
+@contextmanager
+def in_progress(estimator, fit):
+    """While a fit runs, its estimator has it as ``_fit_in_progress``, since callbacks are given the estimator alone.
+
+    Only a `Checkpoint` reads it, and may put another state into the fit before that is run.
+    """
+    estimator._fit_in_progress = fit
+    try:
+        yield
+    finally:
+        del estimator._fit_in_progress

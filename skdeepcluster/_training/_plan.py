@@ -1,0 +1,224 @@
+"""What the parameters of an estimator ask for: options, network, start, and the stages of a fit."""
+
+import math
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from numbers import Integral
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .._network import ACTIVATIONS, initial_parameters, mirrored_network
+from .._solvers import AdamState
+
+# What max_iter=None means.
+_MAX_ITER = {"lbfgs": 300, "adam": 20}
+
+# What learning_rate_init=None means, without hidden layers and with.
+_SHALLOW_STEP, _DEEP_STEP = 0.01, 0.001
+
+# solver="auto" starts with Adam from so many rows and code units on, for so many epochs; deep stacks stay with it.
+_AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The parameters of the estimator that say what is minimised and how; see there."""
+
+    rho: float
+    beta: float
+    lam: float
+    corruption: float = 0.0
+    augment: Callable | None = None
+    solver: str = "auto"
+    max_iter: int | None = None
+    tol: float = 1e-3
+    n_iter_no_change: int = 10
+    batch_size: int = 256
+    learning_rate_init: float = 0.01
+    shuffle: bool = True
+    early_stopping: bool = False
+
+    @classmethod
+    def of(cls, estimator):
+        """The options of an estimator."""
+        options = {field.name: option(estimator, field.name) for field in fields(cls)}
+        if options["learning_rate_init"] is None:
+            options["learning_rate_init"] = _DEEP_STEP if hidden_sizes(estimator.hidden_layer_sizes) else _SHALLOW_STEP
+        return cls(**options)
+
+    @property
+    def need_adam(self):
+        """Whether every batch is drawn anew."""
+        return self.corruption > 0 or self.augment is not None
+
+    @property
+    def hyperparameters(self):
+        """rho, beta and lam as Python's floats: NumPy's would make float32 arrays compute in float64."""
+        return {"rho": float(self.rho), "beta": float(self.beta), "lam": float(self.lam)}
+
+
+class Stage(NamedTuple):
+    """One run of a solver.
+
+    Attributes
+    ----------
+    solver : {"adam", "lbfgs"}
+    max_iter : int
+    tol : float
+    layer : int or None
+        Encoder layer that is trained with the decoder layer that mirrors it, on the outputs of the layers below; None
+        means all layers at once.
+    is_prelude : bool
+        Whether it goes through all of its iterations, for another stage to go on from.
+    n_batches : int or None
+        Batches of an iteration of Adam, without regard to where an epoch ends; None means an epoch.
+    """
+
+    solver: str
+    max_iter: int
+    tol: float
+    layer: int | None = None
+    is_prelude: bool = False
+    n_batches: int | None = None
+
+    @property
+    def iteration_name(self):
+        """What its iterations are called."""
+        return "epoch" if self.solver == "adam" and self.n_batches is None else "iteration"
+
+
+def network_of(estimator, n_features):
+    """The `Network` that the parameters of an estimator ask for."""
+    network = mirrored_network(
+        n_features,
+        hidden_sizes(estimator.hidden_layer_sizes),
+        int(estimator.n_components),
+        activation=estimator.activation,
+        code_activation=estimator.code_activation,
+        output_activation=estimator.output_activation,
+        tied=estimator.tied_weights,
+    )
+    n_weights = sum(map(math.prod, pairwise(network.layer_sizes)))
+    # In bytes, their number has to be one that NumPy knows.
+    if n_weights > sys.maxsize // 16:
+        raise ValueError(
+            f"n_components={estimator.n_components!r} and hidden_layer_sizes={estimator.hidden_layer_sizes!r} make "
+            f"more weights with {n_features} features than any memory holds. Lower them."
+        )
+    return network
+
+
+def is_warm(estimator):
+    """Whether `fit` continues from the parameters of the last one."""
+    return estimator.warm_start and hasattr(estimator, "coefs_")
+
+
+def initial_theta(estimator, network, dtype, random_state):
+    """The start of the solver: the last fit's parameters with warm_start, random ones otherwise."""
+    if is_warm(estimator):
+        return _fitted_theta(estimator, network, dtype, "warm_start=True continues", "or set warm_start=False")
+    return initial_parameters(network, random_state, dtype)
+
+
+def adam_to_continue(estimator, network, dtype):
+    """State of Adam and random state for `partial_fit` to go on from, as copies."""
+    if not hasattr(estimator, "coefs_"):
+        random_state = _own_random_state(estimator)
+        return AdamState.start(initial_theta(estimator, network, dtype, random_state)), random_state
+    theta = _fitted_theta(estimator, network, dtype, "partial_fit continues", "or fit a clone of this estimator")
+    if estimator._adam is None:
+        return AdamState.start(theta), _own_random_state(estimator)
+    return deepcopy(estimator._adam)
+
+
+def _fitted_theta(estimator, network, dtype, purpose, remedy):
+    """The parameters of the last fit, which must be those of the same network."""
+    if estimator._network != network:
+        names = ("n_components", "hidden_layer_sizes", "activation", "code_activation", "output_activation")
+        asked = ", ".join(f"{name}={getattr(estimator, name)!r}" for name in (*names, "tied_weights"))
+        raise ValueError(
+            f"{purpose} an earlier fit of a network with {_describe(estimator._network)}, but X and {asked} now ask "
+            f"for {_describe(network)}. Keep the parameters and the features of X, {remedy}."
+        )
+    return network.layout.pack(estimator.coefs_, estimator.intercepts_).astype(dtype, copy=False)
+
+
+def _own_random_state(estimator):
+    """A generator to keep between calls, which must not be the one that others draw from."""
+    seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
+    return np.random.RandomState(seed)
+
+
+def _describe(network):
+    tied = "tied" if network.tied else "untied"
+    return f"layer sizes {network.layer_sizes}, activations {network.activations} and {tied} weights"
+
+
+def plan_stages(network, data, options, *, pretrain, warm):
+    """The `Stage` list of a fit.
+
+    Parameters
+    ----------
+    network : Network
+    data : DataSource
+    options : TrainingOptions
+    pretrain : bool
+        Whether every layer is trained by itself first, if there is more than one.
+    warm : bool
+        Whether the start is better than random. Then nothing comes before the training of all layers: the first steps
+        of Adam would lose it.
+    """
+    deep = network.n_encoder_layers > 1
+    # Where Adam gets ahead of L-BFGS, for good or at first: docs/performance.md has the study.
+    many_rows = data.shape[0] >= _AUTO_ROWS and not data.is_sparse and data.is_local
+    solver = options.solver
+    if solver == "auto":
+        solver = "adam" if options.need_adam or (deep and many_rows) else "lbfgs"
+    whole = Stage(solver, options.max_iter or _MAX_ITER[solver], options.tol)
+    if warm:
+        return [whole]
+    if deep:
+        return [whole._replace(layer=layer) for layer in range(network.n_encoder_layers) if pretrain] + [whole]
+    if options.solver == "auto" and solver == "lbfgs" and many_rows and min(network.layer_sizes) >= _AUTO_UNITS:
+        return [Stage("adam", _AUTO_EPOCHS, 0, is_prelude=True), whole]
+    return [whole]
+
+
+def option(estimator, name):
+    """A parameter of an estimator. NumPy's integers, which overflow, become Python's."""
+    value = getattr(estimator, name)
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def check_options(network, options):
+    """Raise if parameters that are right by themselves do not go together."""
+    check_sparsity(network, options)
+    if options.need_adam and options.solver == "lbfgs":
+        drawn = f"corruption={options.corruption}" if options.corruption > 0 else f"augment={options.augment!r}"
+        raise ValueError(
+            f"{drawn} draws every batch anew, and solver='lbfgs' has no batches. Set solver='adam' or 'auto', "
+            "corruption=0 and augment=None."
+        )
+
+
+def check_sparsity(network, options):
+    """Raise if there is a KL term, but no unit that it is of."""
+    names = network.activations[network.encoder]
+    if options.beta > 0 and not any(ACTIVATIONS[name].is_probability for name in names):
+        raise ValueError(
+            f"beta={options.beta} weighs the KL term, which is defined for logistic encoder layers, but "
+            f"activation and code_activation make them {names}. Set beta=0, or code_activation='logistic'."
+        )
+
+
+def hidden_sizes(hidden_layer_sizes):
+    """hidden_layer_sizes as a tuple of int, of one number or of several."""
+    sizes = tuple(np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object)).tolist())
+    if not all(isinstance(size, Integral) and not isinstance(size, bool) and size > 0 for size in sizes):
+        raise ValueError(f"hidden_layer_sizes={hidden_layer_sizes!r} must hold positive integers, one for each layer.")
+    return tuple(map(int, sizes))

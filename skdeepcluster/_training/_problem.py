@@ -1,0 +1,86 @@
+"""J of some layers, on some data: what a solver minimises."""
+
+import numpy as np
+
+from .._solvers import AdamState, LBFGSState, NotFiniteError, lbfgs
+
+
+class Problem:
+    """J on one data set. Every theta is that of all parameters, but for a solver's own, which is in its state.
+
+    Parameters
+    ----------
+    objectives : Objectives
+    data : DataSource
+    options : TrainingOptions
+    random_state : numpy.random.RandomState
+        Draws the batches and the noise.
+    """
+
+    def __init__(self, objectives, data, options, random_state):
+        self.objectives = objectives
+        self._data = data
+        self._options = options
+        self._random_state = random_state
+
+    def iterations(self, stage, theta, state=None, order=None):
+        """The iterations of a stage's solver, what they start from, and how to make theta of what they reach.
+
+        Parameters
+        ----------
+        stage : Stage
+        theta : ndarray
+            Start.
+        state : AdamState or LBFGSState, default=None
+            Where this stage goes on from, in place of theta.
+        order : BatchOrder, default=None
+            Where the order of the batches goes on, kept up to date.
+
+        Returns
+        -------
+        iterations : iterator of (state, terms)
+        state : AdamState or LBFGSState
+        theta_of : callable
+            ``theta_of(state)``, an array of its own.
+        """
+        return self._adam(stage, theta, state, order) if stage.solver == "adam" else self._lbfgs(theta, state)
+
+    def adam_pass(self, state):
+        """Go on from an `AdamState` by one epoch with a constant step; returns the new state and the terms of J."""
+        return next(self._data.iterations(self.objectives.on_batches, state, self._options, self._random_state))
+
+    def loss(self, theta):
+        """J of all rows, exactly."""
+        value = float(np.sum(self._data.full_batch(self.objectives.exact).terms(theta)))
+        if not np.isfinite(value):
+            raise NotFiniteError("value not finite after the last step")
+        return value
+
+    def _lbfgs(self, theta, state):
+        """L-BFGS on the layers that are not projected out."""
+        reduced, whole = self.objectives.reduced, self.objectives.exact.layout
+        full_batch = self._data.full_batch(reduced)
+        if state is None:
+            coefs, intercepts = whole.unpack(theta)
+            own = slice(reduced.layout.n_layers)
+            state = LBFGSState.start(reduced.layout.pack(coefs[own], intercepts[own]))
+
+        def theta_of(state):
+            coefs, intercepts, _ = full_batch.parameters(state.x)
+            return whole.pack(coefs, intercepts)
+
+        return lbfgs(full_batch, state), state, theta_of
+
+    def _adam(self, stage, theta, state, order):
+        """Adam with a step that falls linearly to zero over the stage."""
+        state = AdamState.start(theta) if state is None else state
+        iterations = self._data.iterations(
+            self.objectives.on_batches,
+            state,
+            self._options,
+            self._random_state,
+            max_iter=stage.max_iter,
+            n_batches=stage.n_batches,
+            order=order,
+        )
+        return iterations, state, lambda state: state.x.copy()

@@ -1,0 +1,119 @@
+"""What is kept, printed and said of a fit: J and its terms, what went wrong, how it ended."""
+
+import time
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._solvers import NotFiniteError, Status
+from ..exceptions import CollapsedCodeWarning, InterruptedFitWarning
+
+# Least seconds between lines of verbose=1.
+_SECONDS_BETWEEN_LINES = 1.0
+
+# Largest standard deviation of a code unit below which the code is called collapsed.
+_COLLAPSED_STD = 1e-3
+
+
+def records(terms, names):
+    """Structured array, with J as "loss" and its terms by their names, from a list of arrays of terms."""
+    terms = np.reshape(terms, (-1, len(names)))
+    curve = np.empty(len(terms), dtype=[(name, np.float64) for name in ("loss", *names)])
+    for name, values in zip(curve.dtype.names, [terms.sum(axis=1), *terms.T]):
+        curve[name] = values
+    return curve
+
+
+class Log:
+    """Prints J and its terms: about once a second with verbose=1, after every iteration with 2.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the parameter verbose, above 0.
+    names : tuple of str
+        Of the terms.
+    """
+
+    def __init__(self, estimator, names):
+        self._estimator_name = type(estimator).__name__
+        self._names = [name.replace("_", " ") for name in names]
+        self._seconds_between = _SECONDS_BETWEEN_LINES if int(estimator.verbose) == 1 else 0.0
+        self._last = -np.inf
+
+    @classmethod
+    def of(cls, estimator, names):
+        """That of an estimator, or None if it is to be silent."""
+        return cls(estimator, names) if estimator.verbose else None
+
+    def __call__(self, what, n_iter, terms):
+        """Print the terms after iteration n_iter of what is iterated."""
+        now = time.monotonic()
+        if now < self._last + self._seconds_between:
+            return
+        self._last = now
+        parts = " + ".join(f"{value:.6g} ({name})" for value, name in zip(terms, self._names))
+        print(f"[{self._estimator_name}] {what} {n_iter}: J = {np.sum(terms):.6g} = {parts}")
+
+
+@contextmanager
+def explained_overflow(data, options):
+    """Lets what overflows show as a loss that is not finite, and explains that in a ValueError."""
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+    except NotFiniteError as error:
+        raise ValueError(
+            f"The loss stopped being finite ({error}). The likely cause is the scale of X, whose largest absolute "
+            f"value is {data.largest:.3g}: standardise it, for instance with "
+            f"sklearn.preprocessing.StandardScaler. Otherwise lower beta={options.beta}, lam={options.lam} or, with "
+            f"Adam, learning_rate_init={options.learning_rate_init}."
+        ) from error
+
+
+def has_collapsed(code_variance):
+    """Whether no unit of the code varies over rows, given their variances."""
+    return bool(np.sqrt(code_variance.max()) < _COLLAPSED_STD)
+
+
+def warn_if_collapsed(data, code_variance, *, rho, beta, lam):
+    """Warn if no unit of the code varies over rows; one row alone cannot vary."""
+    if data.shape[0] == 1 or not has_collapsed(code_variance):
+        return
+    if not data.rows_differ:
+        cause = "All rows of X are the same."
+    else:
+        remedies = [
+            "standardise X if it is not",
+            *([f"lower lam={lam}, which weighs most here"] if lam > 0 else []),
+            *([f"lower beta={beta}"] if beta > 0 else []),
+            *([f"move rho={rho} nearer to 0.5"] if beta > 0 and rho != 0.5 else []),
+        ]
+        cause = f"In this order: {'; '.join(remedies)}."
+    warnings.warn(
+        "The code has collapsed, it hardly differs between rows: the unit that varies most has a standard "
+        f"deviation of {np.sqrt(code_variance.max()):.1e}. {cause}",
+        CollapsedCodeWarning,
+    )
+
+
+def warn_about_end(status, message, options):
+    """Warn if training ended otherwise than planned."""
+    if status == Status.INTERRUPTED:
+        warnings.warn(
+            "Training was interrupted: the estimator has the parameters up to then, those best on held-out rows with "
+            "early_stopping. To go on from them, fit with warm_start=True. A fit with a "
+            "skdeepcluster.callbacks.Checkpoint goes on from its file when it is started again as it was.",
+            InterruptedFitWarning,
+        )
+    elif message:
+        rule = "iterations lowered the loss by no more than tol={} of itself each, on average over n_iter_no_change={}"
+        if options.early_stopping:
+            rule = "the error on held-out rows fell by no more than tol={} of itself in n_iter_no_change={} iterations"
+        warnings.warn(
+            f"L-BFGS stopped before {rule.format(options.tol, options.n_iter_no_change)}: {message}. Raise max_iter or "
+            "tol, and standardise X if it is not.",
+            ConvergenceWarning,
+        )
