@@ -22,8 +22,8 @@ try:
     from distributed import get_client, get_worker
 
     from ._dask._collections import is_frame, is_list_of_delayed, is_partitioned, row_chunks
-    from ._dask._data import PartitionedData, score_of
     from ._dask._graph import literal
+    from ._dask._partitioned import PartitionedData, score_of
     from ._dask._tasks import through_layers
 except ImportError as error:
     raise ImportError(

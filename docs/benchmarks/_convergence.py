@@ -9,8 +9,9 @@ from _tables import print_table
 from scipy.optimize import minimize
 from sklearn.neural_network import MLPRegressor
 
-from skdeepcluster._evaluation import FullBatch
-from skdeepcluster._threads import workers
+from skdeepcluster._data import FullBatchLoss
+from skdeepcluster._objectives import Block
+from skdeepcluster._support._threads import worker_threads
 
 try:
     import _torch
@@ -36,8 +37,8 @@ def time_to_j(arguments):
     exact = problem.linear(projected=False)
 
     def exact_value(theta):
-        with workers() as crew:
-            return FullBatch(exact, problem.X, None, crew)(theta)[0].sum()
+        with worker_threads() as workers:
+            return FullBatchLoss(exact, Block(problem.X), workers)(theta)[0].sum()
 
     def by_lbfgs(theta, clock=0.0):
         """Our L-BFGS from theta."""
@@ -52,8 +53,8 @@ def time_to_j(arguments):
 
     def by_scipy():
         trace, start = [], time.perf_counter()
-        with workers() as crew:
-            full_batch = FullBatch(exact, problem.X, None, crew)
+        with worker_threads() as workers:
+            full_batch = FullBatchLoss(exact, Block(problem.X), workers)
 
             def timed(theta):
                 terms, gradient = full_batch(theta.astype(np.float32))
@@ -119,9 +120,9 @@ def beside_mlp(problem, arguments):
         mlp.fit(problem.X, problem.X)
         seconds = time.perf_counter() - start
         without_kl = Problem(problem.X, MNIST_UNITS, (0.1, 0.0, MNIST_PROBLEM[2]))
-        with workers() as crew:
+        with worker_threads() as workers:
             theta = without_kl.layout.pack(mlp.coefs_, mlp.intercepts_).astype(np.float32)
-            reached = FullBatch(without_kl.linear(projected=False), problem.X, None, crew)(theta)[0].sum()
+            reached = FullBatchLoss(without_kl.linear(projected=False), Block(problem.X), workers)(theta)[0].sum()
         ours, _ = without_kl.trace("lbfgs", max_iter=1000, until=lambda seconds, value, to=reached: value <= to)
         rows.append(
             {"MLPRegressor": f"{solver}, {mlp.n_iter_} iterations", "J, beta = 0": float(reached), "its s": seconds,

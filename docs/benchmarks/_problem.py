@@ -2,19 +2,15 @@
 
 import time
 from contextlib import contextmanager
-from functools import partial
 
 import numpy as np
 
-from skdeepcluster._data import DataInMemory
-from skdeepcluster._evaluation import FullBatch, MiniBatch
-from skdeepcluster._network import mirrored_network
-from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
-from skdeepcluster._parameters import ParameterLayout, initial_parameters
-from skdeepcluster._rows import shuffled_batches
-from skdeepcluster._solvers import AdamState, adam
-from skdeepcluster._threads import workers
-from skdeepcluster._training import Stage, Trainer, TrainingOptions
+from skdeepcluster import _training
+from skdeepcluster._data import DataInMemory, FullBatchLoss
+from skdeepcluster._network import initial_parameters, mirrored_network
+from skdeepcluster._objectives import Block, LinearDecoderObjective, SparseAutoencoderObjective, choose_objectives
+from skdeepcluster._solvers import AdamState, Status, minimize
+from skdeepcluster._support._threads import worker_threads
 
 # rho, beta, lam of the MNIST problem, and its hidden units.
 MNIST_PROBLEM = (0.1, 3.0, 3e-3)
@@ -41,8 +37,8 @@ class Problem:
             output_activation="identity",
             tied=False,
         )
-        self.layout = ParameterLayout(self.network.layer_sizes)
-        self.theta = initial_parameters(self.layout, self.network.activations, np.random.RandomState(0), X.dtype)
+        self.layout = self.network.layout
+        self.theta = initial_parameters(self.network, np.random.RandomState(0), X.dtype)
 
     def residual(self):
         return SparseAutoencoderObjective(self.network, **self.hyperparameters)
@@ -61,8 +57,8 @@ class Problem:
 
         @contextmanager
         def contestant():
-            with workers() as crew:
-                full_batch, theta = FullBatch(objective, self.X, None, crew), self.theta_of(objective)
+            with worker_threads() as workers:
+                full_batch, theta = FullBatchLoss(objective, Block(self.X), workers), self.theta_of(objective)
                 yield lambda: full_batch(theta)
 
         return contestant
@@ -80,35 +76,40 @@ class Problem:
         return _torch.objective(X, parameters, self.network.activations, *hyperparameters)
 
     def trace(self, solver, theta=None, *, max_iter, step_size=0.01, until=lambda seconds, value: False):
-        """[(seconds, J), ...] after every iteration, as `Trainer` runs it until ``until(*trace[-1])``, and theta."""
+        """[(seconds, J), ...] after every iteration of a stage, until ``until(*trace[-1])``, and theta."""
         trace = []
-        options = TrainingOptions(**self.hyperparameters, tol=0, learning_rate_init=step_size)
-        with workers() as crew:
-            trainer = Trainer(self.network, DataInMemory(self.X, None, crew), options, np.random.RandomState(0))
+        options = _training.TrainingOptions(**self.hyperparameters, tol=0, learning_rate_init=step_size)
+        objectives = choose_objectives(self.network, **options.hyperparameters, is_sparse=False)
+        stage = _training.Stage(solver, max_iter, tol=0)
+        with worker_threads() as workers:
+            problem = _training.Problem(
+                objectives, DataInMemory(self.X, None, workers), options, np.random.RandomState(0)
+            )
             start = time.perf_counter()
 
-            def callback(state, terms, theta):
+            def callback(state, terms):
                 trace.append((time.perf_counter() - start, terms.sum()))
-                return "enough" if until(*trace[-1]) else None
+                return Status.STOPPED if until(*trace[-1]) else None
 
-            stage = Stage(solver, max_iter, tol=0)
-            result = trainer.run(stage, self.theta if theta is None else theta, watch=iter, callback=callback)
-        return trace, result.x
+            iterations, state, theta_of = problem.iterations(stage, self.theta if theta is None else theta)
+            result = minimize(iterations, state, max_iter=max_iter, tol=0, n_iter_no_change=1, callback=callback)
+            return trace, theta_of(result.state)
 
 
 class AdamRun:
-    """Our Adam, an epoch at a time, as `Trainer` runs it."""
+    """Our Adam, an epoch at a time, as a fit runs it."""
 
     def __init__(self, problem, *, step_size, n_epochs, batch_size=256):
-        self.problem, self.batch_size = problem, batch_size
+        self.problem, self.n_epochs = problem, n_epochs
         self.state = AdamState.start(problem.theta)
         self.random_state = np.random.RandomState(0)
-        n_steps = n_epochs * -(-len(problem.X) // batch_size)
-        self.schedule = lambda step: step_size * (1 - step / n_steps)
+        self.options = _training.TrainingOptions(
+            **problem.hyperparameters, batch_size=batch_size, learning_rate_init=step_size
+        )
 
     def epoch(self):
-        batches = partial(shuffled_batches, self.problem.X, None, self.batch_size, self.random_state)
-        with workers() as crew:
-            function = MiniBatch(self.problem.residual(), crew)
-            iterations = adam(function, self.state, batches=batches, step_size=self.schedule, map_=crew.map)
+        with worker_threads() as workers:
+            iterations = DataInMemory(self.problem.X, None, workers).iterations(
+                self.problem.residual(), self.state, self.options, self.random_state, max_iter=self.n_epochs
+            )
             self.state, _ = next(iterations)

@@ -28,11 +28,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._dask._data import PartitionedData
+from skdeepcluster._dask._partitioned import PartitionedData
 from skdeepcluster._data import DataInMemory
 from skdeepcluster._network import mirrored_network
 from skdeepcluster._objectives import LinearDecoderObjective
-from skdeepcluster._threads import workers
+from skdeepcluster._support._threads import worker_threads
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 
 LAYERS = {"activation": "relu", "code_activation": "logistic", "output_activation": "identity", "tied": False}
@@ -56,8 +56,8 @@ def overhead(arguments, client):
     theta = np.random.RandomState(0).normal(scale=0.1, size=objective.layout.size)
     X = random_table(1_000_000, 100, 8).compute()
     rows = []
-    with workers() as crew:
-        local = DataInMemory(X, None, crew).full_batch(objective)
+    with worker_threads() as workers:
+        local = DataInMemory(X, None, workers).full_batch(objective)
         for n_partitions in (2, 4, 8, 16, 64):
             on_cluster = PartitionedData.load(client, random_table(1_000_000, 100, n_partitions)).full_batch(objective)
             contestants = {"in memory": partial(local, theta), "on the cluster": partial(on_cluster, theta)}

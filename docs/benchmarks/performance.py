@@ -34,9 +34,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._objectives import total
-from skdeepcluster._rows import block_slices
-from skdeepcluster._threads import workers
+from skdeepcluster._data import RowBlocks, block_slices
+from skdeepcluster._objectives import Block, total
+from skdeepcluster._support._threads import single_threaded, worker_threads
 from skdeepcluster.metrics import silhouette_scorer
 from skdeepcluster.model_selection import ClusteringSearch
 
@@ -176,16 +176,15 @@ def sparse(arguments):
 
         def densified(objective, theta, X=X, slices=slices):
             """The first blocks alone; their time is scaled to all."""
-            with workers() as crew:
+            with worker_threads() as workers, single_threaded() as own_thread:
 
                 def first(rows):
-                    block = objective.prepare(X[rows].toarray())
-                    outputs = objective.forward(theta, block)
-                    return block, outputs, objective.statistics(theta, block, outputs)
+                    block = RowBlocks(objective, Block(X[rows].toarray()), own_thread)
+                    return block, *block.statistics(theta, keep_outputs=True)
 
-                parts = list(crew.map(first, slices))
-                shared = objective.combine(theta, total(statistics for _, _, statistics in parts))
-                sums = crew.map(lambda part: objective.gradient_sums(theta, part[0], part[1], shared), parts)
+                parts = list(workers.map(first, slices))
+                shared = objective.combine(theta, total(statistics for _, statistics, _ in parts))
+                sums = workers.map(lambda part: part[0].gradient_sums(theta, part[2], shared), parts)
                 objective.finish(theta, shared, total(sums))
 
         contestants = {

@@ -5,7 +5,15 @@ from ._checks import canonical_data, check_scale, check_values, effective_rows
 from ._full_batch import FullBatchLoss, RowBlocks
 from ._memory import DataInMemory
 from ._mini_batch import MiniBatchLoss
-from ._passes import code_moments, iterate_blocks, map_blocks, mean_squared_error, outputs_of, total_variance
+from ._passes import (
+    block_slices,
+    code_moments,
+    iterate_blocks,
+    map_blocks,
+    mean_squared_error,
+    outputs_of,
+    total_variance,
+)
 from ._source import DataSource
 
 __all__ = [
@@ -16,6 +24,7 @@ __all__ = [
     "FullBatchLoss",
     "MiniBatchLoss",
     "RowBlocks",
+    "block_slices",
     "canonical_data",
     "check_scale",
     "check_values",
