@@ -34,8 +34,6 @@ from ._training import (
 
 __all__ = ["SparseAutoencoderTransformer"]
 
-TERM_NAMES = AutoencoderFit.term_names
-
 
 def _learns_from_batches(estimator):
     if estimator.solver == "lbfgs":
@@ -355,15 +353,15 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         network, options = network_of(self, X.shape[1]), TrainingOptions.of(self)
         check_options(network, options)
         adam_state, random_state = adam_to_continue(self, network, X.dtype)
-        loss_curve = records([], TERM_NAMES) if first else self.loss_curve_
         with worker_threads() as workers:
             data = DataInMemory(X, sample_weight, workers)
-            objectives = choose_objectives(network, **options.hyperparameters, is_sparse=data.is_sparse)
+            objectives = choose_objectives(network, options.hyperparameters, is_sparse=data.is_sparse)
+            names = objectives.on_batches.term_names
             problem = Problem(objectives, data, options, random_state)
             with explained_overflow(data, options):
                 adam_state, terms = problem.adam_pass(adam_state)
-            loss_curve = np.concatenate([loss_curve, records([terms], TERM_NAMES)])
-            if log := Log.of(self, TERM_NAMES):
+            loss_curve = np.append(records([], names) if first else self.loss_curve_, records([terms], names))
+            if log := Log.of(self, names):
                 log("epoch", len(loss_curve), terms)
             attributes = fitted_attributes(network, adam_state.x, loss_curve)
             if not self._store(problem, adam_state.x, attributes, data):

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, canonical_data, effective_rows, iterate_blocks
-from ._joint import JointFit, JointOptions, assign_rows, degenerate_clusters, fitted_encoder
+from ._joint import JointFit, JointOptions, assign_rows, degenerate_clusters, fitted_encoder, training_options
 from ._solvers import Status
 from ._support._callbacks import CallbackSupportMixin, FitTasks
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
@@ -235,16 +235,10 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         encoder = fitted_encoder(self, rows, sample_weight, random_state)
         with worker_threads() as workers:
             data = DataInMemory(rows, sample_weight, workers)
-            fit = JointFit(encoder, data, JointOptions.of(self), random_state)
-            with in_progress(self, fit), explained_overflow(data, fit.options):
-                tasks = FitTasks(self, rows, sample_weight, max_iter=self.max_iter)
-                theta = fit.run(tasks, Log.of(self, fit.term_names))
-                vars(self).update(fit.attributes(theta))
-                self.loss_ = fit.loss(theta)
-                self.labels_ = self._assign(X, workers.map).argmax(axis=1)
-                _warn_about_end(fit.status)
-                _warn_about_clusters(self.labels_, self.cluster_centers_, self.distance_unit_)
-                tasks.end(lambda: NO_FIT)
+            options = JointOptions.of(self)
+            of_engine = training_options(encoder, options)
+            with explained_overflow(data, of_engine):
+                self._run(JointFit(encoder, data, options, of_engine, random_state), X, workers.map)
         return self
 
     def predict(self, X):
@@ -308,6 +302,18 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
                 f"n_samples={X.shape[0]}. Lower n_clusters."
             )
         return X, sample_weight
+
+    def _run(self, fit, X, map_):
+        """Go through a `JointFit`, and keep what comes of it, with labels of all rows of X."""
+        with in_progress(self, fit):
+            tasks = FitTasks(self, fit.data.X, fit.data.sample_weight, max_iter=self.max_iter)
+            theta = fit.run(tasks, Log.of(self, fit.term_names))
+            vars(self).update(fit.attributes(theta))
+            self.loss_ = fit.loss(theta)
+            self.labels_ = self._assign(X, map_).argmax(axis=1)
+            _warn_about_end(fit.status)
+            _warn_about_clusters(self.labels_, self.cluster_centers_, self.distance_unit_)
+            tasks.end(lambda: NO_FIT)
 
     def _assign(self, X, map_=map):
         clusters = self.cluster_centers_, self.distance_unit_, self._alpha

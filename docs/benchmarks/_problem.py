@@ -79,7 +79,7 @@ class Problem:
         """[(seconds, J), ...] after every iteration of a stage, until ``until(*trace[-1])``, and theta."""
         trace = []
         options = _training.TrainingOptions(**self.hyperparameters, tol=0, learning_rate_init=step_size)
-        objectives = choose_objectives(self.network, **options.hyperparameters, is_sparse=False)
+        objectives = choose_objectives(self.network, options.hyperparameters, is_sparse=False)
         stage = _training.Stage(solver, max_iter, tol=0)
         with worker_threads() as workers:
             problem = _training.Problem(

@@ -2,6 +2,6 @@
 
 from ._assignments import assign_rows
 from ._encoder import fitted_encoder
-from ._fit import JointFit, JointOptions, degenerate_clusters
+from ._fit import JointFit, JointOptions, degenerate_clusters, training_options
 
-__all__ = ["JointFit", "JointOptions", "assign_rows", "degenerate_clusters", "fitted_encoder"]
+__all__ = ["JointFit", "JointOptions", "assign_rows", "degenerate_clusters", "fitted_encoder", "training_options"]

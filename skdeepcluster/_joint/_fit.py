@@ -48,6 +48,12 @@ class JointOptions:
         return cls(**{field.name: option(estimator, field.name) for field in fields(cls)})
 
 
+def training_options(encoder, options):
+    """What the engine is told: the encoder's J and noise, and the batches and steps of `JointOptions`."""
+    own = {"batch_size": options.batch_size, "learning_rate_init": options.learning_rate_init}
+    return replace(TrainingOptions.of(encoder), **own, shuffle=True, early_stopping=False)
+
+
 class JointFit(Fit):
     """Minimises J of network and centres, while the targets follow the assignments.
 
@@ -61,23 +67,22 @@ class JointFit(Fit):
         Fitted.
     data : DataInMemory
     options : JointOptions
+    training_options : TrainingOptions
+        Those of `training_options`.
     random_state : numpy.random.RandomState
         Draws the start and the batches, and serves the augmentation.
 
     Attributes
     ----------
     objective : EmbeddedClusteringObjective
-        None until the fit has begun.
+        Its unit of distance is 1 until the fit has begun.
     labels : ndarray of int of shape (n_rows,)
         The nearest centre of every row, after the last iteration.
     """
 
-    term_names = EmbeddedClusteringObjective.term_names
-
-    def __init__(self, encoder, data, options, random_state):
+    def __init__(self, encoder, data, options, training_options, random_state):
         network = encoder._network
         self.joint_options = options
-        self.objective = None
         self.labels = None
         self._encoder = encoder
         self._weights = np.ones(data.shape[0]) if data.sample_weight is None else data.sample_weight
@@ -89,17 +94,14 @@ class JointFit(Fit):
         super().__init__(
             network,
             data.with_targets(np.empty((data.shape[0], options.n_clusters), dtype=data.dtype)),
-            self.training_options(encoder, options),
+            training_options,
             stages=[Stage("adam", options.max_iter, tol=0, n_batches=n_batches)],
             state=FitState(np.append(fitted, centers_to_come), random_state),
             given_start=fitted,
         )
-
-    @staticmethod
-    def training_options(encoder, options):
-        """What the engine is told: the encoder's J and its noise, and the batches and steps of joint clustering."""
-        own = {"batch_size": options.batch_size, "learning_rate_init": options.learning_rate_init}
-        return replace(TrainingOptions.of(encoder), **own, shuffle=True, early_stopping=False)
+        forms = choose_objectives(network, self.options.hyperparameters, is_sparse=data.is_sparse)
+        self.objective = self._joint_objective(forms.exact)
+        self._objectives = forms._replace(on_batches=self.objective)
 
     def begin(self):
         """Find the first clusters, if there are none, and set the targets."""
@@ -111,7 +113,7 @@ class JointFit(Fit):
                 "radius": np.float64(start.radius),
                 "label_changes": np.zeros(0),
             }
-        self.objective = self._make_objective(_UNITS_PER_RADIUS * float(state.own["radius"]) or 1.0)
+        self.objective.unit = _UNITS_PER_RADIUS * float(state.own["radius"]) or 1.0
         if start is not None:
             state.theta = self.objective.pack(self._encoder.coefs_, self._encoder.intercepts_, start.centers)
             state.theta = state.theta.astype(self.data.dtype, copy=False)
@@ -120,9 +122,7 @@ class JointFit(Fit):
             self.data.targets[...] = start.probabilities
 
     def objectives(self, layer):
-        is_sparse = self.data.is_sparse
-        forms = choose_objectives(self.network, **self.options.hyperparameters, is_sparse=is_sparse)
-        return forms._replace(on_batches=self.objective)
+        return self._objectives
 
     def update(self, theta):
         """Set the targets anew; it is over when hardly any row has changed its cluster."""
@@ -194,13 +194,13 @@ class JointFit(Fit):
             random_state=self.state.random_state,
         )
 
-    def _make_objective(self, unit):
-        options, network = self.joint_options, self.network
+    def _joint_objective(self, autoencoder):
+        """That of the network, with what its J is for all rows, and of clusters in its code."""
+        options = self.joint_options
         reconstructs = options.reconstruction_weight > 0
-        if reconstructs:
-            autoencoder = self.objectives(None).exact
-        else:
-            autoencoder = SparseAutoencoderObjective(network, **self.options.hyperparameters)
+        if not reconstructs:
+            # Products with a sparse X would be for nothing.
+            autoencoder = SparseAutoencoderObjective(self.network, **self.options.hyperparameters)
         clustering_weight = float(options.gamma) * 0.5 * total_variance(self.data.X, self.data.sample_weight)
         # Adam wants gradients well above its epsilon, whatever the weights.
         scale = float(options.reconstruction_weight) if reconstructs else clustering_weight
@@ -209,7 +209,7 @@ class JointFit(Fit):
             options.n_clusters,
             gamma=clustering_weight / scale if reconstructs else 1.0,
             alpha=float(options.alpha),
-            unit=unit,
+            unit=1.0,
             reconstructs=reconstructs,
             scale=scale,
         )

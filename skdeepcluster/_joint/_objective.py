@@ -62,8 +62,6 @@ class EmbeddedClusteringObjective(BatchObjective):
     al., "Unsupervised deep embedding for clustering analysis", 2016.
     """
 
-    term_names = (*BatchObjective.term_names, "clustering")
-
     def __init__(self, autoencoder, n_clusters, *, gamma, alpha, unit, reconstructs, scale=1.0):
         self.autoencoder = autoencoder
         self.network = autoencoder.network
@@ -75,6 +73,10 @@ class EmbeddedClusteringObjective(BatchObjective):
         self.scale = scale
         self.only_products = autoencoder.only_products
         self._centers_shape = n_clusters, self.network.n_components
+
+    @property
+    def term_names(self):
+        return (*self.autoencoder.term_names, "clustering")
 
     def pack(self, coefs, intercepts, centers):
         """Copy the parameters into a new theta."""

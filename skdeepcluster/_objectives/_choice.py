@@ -25,7 +25,7 @@ class Objectives(NamedTuple):
     exact: Objective
 
 
-def choose_objectives(network, *, rho, beta, lam, is_sparse):
+def choose_objectives(network, hyperparameters, *, is_sparse):
     """The `Objectives` of the sparse autoencoder.
 
     Where X is dense, the residual makes a batch cheaper, and J in float32 more exact, than the products with X of
@@ -35,12 +35,11 @@ def choose_objectives(network, *, rho, beta, lam, is_sparse):
     Parameters
     ----------
     network : Network
-    rho, beta, lam
-        As in `SparseAutoencoderObjective`.
+    hyperparameters : dict of str to float
+        Of J, as `SparseAutoencoderObjective` takes them.
     is_sparse : bool
         Whether X is.
     """
-    hyperparameters = {"rho": rho, "beta": beta, "lam": lam}
     linear = network.activations[-1] == "identity"
     if linear and is_sparse:
         whole = LinearDecoderObjective(network, **hyperparameters, projected=False)

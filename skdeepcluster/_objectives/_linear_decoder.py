@@ -9,7 +9,7 @@ from .._network import Layers, ParameterLayout
 from ._block import Sums, inner_product, total, weigh_rows
 from ._gradients import ErrorSignals, gradient_sums, known_pieces
 from ._protocol import Objective
-from ._terms import SparsityPenalty, output_gradients_of, weight_decay
+from ._terms import Penalties, weight_decay
 
 # Smallest ridge relative to the trace of A^T A / n: below it rounding errors, of S in float32 and of its inverse in
 # float64, show in the decoder.
@@ -26,7 +26,7 @@ class LinearDecoderStatistics(Sums):
     Attributes
     ----------
     n_rows : int
-    weight, activation_sums
+    weight, penalty_sums
         As in `Statistics`.
     a_sum : ndarray of shape (h,), float64
         sum_i w_i (a_i - c).
@@ -40,7 +40,7 @@ class LinearDecoderStatistics(Sums):
 
     n_rows: int
     weight: float
-    activation_sums: np.ndarray
+    penalty_sums: np.ndarray
     a_sum: np.ndarray
     gram: np.ndarray
     cross: np.ndarray
@@ -53,7 +53,7 @@ class LinearDecoder(NamedTuple):
 
     Attributes
     ----------
-    n_rows, mean_weight, rho_hat, output_gradients
+    n_rows, mean_weight, means, unit_gradients
         As in `SharedByRows`.
     coef_transposed : ndarray of shape (d, h)
         W^T.
@@ -69,8 +69,8 @@ class LinearDecoder(NamedTuple):
 
     n_rows: int
     mean_weight: float
-    rho_hat: np.ndarray
-    output_gradients: dict
+    means: np.ndarray
+    unit_gradients: dict
     coef_transposed: np.ndarray
     intercept: np.ndarray
     signal_coef: np.ndarray
@@ -104,7 +104,7 @@ class LinearDecoderObjective(Objective):
     ----------
     network : Network
         With an identity output layer, as wide as the input. Tied weights cannot be projected out.
-    rho, beta, lam
+    lam, **penalties
         As in `SparseAutoencoderObjective`.
     projected : bool
         Whether the output layer is projected out.
@@ -117,13 +117,17 @@ class LinearDecoderObjective(Objective):
 
     only_products = True
 
-    def __init__(self, network, *, rho, beta, lam, projected):
+    def __init__(self, network, *, lam, projected, **penalties):
         self.network = network
         self.lam = lam
         self.projected = projected
-        self.penalty = SparsityPenalty(network, rho, beta)
+        self.penalties = Penalties(network, **penalties)
         self._n_hidden = len(network.activations) - 1
         self.layout = ParameterLayout(network.layer_sizes[:-1]) if projected else network.layout
+
+    @property
+    def term_names(self):
+        return ("reconstruction", "weight_decay", *self.penalties.names)
 
     def forward(self, theta, block):
         """Outputs of the layers below the output layer, in the precision of the block, as theta is."""
@@ -136,7 +140,7 @@ class LinearDecoderObjective(Objective):
         return LinearDecoderStatistics(
             block.n_rows,
             block.weight,
-            self.penalty.activation_sums(outputs, block.sample_weight),
+            self.penalties.sums(outputs, block.sample_weight),
             weighted.sum(axis=0, dtype=np.float64),
             weighted.T @ A,
             block.X.T @ weighted,
@@ -172,12 +176,12 @@ class LinearDecoderObjective(Objective):
         else:
             coef_gradient = W_transposed @ S.astype(W_transposed.dtype) - T_transposed + np.outer(e, code_mean)
             gradients = mean_weight * coef_gradient, mean_weight * e
-        rho_hat = statistics.activation_sums / n
+        means = statistics.penalty_sums / n
         return LinearDecoder(
             n_rows,
             mean_weight,
-            rho_hat,
-            self.penalty.output_gradients(rho_hat, n_rows, theta.dtype),
+            means,
+            self.penalties.unit_gradients(means, n_rows, theta.dtype),
             W_transposed.astype(theta.dtype, copy=False),
             b.astype(theta.dtype, copy=False),
             signal_coef.astype(theta.dtype, copy=False),
@@ -200,7 +204,7 @@ class LinearDecoderObjective(Objective):
         delta += shared.signal_offset
         weigh_rows(delta, block.sample_weight)
         delta *= 1 / shared.n_rows
-        output_gradients = output_gradients_of(block, shared, self.network, code_gradient)
+        output_gradients = self.penalties.output_gradients(block, outputs, shared, code_gradient)
         delta += output_gradients.get(self._n_hidden - 1, 0)
         deltas = self._hidden(theta).backpropagate(outputs, delta, output_gradients)
         return ErrorSignals(0.0, [block.inputs, *outputs[:-1]], deltas)
@@ -221,7 +225,7 @@ class LinearDecoderObjective(Objective):
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
         if self.projected:
             decay += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
-        return np.array([shared.error + loss, decay, shared.mean_weight * self.penalty.value(shared.rho_hat)])
+        return np.array([shared.error + loss, decay, *(shared.mean_weight * self.penalties.values(shared.means))])
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
         """As `finish`, from the `ErrorSignals` of every block; the one piece of the gradient is all of it."""

@@ -42,7 +42,7 @@ class BatchObjective(ABC):
 
     network: Network
     layout: ParameterLayout
-    term_names: ClassVar[tuple[str, ...]] = ("reconstruction", "weight_decay", "sparsity")
+    term_names: tuple[str, ...]
     scale: float = 1.0
     couples_rows: ClassVar[bool] = False
     only_products: bool = False

@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from ._block import Sums
 from ._gradients import ErrorSignals, gradient_pieces
 from ._protocol import Objective
-from ._terms import SparsityPenalty, half_squared_error, output_gradients_of, weight_decay
+from ._terms import Penalties, half_squared_error, weight_decay
 
 
 @dataclass
@@ -21,13 +21,13 @@ class Statistics(Sums):
     n_rows : int
     weight : float
         Sum of the sample weights, or the number of rows without weights.
-    activation_sums : ndarray of shape (n_penalised_units,), float64
-        Weighted sum over rows of the activations that the KL term constrains.
+    penalty_sums : ndarray of shape (n_sums,), float64
+        Of `Penalties`: for the KL term the weighted sums over rows of its activations.
     """
 
     n_rows: int
     weight: float
-    activation_sums: np.ndarray
+    penalty_sums: np.ndarray
 
 
 class SharedByRows(NamedTuple):
@@ -38,16 +38,16 @@ class SharedByRows(NamedTuple):
     n_rows : int
     mean_weight : float
         Mean of the sample weights: 1 for all rows of the data.
-    rho_hat : ndarray of shape (n_penalised_units,)
-        Mean activations.
-    output_gradients : dict of int to ndarray
-        What the KL term adds to the error signal of a layer, for a row of weight 1.
+    means : ndarray of shape (n_sums,)
+        Of `Penalties`: for the KL term the mean activations rho_hat.
+    unit_gradients : dict of int to ndarray
+        What they add to the error signal of a layer, alike for all rows of weight 1.
     """
 
     n_rows: int
     mean_weight: float
-    rho_hat: np.ndarray
-    output_gradients: dict
+    means: np.ndarray
+    unit_gradients: dict
 
 
 class SparseAutoencoderObjective(Objective):
@@ -68,21 +68,26 @@ class SparseAutoencoderObjective(Objective):
     ----------
     network : Network
         The last layer has as many units as the input. With tied weights, every W_l counts in the weight decay.
-    rho : float in (0, 1)
-        Target mean activation.
-    beta, lam : float >= 0
-        Weights of the KL term and of weight decay.
+    lam : float >= 0
+        Weight of weight decay.
+    **penalties
+        Hyperparameters of `Penalties`: rho in (0, 1), the target mean activation, and beta >= 0, the weight of the KL
+        term.
 
     References
     ----------
     A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011, section 3.
     """
 
-    def __init__(self, network, *, rho, beta, lam):
+    def __init__(self, network, *, lam, **penalties):
         self.network = network
         self.lam = lam
-        self.penalty = SparsityPenalty(network, rho, beta)
+        self.penalties = Penalties(network, **penalties)
         self.layout = network.layout
+
+    @property
+    def term_names(self):
+        return ("reconstruction", "weight_decay", *self.penalties.names)
 
     def forward(self, theta, block):
         """Outputs of the encoder's layers, in the precision of the block, as theta is."""
@@ -90,15 +95,13 @@ class SparseAutoencoderObjective(Objective):
 
     def statistics(self, theta, block, outputs):
         """The `Statistics` of a block, given its `forward`."""
-        return Statistics(block.n_rows, block.weight, self.penalty.activation_sums(outputs, block.sample_weight))
+        return Statistics(block.n_rows, block.weight, self.penalties.sums(outputs, block.sample_weight))
 
     def combine(self, theta, statistics):
         """What is `SharedByRows`, from the `Statistics` of all rows."""
         n_rows, weight = statistics.n_rows, statistics.weight
-        rho_hat = statistics.activation_sums / weight
-        return SharedByRows(
-            n_rows, weight / n_rows, rho_hat, self.penalty.output_gradients(rho_hat, n_rows, theta.dtype)
-        )
+        means = statistics.penalty_sums / weight
+        return SharedByRows(n_rows, weight / n_rows, means, self.penalties.unit_gradients(means, n_rows, theta.dtype))
 
     def loss(self, theta, block, outputs):
         """Sum over rows of w_i / 2 ||h(x_i) - x_i||^2, given the `forward` of a block."""
@@ -119,7 +122,7 @@ class SparseAutoencoderObjective(Objective):
         linear = self.network.activations[-1] == "identity"
         loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, out=outputs[-1] if linear else None)
         delta *= 1 / shared.n_rows
-        output_gradients = output_gradients_of(block, shared, self.network, code_gradient)
+        output_gradients = self.penalties.output_gradients(block, outputs, shared, code_gradient)
         deltas = layers.backpropagate(outputs, delta, output_gradients)
         return ErrorSignals(loss, [block.inputs, *outputs[:-1]], deltas)
 
@@ -137,7 +140,7 @@ class SparseAutoencoderObjective(Objective):
     def terms(self, theta, shared, loss):
         """The terms of J, from the sum of `loss` over all blocks."""
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
-        return np.array([loss / shared.n_rows, decay, shared.mean_weight * self.penalty.value(shared.rho_hat)])
+        return np.array([loss / shared.n_rows, decay, *(shared.mean_weight * self.penalties.values(shared.means))])
 
     def parameters(self, theta, shared):
         """All `Layers`."""

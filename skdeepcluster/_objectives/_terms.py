@@ -1,4 +1,6 @@
-"""The terms of J: functions of arrays that return a value and its derivative, and the KL term of a network."""
+"""The terms of J: functions of arrays that return a value and its derivative, and penalties of a network's outputs."""
+
+from abc import ABC, abstractmethod
 
 import numpy as np
 
@@ -73,7 +75,38 @@ def _log_ratio(p, q, difference):
     return np.where(is_near, -np.log1p(np.where(is_near, difference, 0.0) / p), np.log(p / q))
 
 
-class SparsityPenalty:
+class Penalty(ABC):
+    """A term of J that depends on means over rows of what the encoder's layers put out.
+
+    Attributes
+    ----------
+    name : str
+        Of the term, as in `loss_curve_`.
+    n_sums : int
+        Number of means.
+    """
+
+    name: str
+    n_sums: int
+
+    @abstractmethod
+    def sums(self, outputs, sample_weight):
+        """Weighted sums over rows, shape (n_sums,), in float64, given the outputs of the encoder's layers."""
+
+    @abstractmethod
+    def value(self, means):
+        """The term, given these sums divided by the sum of the weights."""
+
+    def unit_gradients(self, means, n_rows, dtype):
+        """What of its derivative by the outputs is the same for all rows of weight 1: layer -> (n_units,)."""
+        return {}
+
+    def row_gradients(self, outputs, n_rows):
+        """What of it depends on the row, for rows of weight 1: layer -> (n_rows of the block, n_units)."""
+        return {}
+
+
+class SparsityPenalty(Penalty):
     """beta * sum_j KL(rho || rho_hat_j), with j over every unit of every logistic encoder layer.
 
     Parameters
@@ -83,40 +116,90 @@ class SparsityPenalty:
     beta : float >= 0
     """
 
-    def __init__(self, network, rho, beta):
+    name = "sparsity"
+
+    def __init__(self, network, *, rho, beta):
         self.rho = rho
         self.beta = beta
         encoder = enumerate(network.activations[network.encoder])
         self._layers = [layer for layer, name in encoder if ACTIVATIONS[name].is_probability]
         self._ends = np.cumsum([network.layer_sizes[layer + 1] for layer in self._layers], dtype=int)
+        self.n_sums = int(self._ends[-1]) if self._layers else 0
 
-    def activation_sums(self, outputs, sample_weight):
-        """Weighted sum over rows of the activations of all units j, shape (n_units,), accumulated in float64."""
+    def sums(self, outputs, sample_weight):
+        """Of the activations of all units j."""
         sums = [sum_over_rows(outputs[layer], sample_weight) for layer in self._layers]
         return np.concatenate([np.zeros(0), *sums])
 
     def value(self, rho_hat):
-        """The penalty for the mean activations rho_hat, shape (n_units,)."""
         return self.beta * kl_divergence(self.rho, rho_hat)[0]
 
-    def output_gradients(self, rho_hat, n_rows, dtype):
-        """Derivative of the penalty with respect to the outputs of a row of weight 1, layer -> (n_units,)."""
+    def unit_gradients(self, rho_hat, n_rows, dtype):
         derivative = (self.beta / n_rows * kl_divergence(self.rho, rho_hat)[1]).astype(dtype, copy=False)
         return dict(zip(self._layers, np.split(derivative, self._ends[:-1])))
 
 
-def output_gradients_of(block, shared, network, code_gradient):
-    """What backpropagation adds to the derivatives with respect to outputs, layer -> (n_rows or none, n_units).
+# The penalties of J in the order of its terms, as functions of a network and of the hyperparameters of all.
+PENALTIES = [lambda network, *, rho, beta: SparsityPenalty(network, rho=rho, beta=beta)]
 
-    That is the KL term's part, for rows of these weights, and for the code code_gradient, if it is not None.
+
+class Penalties:
+    """All penalties of J.
+
+    Parameters
+    ----------
+    network : Network
+    **hyperparameters
+        Of the penalties.
     """
-    gradients = shared.output_gradients
-    if block.sample_weight is not None:
-        gradients = {
-            layer: np.outer(block.sample_weight.astype(per_unit.dtype, copy=False), per_unit)
-            for layer, per_unit in gradients.items()
-        }
-    if code_gradient is None:
-        return gradients
-    code = network.n_encoder_layers - 1
-    return gradients | {code: gradients.get(code, 0) + code_gradient}
+
+    def __init__(self, network, **hyperparameters):
+        self._network = network
+        self._penalties = [make(network, **hyperparameters) for make in PENALTIES]
+        self._ends = np.cumsum([penalty.n_sums for penalty in self._penalties])[:-1]
+
+    @property
+    def names(self):
+        return tuple(penalty.name for penalty in self._penalties)
+
+    def sums(self, outputs, sample_weight):
+        """The sums of all, one after the other."""
+        return np.concatenate([penalty.sums(outputs, sample_weight) for penalty in self._penalties])
+
+    def values(self, means):
+        """The terms, given the means of all."""
+        parts = np.split(means, self._ends)
+        return np.array([penalty.value(part) for penalty, part in zip(self._penalties, parts)])
+
+    def unit_gradients(self, means, n_rows, dtype):
+        """The sum of those of all."""
+        parts = np.split(means, self._ends)
+        return _added(*(penalty.unit_gradients(part, n_rows, dtype) for penalty, part in zip(self._penalties, parts)))
+
+    def output_gradients(self, block, outputs, shared, code_gradient=None):
+        """What backpropagation adds to derivatives with respect to outputs: layer -> array that fits the block's rows.
+
+        shared has n_rows, of all rows, and unit_gradients. code_gradient, or None, is added for the code.
+        """
+        gradients = shared.unit_gradients
+        if block.sample_weight is not None:
+            gradients = {layer: np.outer(_weights(block, unit), unit) for layer, unit in gradients.items()}
+        for penalty in self._penalties:
+            own = penalty.row_gradients(outputs, shared.n_rows)
+            gradients = _added(gradients, {layer: weigh_rows(row, block.sample_weight) for layer, row in own.items()})
+        if code_gradient is None:
+            return gradients
+        return _added(gradients, {self._network.n_encoder_layers - 1: code_gradient})
+
+
+def _weights(block, like):
+    return block.sample_weight.astype(like.dtype, copy=False)
+
+
+def _added(first, *others):
+    """Sum of dicts of arrays, key by key."""
+    added = first
+    for other in others:
+        if other:
+            added = added | {key: added[key] + array if key in added else array for key, array in other.items()}
+    return added

@@ -41,7 +41,7 @@ class AutoencoderFit(Fit):
         network = self.network if layer is None else subnetwork(self.network, layer)
         # Outputs of layers are dense.
         is_sparse = self.data.is_sparse and not layer
-        return choose_objectives(network, **self.options.hyperparameters, is_sparse=is_sparse)
+        return choose_objectives(network, self.options.hyperparameters, is_sparse=is_sparse)
 
     def problem(self, layer):
         if layer is None:

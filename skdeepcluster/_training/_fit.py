@@ -9,7 +9,6 @@ from itertools import chain
 import numpy as np
 
 from .._data import BatchOrder
-from .._objectives import BatchObjective
 from .._solvers import AdamState, LBFGSState, Status, minimize
 from ._problem import Problem
 
@@ -78,8 +77,6 @@ class Fit(ABC):
     ----------
     network, data, options, stages, state, held_out, given_start
         As given.
-    term_names : tuple of str
-        Of the terms of J.
     status : Status or None
         How the last stage ended; None while it runs.
     message : str
@@ -87,8 +84,6 @@ class Fit(ABC):
     reached_theta : ndarray or None
         Parameters after the last iteration, if the data may be lost.
     """
-
-    term_names = BatchObjective.term_names
 
     def __init__(self, network, data, options, *, stages, state, held_out=None, given_start=None):
         self.network = network
@@ -105,6 +100,11 @@ class Fit(ABC):
     @abstractmethod
     def objectives(self, layer):
         """The `Objectives` of the stages that train a layer, or all layers for None."""
+
+    @property
+    def term_names(self):
+        """Of the terms of J."""
+        return self.objectives(None).on_batches.term_names
 
     def problem(self, layer):
         """The `Problem` of these stages."""

@@ -25,6 +25,10 @@ _SHALLOW_STEP, _DEEP_STEP = 0.01, 0.001
 _AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
 
 
+# The options that are hyperparameters of J.
+_HYPERPARAMETERS = ("rho", "beta", "lam")
+
+
 @dataclass(frozen=True)
 class TrainingOptions:
     """The parameters of the estimator that say what is minimised and how; see there."""
@@ -58,8 +62,8 @@ class TrainingOptions:
 
     @property
     def hyperparameters(self):
-        """rho, beta and lam as Python's floats: NumPy's would make float32 arrays compute in float64."""
-        return {"rho": float(self.rho), "beta": float(self.beta), "lam": float(self.lam)}
+        """Those of J as Python's floats: NumPy's would make float32 arrays compute in float64."""
+        return {name: float(getattr(self, name)) for name in _HYPERPARAMETERS}
 
 
 class Stage(NamedTuple):
