@@ -10,11 +10,12 @@ import pytest
 from hypothesis import settings
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.data import standardised_blobs
 from helpers.extent import COUNTS
 from helpers.joint import ENCODER, QUICK
 from skdeepcluster import SparseAutoencoderTransformer
@@ -62,8 +63,7 @@ def digits_model(digits):
 @pytest.fixture(scope="session")
 def blobs():
     """600 rows of 15 features in six clusters, standardised."""
-    X, _ = make_blobs(600, 15, centers=6, random_state=0)
-    X = StandardScaler().fit_transform(X)
+    X = standardised_blobs(600, 15, centers=6)
     X.flags.writeable = False
     return X
 

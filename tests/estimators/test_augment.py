@@ -10,13 +10,13 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from threadpoolctl import threadpool_limits
 
+from helpers.objectives import initial_theta
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._checkpoint import fit_identity
 from skdeepcluster._data import DataInMemory
 from skdeepcluster._evaluation import MiniBatch
 from skdeepcluster._network import Network
 from skdeepcluster._objectives import SparseAutoencoderObjective
-from skdeepcluster._parameters import initial_parameters
 from skdeepcluster._rows import Batch
 from skdeepcluster._threads import Workers
 from skdeepcluster.clustering import DeepEmbeddedClustering
@@ -34,15 +34,13 @@ def negated(X, random_state):
     return -X
 
 
-def make(**parameters):
-    defaults = {"n_components": 5, "solver": "adam", "max_iter": 3, "random_state": 0}
-    return SparseAutoencoderTransformer(**(defaults | parameters))
+make = partial(SparseAutoencoderTransformer, n_components=5, solver="adam", max_iter=3, random_state=0)
 
 
 @pytest.mark.parametrize("corruption", [0.0, 0.3])
 def test_the_network_sees_and_reconstructs_the_augmented_rows(blobs, corruption):
     objective = SparseAutoencoderObjective(Network((15, 4, 15), ("logistic", "identity"), 1), rho=0.1, beta=1, lam=0.1)
-    theta = initial_parameters(objective.layout, ("logistic", "identity"), np.random.RandomState(0), np.float64)
+    theta = initial_theta(objective)
     rows = np.arange(500)[::-1]
     terms = [
         MiniBatch(objective, Workers(1), augment=augment, corruption=corruption, random_state=np.random.RandomState(0))(

@@ -2,6 +2,7 @@ import pickle
 import re
 import warnings
 from copy import copy, deepcopy
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.preprocessing import MinMaxScaler
 from threadpoolctl import threadpool_limits
 
+from helpers.formula import j_sparse
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
@@ -21,11 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.ex
 
 SOLVERS = ["auto", "lbfgs", "adam"]
 
-
-def make(**parameters):
-    return SparseAutoencoderTransformer(
-        **{"n_components": 5, "lam": 1e-3, "max_iter": 30, "random_state": 0, **parameters}
-    )
+make = partial(SparseAutoencoderTransformer, n_components=5, lam=1e-3, max_iter=30, random_state=0)
 
 
 @pytest.fixture
@@ -39,18 +37,9 @@ def X01(X):
 
 
 def loss_by_definition(model, X, w):
-    """J_sparse from coefs_ and intercepts_, in float64 and sharing nothing with the package."""
-    X = X.astype(np.float64)
-    (W1, W2), (b1, b2) = ([a.astype(np.float64) for a in arrays] for arrays in (model.coefs_, model.intercepts_))
-    A = expit(X @ W1 + b1)
-    output = A @ W2 + b2 if model.output_activation == "identity" else expit(A @ W2 + b2)
-    rho, rho_hat = model.rho, np.average(A, axis=0, weights=w)
-    kl = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
-    return (
-        np.average(((output - X) ** 2).sum(axis=1) / 2, weights=w)
-        + model.lam / 2 * ((W1**2).sum() + (W2**2).sum())
-        + model.beta * kl.sum()
-    )
+    layers = [[array.astype(np.float64) for array in arrays] for arrays in (model.coefs_, model.intercepts_)]
+    activations = "logistic", model.output_activation
+    return j_sparse(X.astype(np.float64), *layers, activations, 1, rho=model.rho, beta=model.beta, lam=model.lam, w=w)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,8 +19,9 @@ from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.properties import fingerprint
+from helpers.processes import output_of
 from helpers.recorder import Recorder
+from helpers.state import fingerprint
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.callbacks import Checkpoint
 
@@ -36,8 +38,7 @@ FITS = {
 }
 
 
-def make(**parameters):
-    return SparseAutoencoderTransformer(**{"n_components": 5, "max_iter": 20, "random_state": 0, **parameters})
+make = partial(SparseAutoencoderTransformer, n_components=5, max_iter=20, random_state=0)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +114,7 @@ def test_scoring_monitor_records_scores_with_x_as_the_target(X):
     assert_allclose(-log["reconstruction"] * X.shape[1] / 2, model.loss_curve_["reconstruction"], rtol=1e-6)
 
 
-def test_progress_bar_shows_training_inside_a_search(X, tmp_path):
+def test_progress_bar_shows_training_inside_a_search():
     script = """
         import numpy as np
         from sklearn.callback import ProgressBar
@@ -137,11 +138,7 @@ def test_progress_bar_shows_training_inside_a_search(X, tmp_path):
         )
         search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
         """
-    (tmp_path / "script.py").write_text(textwrap.dedent(script))
-    command = [sys.executable, "-W", "ignore", str(tmp_path / "script.py")]
-    output = subprocess.run(
-        command, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "160"}
-    ).stdout
+    output = output_of(script, env={**os.environ, "COLUMNS": "160"})
     lines = [line for line in output.splitlines() if "SparseAutoencoderTransformer - fit" in line]
     # Two candidates and the refit, nested in the search and in the pipeline, and all at their end.
     assert len(lines) == 3

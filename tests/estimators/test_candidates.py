@@ -25,7 +25,9 @@ from skdeepcluster.model_selection._candidates import _unexplained_share
 # Shared work
 
 
-class CountingScaler(StandardScaler):
+class CountsFits:
+    """Every class that inherits it has a count of its own."""
+
     n_fits = 0
 
     def fit(self, X, y=None, sample_weight=None):
@@ -33,12 +35,12 @@ class CountingScaler(StandardScaler):
         return super().fit(X, y, sample_weight)
 
 
-class CountingAutoencoder(SparseAutoencoderTransformer):
-    n_fits = 0
+class CountingScaler(CountsFits, StandardScaler):
+    """A scaler that counts."""
 
-    def fit(self, X, y=None, sample_weight=None):
-        type(self).n_fits += 1
-        return super().fit(X, y, sample_weight)
+
+class CountingAutoencoder(CountsFits, SparseAutoencoderTransformer):
+    """An autoencoder that counts."""
 
 
 def test_shared_steps_are_fitted_once(blobs):

@@ -1,13 +1,18 @@
 """Deep stacks: gradients over all options, pretraining, noise, early stopping."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import expit
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from helpers.data import mapped, random_weights
+from helpers.formula import FUNCTIONS, j_sparse
+from helpers.gradients import numerical_gradient, relative_error
+from helpers.objectives import evaluate
 from skdeepcluster import SparseAutoencoderTransformer, _training
 from skdeepcluster._data import DataInMemory
 from skdeepcluster._evaluation import FullBatch
@@ -20,18 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.ex
 
 D, N = 5, 40
 HIDDEN = {1: (), 2: (6,), 3: (6, 4), 4: (6, 4, 5)}
-ACTIVATIONS = {
-    "identity": lambda z: z,
-    "logistic": expit,
-    "tanh": np.tanh,
-    "relu": lambda z: np.where(z > 0, z, 0),
-}
 
-
-def make(**parameters):
-    return SparseAutoencoderTransformer(
-        **{"n_components": 4, "hidden_layer_sizes": (12,), "max_iter": 20, "random_state": 0, **parameters}
-    )
+make = partial(SparseAutoencoderTransformer, n_components=4, hidden_layer_sizes=(12,), max_iter=20, random_state=0)
 
 
 @pytest.fixture
@@ -42,24 +37,11 @@ def X(blobs):
 # The objective
 
 
-def by_definition(network, coefs, intercepts, X, w, rho, beta, lam):
-    """J from the formula, layer by layer, sharing nothing with the package."""
-    output, value = X, 0.0
-    for layer, (W, b, name) in enumerate(zip(coefs, intercepts, network.activations)):
-        output = ACTIVATIONS[name](output @ W + b)
-        value += lam / 2 * np.sum(W**2)
-        if name == "logistic" and layer < network.n_encoder_layers:
-            rho_hat = w @ output / w.sum()
-            kl = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
-            value += beta * kl.sum()
-    return value + w @ ((output - X) ** 2).sum(axis=1) / 2 / w.sum()
-
-
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("output_activation", ["identity", "logistic"])
-@pytest.mark.parametrize("code_activation", ACTIVATIONS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("code_activation", FUNCTIONS)
+@pytest.mark.parametrize("activation", FUNCTIONS)
 @pytest.mark.parametrize("depth", HIDDEN)
 def test_gradients(depth, activation, code_activation, output_activation, tied, weighted):
     rng = np.random.RandomState(depth)
@@ -68,31 +50,22 @@ def test_gradients(depth, activation, code_activation, output_activation, tied, 
         output_activation=output_activation, tied=tied,
     )  # fmt: skip
     parameters = {"rho": 0.2, "beta": 0.7, "lam": 0.03}
-    X, w = rng.uniform(size=(N, D)), None
-    if weighted:
-        w = rng.uniform(0.1, 2, size=N)
-        w /= w.mean()
+    X = rng.uniform(size=(N, D))
+    w = random_weights(rng, N) if weighted else None
     objectives = [SparseAutoencoderObjective(network, **parameters)]
     if output_activation == "identity":
         objectives.append(LinearDecoderObjective(network, **parameters, projected=False))
     layout = objectives[0].layout
     theta = rng.normal(scale=0.5, size=layout.size)
-    weights = np.ones(N) if w is None else w
 
     def definition(theta):
-        return by_definition(network, *layout.unpack(theta), X, weights, **parameters)
+        return j_sparse(X, *layout.unpack(theta), network.activations, network.n_encoder_layers, w=w, **parameters)
 
-    step = 1e-6
-    expected = np.array(
-        [(definition(theta + shift) - definition(theta - shift)) / (2 * step) for shift in step * np.eye(theta.size)]
-    )
+    expected = numerical_gradient(definition, theta)
     for objective in objectives:
-        block = objective.prepare(X, w)
-        outputs = objective.forward(theta, block)
-        shared = objective.combine(theta, objective.statistics(theta, block, outputs))
-        terms, gradient = objective.finish(theta, shared, objective.gradient_sums(theta, block, outputs, shared))
+        terms, gradient, _ = evaluate(objective, theta, [objective.prepare(X, w)])
         assert_allclose(terms.sum(), definition(theta), rtol=1e-12)
-        assert np.linalg.norm(gradient - expected) < 1e-6 * np.linalg.norm(expected)
+        assert relative_error(gradient, expected) < 1e-6
 
 
 # The estimator
@@ -114,10 +87,8 @@ DEEP = {
 def test_loss_is_the_objective_of_the_fitted_parameters(X, name, solver, container, weighted, rng):
     w = rng.uniform(0.1, 2, size=len(X)) if weighted else None
     model = make(solver=solver, max_iter=8, **DEEP[name]).fit(container(X), sample_weight=w)
-    expected = by_definition(
-        model._network, model.coefs_, model.intercepts_, X, np.ones(len(X)) if w is None else w,
-        model.rho, model.beta, model.lam,
-    )  # fmt: skip
+    layers = model.coefs_, model.intercepts_, model._network.activations, model._network.n_encoder_layers
+    expected = j_sparse(X, *layers, rho=model.rho, beta=model.beta, lam=model.lam, w=w)
     assert_allclose(model.loss_, expected, rtol=1e-11)
     assert model.loss_curve_["loss"][-1] < model.loss_curve_["loss"][0]
     code = model.transform(container(X))
@@ -319,10 +290,9 @@ def test_early_stopping_ends_with_the_parameters_that_were_best(X, solver, weigh
 
 
 def test_early_stopping_takes_the_last_rows_of_a_mapped_file(X, tmp_path):
-    X.astype(np.float32).tofile(tmp_path / "X.f4")
-    mapped = np.memmap(tmp_path / "X.f4", dtype=np.float32, mode="r", shape=X.shape)
-    model = make(early_stopping=True, solver="adam", max_iter=3, tol=0.5).fit(mapped)
-    assert_allclose(max(model.validation_scores_), model.score(mapped[540:]), rtol=1e-6)
+    in_file = mapped(X.astype(np.float32), tmp_path / "X.f4")
+    model = make(early_stopping=True, solver="adam", max_iter=3, tol=0.5).fit(in_file)
+    assert_allclose(max(model.validation_scores_), model.score(in_file[540:]), rtol=1e-6)
 
 
 def test_early_stopping_needs_rows_to_train_on():

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 import warnings
 
 import matplotlib.pyplot as plt
@@ -18,6 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.drawn import QUICK, drawn
+from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.model_selection import ClusteringSearch
 from skdeepcluster.plotting import (
@@ -106,13 +105,11 @@ try:
 except ImportError as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'skdeepcluster[plot]'" in run.stdout
+    assert "pip install 'skdeepcluster[plot]'" in output_of(code)
 
 
 def test_importing_the_module_does_not_import_matplotlib():
-    code = "import sys, skdeepcluster.plotting; assert 'matplotlib' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    output_of("import sys, skdeepcluster.plotting; assert 'matplotlib' not in sys.modules")
 
 
 def test_displays_of_an_autoencoder_say_what_they_need():

@@ -1,8 +1,7 @@
 """What the solvers reach on the same data, in every form that data may have."""
 
-import subprocess
-import sys
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,10 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from helpers.data import mapped
+from helpers.objectives import initial_theta
+from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer, _training
 from skdeepcluster._evaluation import FullBatch
 from skdeepcluster._objectives import SparseAutoencoderObjective
-from skdeepcluster._parameters import initial_parameters
 from skdeepcluster._threads import Workers
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
@@ -26,11 +27,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.ex
 
 SOLVERS = ["auto", "lbfgs", "adam"]
 
-
-def make(**parameters):
-    return SparseAutoencoderTransformer(
-        **{"n_components": 6, "lam": 1e-3, "learning_rate_init": 0.02, "random_state": 0, **parameters}
-    )
+make = partial(SparseAutoencoderTransformer, n_components=6, lam=1e-3, learning_rate_init=0.02, random_state=0)
 
 
 @pytest.fixture
@@ -45,7 +42,7 @@ def sparse_X():
 
 
 def whole_objective(model, X):
-    """J and gradient over all parameters of a fitted model, and these parameters."""
+    """J and gradient over all parameters of a fitted model, the objective, and these parameters."""
     objective = SparseAutoencoderObjective(model._network, rho=model.rho, beta=model.beta, lam=model.lam)
     theta = objective.layout.pack(model.coefs_, model.intercepts_)
     full_batch = FullBatch(objective, X, None, Workers(1))
@@ -54,7 +51,7 @@ def whole_objective(model, X):
         terms, gradient = full_batch(theta)
         return terms.sum(), gradient
 
-    return value_and_gradient, objective.layout, theta
+    return value_and_gradient, objective, theta
 
 
 # Solvers
@@ -71,8 +68,8 @@ def test_variable_projection_ends_in_a_minimum_of_the_whole_problem(X):
 
 def test_variable_projection_is_ahead_of_the_whole_problem_at_every_iteration(X):
     model = make(solver="lbfgs", tol=0, max_iter=40).fit(X)
-    full_batch, layout, _ = whole_objective(model, X)
-    theta = initial_parameters(layout, model._network.activations, np.random.RandomState(0), X.dtype)
+    full_batch, objective, _ = whole_objective(model, X)
+    theta = initial_theta(objective, X.dtype)
     plain = []
     minimize(
         full_batch,
@@ -225,14 +222,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 SparseAutoencoderTransformer(4, max_iter=3, tol=1.0).fit(X)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-    assert megabytes_of(script) < 200
-
-
-def megabytes_of(script):
-    """What a script prints last, run in an interpreter of its own."""
-    command = [sys.executable, "-W", "ignore", "-c", script]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return float(output.split()[-1])
+    assert float(output_of(script)) < 200
 
 
 def test_duplicate_entries_are_summed_in_a_copy(sparse_X):
@@ -270,31 +260,22 @@ def test_text_pipeline():
 # Mapped files
 
 
-@pytest.fixture
-def mapped(tmp_path, X):
-    path = tmp_path / "X.f4"
-    X.astype(np.float32).tofile(path)
-    return np.memmap(path, dtype=np.float32, mode="r", shape=X.shape)
-
-
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("output_activation", ["identity", "logistic"])
-def test_a_mapped_file_gives_the_same_result_as_memory(mapped, solver, output_activation, tmp_path):
-    data = np.array(mapped)
+def test_a_mapped_file_gives_the_same_result_as_memory(X, solver, output_activation, tmp_path):
+    data = X.astype(np.float32)
     if output_activation == "logistic":
         data = (data - data.min()) / (data.max() - data.min())
-        data.tofile(tmp_path / "other.f4")
-        mapped = np.memmap(tmp_path / "other.f4", dtype=np.float32, mode="r", shape=data.shape)
     options = {"solver": solver, "max_iter": 5, "tol": 0.5, "output_activation": output_activation}
-    assert_array_equal(make(**options).fit(mapped).coefs_[0], make(**options).fit(data).coefs_[0])
+    of_file = make(**options).fit(mapped(data, tmp_path / "X.f4"))
+    assert_array_equal(of_file.coefs_[0], make(**options).fit(data).coefs_[0])
 
 
 def test_a_mapped_file_is_checked_for_values_that_are_not_finite(tmp_path):
     data = np.ones((5000, 4), dtype=np.float32)
     data[4321, 2] = np.inf
-    data.tofile(tmp_path / "X.f4")
     with pytest.raises(ValueError, match="X contains infinity"):
-        make().fit(np.memmap(tmp_path / "X.f4", dtype=np.float32, mode="r", shape=data.shape))
+        make().fit(mapped(data, tmp_path / "X.f4"))
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
@@ -315,7 +296,7 @@ SparseAutoencoderTransformer(4, max_iter=1, solver={solver!r}).fit(X)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
     # The file has 160 MB.
-    assert megabytes_of(script) < 80
+    assert float(output_of(script)) < 80
 
 
 # partial_fit

@@ -2,12 +2,12 @@
 
 import warnings
 from fractions import Fraction
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.cluster import DBSCAN, KMeans
-from sklearn.datasets import make_blobs
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -21,21 +21,9 @@ from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estima
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
 
-
-def make_joint(**changed):
-    quick = {"encoder": make(), "max_iter": 2, "update_interval": 2, "n_init": 1, "random_state": 0}
-    return DeepEmbeddedClustering(**{"n_clusters": 2, **quick, **changed})
-
-
-@pytest.fixture(scope="module")
-def X():
-    X, _ = make_blobs(60, 5, centers=3, random_state=0)
-    return StandardScaler().fit_transform(X)
-
-
-@pytest.fixture(scope="module")
-def fitted(X):
-    return make().fit(X)
+make_joint = partial(
+    DeepEmbeddedClustering, n_clusters=2, encoder=make(), max_iter=2, update_interval=2, n_init=1, random_state=0
+)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from sklearn.cluster import DBSCAN, KMeans
-from sklearn.datasets import make_blobs
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -17,17 +16,6 @@ from skdeepcluster import plotting
 from skdeepcluster.model_selection import ClusteringSearch, estimate_n_clusters
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
-
-
-@pytest.fixture(scope="module")
-def X():
-    X, _ = make_blobs(60, 5, centers=3, random_state=0)
-    return StandardScaler().fit_transform(X)
-
-
-@pytest.fixture(scope="module")
-def fitted(X):
-    return make().fit(X)
 
 
 @pytest.mark.parametrize("units", [np.array([], dtype=int), [[0], [1, 2]], [HUGE]], ids=["empty", "ragged", "huge"])

@@ -18,7 +18,7 @@ from numpy.testing import assert_array_equal
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from helpers.extent import COUNTS, is_long
-from helpers.properties import fingerprint
+from helpers.state import fingerprint
 from skdeepcluster import _checkpoint
 from skdeepcluster._checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 from skdeepcluster._run import RunState

@@ -3,6 +3,7 @@
 import signal
 import sys
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,12 +11,11 @@ import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.datasets import make_blobs
-from sklearn.preprocessing import StandardScaler
 
+from helpers.data import standardised_blobs
 from helpers.extent import COUNTS
-from helpers.properties import state_of
 from helpers.recorder import Recorder
+from helpers.state import state_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InterruptedFitWarning
@@ -39,12 +39,10 @@ ERRORS = (MemoryError, KeyboardInterrupt, RuntimeError, OSError)
 
 @pytest.fixture(scope="module")
 def X():
-    X, _ = make_blobs(200, 6, centers=3, random_state=0)
-    return StandardScaler().fit_transform(X)
+    return standardised_blobs(200, 6, centers=3)
 
 
-def encoder(**parameters):
-    return SparseAutoencoderTransformer(**{"n_components": 3, "max_iter": 4, "random_state": 0, **parameters})
+encoder = partial(SparseAutoencoderTransformer, n_components=3, max_iter=4, random_state=0)
 
 
 MODELS = {

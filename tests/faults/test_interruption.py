@@ -2,18 +2,16 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from sklearn.datasets import make_blobs
-from sklearn.preprocessing import StandardScaler
 
+from helpers.data import standardised_blobs
+from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.exceptions import InterruptedFitWarning
 
@@ -22,8 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.ex
 
 @pytest.fixture(scope="module")
 def X():
-    X, _ = make_blobs(2000, 30, centers=4, random_state=0)
-    return StandardScaler().fit_transform(X)
+    return standardised_blobs(2000, 30, centers=4)
 
 
 @pytest.fixture(autouse=True)
@@ -34,8 +31,7 @@ def ctrl_c_is_heard():
     signal.signal(signal.SIGINT, handler)
 
 
-def make(**parameters):
-    return SparseAutoencoderTransformer(**{"n_components": 20, "tol": 0, "random_state": 0, **parameters})
+make = partial(SparseAutoencoderTransformer, n_components=20, tol=0, random_state=0)
 
 
 def interrupt(model, seconds):
@@ -122,10 +118,8 @@ def test_without_callbacks_the_estimator_works_and_says_what_is_missing(X, tmp_p
         except ImportError as error:
             print(error)
         """
-    (tmp_path / "script.py").write_text(textwrap.dedent(script))
     np.save(tmp_path / "X.npy", X)
-    command = [sys.executable, "-W", "ignore", "script.py", "X.npy", "code.npy"]
-    output = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    output = output_of(script, "X.npy", "code.npy", cwd=tmp_path)
     assert "scikit-learn 1.9 or newer: pip install --upgrade scikit-learn" in output
     model = make(solver="lbfgs", max_iter=5).fit(X)
     assert_array_equal(np.load(tmp_path / "code.npy"), model.transform(X))

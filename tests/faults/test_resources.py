@@ -3,12 +3,11 @@
 import gc
 import multiprocessing
 import os
-import subprocess
-import sys
 import threading
 import tracemalloc
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from helpers.extent import COUNTS, is_long
+from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.metrics import clustering_report
@@ -34,9 +34,7 @@ M, B = 256, 1024
 # What Python's own objects take.
 OVERHEAD = 300_000
 
-
-def make(**parameters):
-    return SparseAutoencoderTransformer(**{"n_components": 4, "max_iter": 5, "random_state": 0, **parameters})
+make = partial(SparseAutoencoderTransformer, n_components=4, max_iter=5, random_state=0)
 
 
 def peak(call):
@@ -226,5 +224,5 @@ grid = {"sparseautoencodertransformer__rho": [0.3, 0.5], "kmeans__n_clusters": [
 ClusteringSearch(model, grid, n_jobs=2, random_state=0).fit(X)
 """
     environment = os.environ | {"TMPDIR": str(tmp_path), "JOBLIB_TEMP_FOLDER": str(tmp_path)}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, env=environment)
+    output_of(script, env=environment)
     assert list(tmp_path.iterdir()) == []

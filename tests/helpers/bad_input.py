@@ -2,6 +2,7 @@
 
 import re
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -10,9 +11,7 @@ from skdeepcluster import SparseAutoencoderTransformer
 # More than a float holds.
 HUGE = 10**400
 
-
-def make(**changed):
-    return SparseAutoencoderTransformer(**{"n_components": 3, "max_iter": 2, "random_state": 0, **changed})
+make = partial(SparseAutoencoderTransformer, n_components=3, max_iter=2, random_state=0)
 
 
 @contextmanager

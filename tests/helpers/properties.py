@@ -1,6 +1,5 @@
 """The property that generated input is held to, and the count of cases that were."""
 
-import pickle
 import re
 import traceback
 import warnings
@@ -8,11 +7,11 @@ from functools import wraps
 from pathlib import Path
 
 import numpy as np
-import scipy.sparse as sp
 from hypothesis import HealthCheck, given, settings
 from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 
 from helpers.extent import COUNTS
+from helpers.state import fingerprint
 from skdeepcluster import exceptions
 
 ALLOWED_WARNINGS = (
@@ -50,26 +49,6 @@ def cases(share=1, **strategies):
         return settings(max_examples=n_cases, suppress_health_check=checks)(given(**strategies)(counted))
 
     return decorate
-
-
-def fingerprint(value):
-    """Something that is equal for equal contents, NaN among them."""
-    if sp.issparse(value):
-        parts = [getattr(value, name, None) for name in ("data", "indices", "indptr", "row", "col", "rows")]
-        return type(value), value.shape, [fingerprint(part) for part in parts]
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        return value.shape, str(value.dtype), np.asarray(value).tobytes()
-    if hasattr(value, "__dask_graph__"):
-        return str(value.__dask_keys__())
-    if hasattr(value, "columns"):
-        return [str(name) for name in value.columns], repr(value.to_numpy().tolist())
-    if isinstance(value, dict):
-        return {name: fingerprint(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [fingerprint(part) for part in value]
-    if isinstance(value, np.ndarray):
-        return fingerprint(value.tolist())
-    return repr(value) if not hasattr(value, "get_params") else pickle.dumps(value)
 
 
 def attempt(function, *args, names=(), others=(), said=None, **kwargs):
@@ -120,11 +99,6 @@ def is_deliberate(error, names):
     # Those of a user's step or function say whose they are.
     is_of_user = any(note.startswith("This comes from") for note in notes)
     return is_of_user or bool(words & {*re.findall(r"\w+", "\n".join([str(error), *notes]))})
-
-
-def state_of(estimator):
-    """The attributes of an estimator, to be compared."""
-    return {name: (id(value), fingerprint(value)) for name, value in vars(estimator).items()}
 
 
 def assert_finite(*arrays):

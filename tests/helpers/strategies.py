@@ -22,6 +22,8 @@ DENSE_KINDS = ("C", "Fortran", "strided", "reversed", "read-only", "mapped", "li
 FRAME_KINDS = ("pandas", "duplicate names", "mixed names", "nullable", "nullable with NA", "category", "polars")
 FORMATS = ("csc", "coo", "lil", "dok", "dia", "bsr")
 SPARSE_KINDS = ("csr", *FORMATS, "int64 indices", "unsorted", "duplicate entries", "explicit zeros")
+# A table that everything takes.
+GOOD = np.random.RandomState(0).normal(size=(20, 4))
 NO_TABLES = (None, 3, "text", [], [[]], {}, [[1.0, 2.0], [3.0]], np.zeros(3), np.zeros((2, 2, 2)), np.float64(1))
 
 

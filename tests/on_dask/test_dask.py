@@ -1,8 +1,7 @@
 """Fits on a Dask cluster: they are those in memory."""
 
 import pickle
-import subprocess
-import sys
+from functools import partial
 
 import dask.array as da
 import joblib
@@ -17,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from helpers.cluster import partitioned
+from helpers.processes import output_of
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer, _training
 from skdeepcluster._dask import _graph, _tasks
@@ -42,12 +42,8 @@ def tables(blobs):
     return {"dense": blobs, "sparse": sp.csr_matrix(np.where(np.abs(blobs) < 0.7, 0, blobs))}
 
 
-def in_memory(**parameters):
-    return SparseAutoencoderTransformer(**(QUICK | parameters))
-
-
-def on_cluster(**parameters):
-    return DaskSparseAutoencoderTransformer(**(QUICK | parameters))
+in_memory = partial(SparseAutoencoderTransformer, **QUICK)
+on_cluster = partial(DaskSparseAutoencoderTransformer, **QUICK)
 
 
 def assert_same_fit(model, expected, rtol=1e-8):
@@ -318,8 +314,7 @@ try:
 except ImportError as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "pip install 'skdeepcluster[dask]'" in run.stdout
+    assert "pip install 'skdeepcluster[dask]'" in output_of(code)
 
 
 def test_moments_of_parts_are_those_of_the_whole(rng):

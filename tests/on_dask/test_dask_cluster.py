@@ -3,8 +3,6 @@
 import gc
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -13,6 +11,7 @@ from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose, assert_array_equal
 
 from helpers.cluster import partitioned
+from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._dask._data import PartitionedFullBatch
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
@@ -156,8 +155,7 @@ try:
 except ValueError as error:
     print(error)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "no Dask cluster to work on. Start one before: distributed.Client()" in run.stdout
+    assert "no Dask cluster to work on. Start one before: distributed.Client()" in output_of(code)
 
 
 def test_ctrl_c_keeps_what_there_is(client, blobs, at_evaluation):

@@ -1,6 +1,7 @@
 """Generated input for fits on a Dask cluster: what holds in memory holds of partitions."""
 
 import warnings
+from functools import partial
 
 import dask.array as da
 import dask.dataframe as dd
@@ -10,8 +11,9 @@ import pytest
 from dask import delayed
 from hypothesis import strategies as st
 
-from helpers.properties import assert_finite, attempt, cases, state_of
-from helpers.strategies import n_rows, parameters, sample_weights, tables
+from helpers.properties import assert_finite, attempt, cases
+from helpers.state import state_of
+from helpers.strategies import GOOD, n_rows, parameters, sample_weights, tables
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 
 # Threads of the cluster draw random numbers while cases are drawn.
@@ -30,11 +32,9 @@ PARAMETERS = {
     "batch_size": (1, 5, 1000),
     "random_state": (0, None),
 }
-GOOD = np.random.RandomState(0).normal(size=(20, 4))
 
 
-def make(**changed):
-    return DaskSparseAutoencoderTransformer(**{"n_components": 2, "max_iter": 2, "random_state": 0, **changed})
+make = partial(DaskSparseAutoencoderTransformer, n_components=2, max_iter=2, random_state=0)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,13 +15,12 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import _num_features
 
-from helpers.properties import assert_finite, attempt, cases, state_of
-from helpers.strategies import as_sparse, good_tables, n_rows, parameters, sample_weights, tables
+from helpers.properties import assert_finite, attempt, cases
+from helpers.state import state_of
+from helpers.strategies import GOOD, as_sparse, good_tables, n_rows, parameters, sample_weights, tables
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
-
-GOOD = np.random.RandomState(0).normal(size=(20, 4))
 
 
 def fitted(model, X=GOOD):
@@ -82,13 +82,16 @@ JOINT = {
 }
 
 
-def make(**changed):
-    return SparseAutoencoderTransformer(**{"n_components": 3, "max_iter": 3, "random_state": 0, **changed})
-
-
-def make_joint(**changed):
-    quick = {"encoder": JOINT["encoder"][0], "max_iter": 2, "update_interval": 2, "n_init": 1, "random_state": 0}
-    return DeepEmbeddedClustering(**{"n_clusters": 2, **quick, **changed})
+make = partial(SparseAutoencoderTransformer, n_components=3, max_iter=3, random_state=0)
+make_joint = partial(
+    DeepEmbeddedClustering,
+    n_clusters=2,
+    encoder=JOINT["encoder"][0],
+    max_iter=2,
+    update_interval=2,
+    n_init=1,
+    random_state=0,
+)
 
 
 FITTED, FITTED_JOINT = fitted(make()), fitted(make_joint())

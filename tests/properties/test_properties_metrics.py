@@ -10,11 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases
-from helpers.strategies import good_tables, labels, n_rows, parameters, tables
+from helpers.strategies import GOOD, good_tables, labels, n_rows, parameters, tables
 from skdeepcluster import SparseAutoencoderTransformer, metrics
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 
-GOOD = np.random.RandomState(0).normal(size=(20, 4))
 REPORT = {"sample_size": (None, 2, 5, 100), "random_state": (None, 0), "noise": ("drop", "cluster")}
 METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information")
 SCORER = {**REPORT, "metric": METRICS, "space": ("input", "code", "standardscaler", "nowhere")}

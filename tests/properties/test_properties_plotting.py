@@ -12,11 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases
-from helpers.strategies import good_tables, labels, n_rows, parameters, tables
+from helpers.strategies import GOOD, good_tables, labels, n_rows, parameters, tables
 from skdeepcluster import SparseAutoencoderTransformer, plotting
 from skdeepcluster.model_selection import ClusteringSearch
 
-GOOD = np.random.RandomState(0).normal(size=(20, 4))
 NAMES = (None, ["a", "b", "c", "d"], ["a", "$b", 3, None], ["$x^$"] * 4, ["a"], "abcd", np.arange(4))
 SHAPES = (None, (2, 2), (1, 4), (4, 1, 1), (2, 3), (0, 4), (-2, -2), (2.0, 2.0), "22")
 SAMPLE = {"sample_size": (None, 2, 5, 100), "random_state": (None, 0)}

@@ -11,7 +11,8 @@ from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from helpers.properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases, state_of
+from helpers.properties import ESTIMATORS_OF_USERS, assert_finite, attempt, cases
+from helpers.state import state_of
 from helpers.strategies import good_tables, n_rows, parameters, tables
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters

@@ -6,6 +6,9 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import rel_entr
 
+from helpers.data import random_weights
+from helpers.gradients import numerical_gradient, relative_error
+from helpers.objectives import evaluate_in_pieces, gathered, unequal_parts
 from skdeepcluster._network import Network, propagate
 from skdeepcluster._objectives import (
     EmbeddedClusteringObjective,
@@ -13,7 +16,6 @@ from skdeepcluster._objectives import (
     SparseAutoencoderObjective,
     soft_assignments,
     target_distribution,
-    total,
 )
 from skdeepcluster._objectives._assignments import clustering_divergence
 
@@ -40,31 +42,23 @@ def make_objective(network="deep", *, gamma=0.7, alpha=1.0, beta=3.0, unit=0.3, 
 @pytest.fixture
 def problem(rng):
     """X in [0, 1], weights of mean 1, targets, and a function that draws theta for an objective."""
-    w = rng.uniform(0.1, 2, size=N)
+    w = random_weights(rng, N)
     X = np.where(rng.uniform(size=(N, D)) < 0.5, 0, rng.uniform(size=(N, D)))
 
     def draw(objective):
         return rng.normal(scale=0.5, size=objective.layout.size + K * objective.network.n_components)
 
-    return X, w / w.mean(), rng.dirichlet(np.ones(K), size=N), draw
+    return X, w, rng.dirichlet(np.ones(K), size=N), draw
 
 
 def evaluate(objective, theta, X, P, w=None, n_blocks=1):
     """The terms of J and its gradient, NaN where it has none, from blocks of unequal size."""
-    ends = np.sort(np.random.RandomState(0).choice(np.arange(1, N), n_blocks - 1, replace=False))
     blocks = [
         objective.prepare(X[rows], None if w is None else w[rows])._replace(targets=P[rows])
-        for rows in np.split(np.arange(N), ends)
+        for rows in unequal_parts(N, n_blocks)
     ]
-    outputs = [objective.forward(theta, block) for block in blocks]
-    statistics = [objective.statistics(theta, block, output) for block, output in zip(blocks, outputs)]
-    shared = objective.combine(theta, total(statistics, n_blocks))
-    signals = [objective.error_signals(theta, block, output, shared) for block, output in zip(blocks, outputs)]
-    terms, pieces = objective.finish_in_pieces(theta, shared, signals)
-    gradient = np.full_like(theta, np.nan)
-    for part, compute in pieces:
-        gradient[part] = compute()
-    return terms, gradient
+    terms, pieces = evaluate_in_pieces(objective, theta, blocks)
+    return terms, gathered(theta, pieces)
 
 
 def by_definition(objective, theta, X, P, w):
@@ -78,19 +72,6 @@ def by_definition(objective, theta, X, P, w):
         q = (1 + ((z - centers) ** 2).sum(axis=1) / (objective.alpha * 0.3**2)) ** (-(objective.alpha + 1) / 2)
         value += weight * np.sum(p * np.log(p / (q / q.sum())))
     return objective.gamma * value / N
-
-
-def finite_differences(function, theta, step=1e-6):
-    gradient = np.empty_like(theta)
-    for i in range(theta.size):
-        e = np.zeros_like(theta)
-        e[i] = step
-        gradient[i] = (function(theta + e) - function(theta - e)) / (2 * step)
-    return gradient
-
-
-def relative_error(actual, expected):
-    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
 
 
 # Assignments
@@ -157,7 +138,7 @@ def test_gradient_of_network_and_centres_by_finite_differences(problem, network,
     objective, w = make_objective(network, alpha=alpha), w if weighted else None
     theta = draw(objective)
     terms, gradient = evaluate(objective, theta, X, P, w)
-    numeric = finite_differences(lambda theta: evaluate(objective, theta, X, P, w)[0].sum(), theta)
+    numeric = numerical_gradient(lambda theta: evaluate(objective, theta, X, P, w)[0].sum(), theta)
     n_centers = K * objective.network.n_components
     assert relative_error(gradient[:-n_centers], numeric[:-n_centers]) < 1e-6
     assert relative_error(gradient[-n_centers:], numeric[-n_centers:]) < 1e-6
@@ -170,7 +151,7 @@ def test_without_reconstruction_only_encoder_and_centres_have_a_gradient(problem
     objective = make_objective(network, reconstructs=False)
     theta = draw(objective)
     terms, gradient = evaluate(objective, theta, X, P, w)
-    numeric = finite_differences(lambda theta: evaluate(objective, theta, X, P, w)[0].sum(), theta)
+    numeric = numerical_gradient(lambda theta: evaluate(objective, theta, X, P, w)[0].sum(), theta)
     has_none = np.isnan(gradient)
     assert has_none.any()
     assert_array_equal(numeric[has_none], 0)

@@ -4,11 +4,14 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
+from helpers.data import random_weights
+from helpers.formula import terms_of_j
+from helpers.gradients import numerical_gradient, relative_error
+from helpers.objectives import evaluate, gathered, initial_theta
 from skdeepcluster import _evaluation
 from skdeepcluster._evaluation import FullBatch, MiniBatch, mean_squared_error
 from skdeepcluster._network import Network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
-from skdeepcluster._parameters import initial_parameters
 from skdeepcluster._rows import Batch
 from skdeepcluster._threads import Workers, workers
 
@@ -30,24 +33,7 @@ def X(rng):
 
 @pytest.fixture
 def w(rng):
-    w = rng.uniform(0.1, 2, size=N)
-    return w / w.mean()
-
-
-def start(objective, dtype=np.float64):
-    return initial_parameters(objective.layout, objective.network.activations, np.random.RandomState(0), dtype)
-
-
-def gathered(theta, pieces):
-    """The gradient from its pieces."""
-    gradient = np.full_like(theta, np.nan)
-    for part, compute in pieces:
-        gradient[part] = compute()
-    return gradient
-
-
-def relative_error(actual, expected):
-    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+    return random_weights(rng, N)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -56,16 +42,13 @@ def relative_error(actual, expected):
 def test_dense_sparse_weighted_and_blocked_give_the_same_j_and_gradient(X, w, form, output, container, weighted):
     w = w if weighted else None
     residual = make_objective("residual", output)
-    block = residual.prepare(X, w)
-    theta = start(residual)
-    outputs = residual.forward(theta, block)
-    shared = residual.combine(theta, residual.statistics(theta, block, outputs))
-    expected = residual.finish(theta, shared, residual.gradient_sums(theta, block, outputs, shared))
+    theta = initial_theta(residual)
+    expected_terms, expected, _ = evaluate(residual, theta, [residual.prepare(X, w)])
     full_batch = FullBatch(make_objective(form, output), container(X), w, Workers(1))
     terms, gradient = full_batch(theta)
-    assert_allclose(terms, expected[0], rtol=1e-10)
-    assert relative_error(gradient, expected[1]) < 1e-10
-    assert_allclose(full_batch.terms(theta), expected[0], rtol=1e-10)
+    assert_allclose(terms, expected_terms, rtol=1e-10)
+    assert relative_error(gradient, expected) < 1e-10
+    assert_allclose(full_batch.terms(theta), expected_terms, rtol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -73,7 +56,7 @@ def test_dense_sparse_weighted_and_blocked_give_the_same_j_and_gradient(X, w, fo
 @pytest.mark.parametrize("form", ["residual", "linear", "projected"])
 def test_the_result_does_not_depend_on_the_number_of_threads(X, w, form, container, dtype):
     objective = make_objective(form)
-    theta, results = start(objective, dtype), []
+    theta, results = initial_theta(objective, dtype), []
     for n_threads in (1, 2, 3):
         with threadpool_limits(limits=n_threads, user_api="blas"), workers() as crew:
             results.append(FullBatch(objective, container(X.astype(dtype)), w, crew)(theta))
@@ -85,7 +68,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads(X, w, form, contain
 @pytest.mark.parametrize("form", ["residual", "projected"])
 def test_activations_that_are_not_kept_are_computed_again(X, form, monkeypatch):
     objective = make_objective(form)
-    theta = start(objective)
+    theta = initial_theta(objective)
     kept = FullBatch(objective, X, None, Workers(1))(theta)
     monkeypatch.setattr(_evaluation, "_MAX_KEPT_BYTES", 0)
     calls = []
@@ -101,10 +84,10 @@ def test_activations_that_are_not_kept_are_computed_again(X, form, monkeypatch):
 @pytest.mark.parametrize("evaluated_before", [False, True])
 def test_parameters_are_those_of_the_whole_network(X, w, evaluated_before):
     projected, whole = make_objective("projected"), make_objective("linear")
-    theta = start(projected)
+    theta = initial_theta(projected)
     full_batch = FullBatch(projected, X, w, Workers(1))
     if evaluated_before:
-        full_batch(start(projected) + 1)
+        full_batch(initial_theta(projected) + 1)
         terms, _ = full_batch(theta)
     theta_of_all = whole.layout.pack(*full_batch.parameters(theta))
     if not evaluated_before:
@@ -114,15 +97,9 @@ def test_parameters_are_those_of_the_whole_network(X, w, evaluated_before):
 
 def test_the_terms_are_those_of_the_formula(X, w):
     objective = make_objective("residual")
-    theta = start(objective)
-    (W1, W2), (b1, b2) = objective.layout.unpack(theta)
-    A = 1 / (1 + np.exp(-(X @ W1 + b1)))
-    rho, rho_hat = PARAMETERS["rho"], np.average(A, axis=0, weights=w)
-    expected = [
-        np.average(((A @ W2 + b2 - X) ** 2).sum(axis=1) / 2, weights=w),
-        PARAMETERS["lam"] / 2 * (np.sum(W1**2) + np.sum(W2**2)),
-        PARAMETERS["beta"] * np.sum(rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))),
-    ]
+    theta = initial_theta(objective)
+    layers = *objective.layout.unpack(theta), objective.network.activations, 1
+    expected = terms_of_j(X, *layers, w=w, **PARAMETERS)
     for form in ("residual", "linear"):
         assert_allclose(FullBatch(make_objective(form), X, w, Workers(1))(theta)[0], expected, rtol=1e-11)
 
@@ -133,7 +110,7 @@ def test_the_terms_are_those_of_the_formula(X, w):
 )
 def test_a_batch_of_all_rows_is_the_full_batch(X, w, form, container, weighted):
     objective, w = make_objective(form), w if weighted else None
-    theta = start(objective)
+    theta = initial_theta(objective)
     expected_terms, expected = FullBatch(objective, container(X), w, Workers(1))(theta)
     rows = np.random.RandomState(1).permutation(N)
     with threadpool_limits(limits=2, user_api="blas"), workers() as crew:
@@ -147,13 +124,13 @@ def test_a_large_batch_has_few_blocks(X):
     objective = make_objective("residual")
     calls, forward = [], objective.forward
     objective.forward = lambda *args: calls.append(args) or forward(*args)
-    MiniBatch(objective, Workers(1))(start(objective), Batch(X, None, np.arange(N), np.arange(N)))
+    MiniBatch(objective, Workers(1))(initial_theta(objective), Batch(X, None, np.arange(N), np.arange(N)))
     assert len(calls) == 8
 
 
 def test_a_batch_sees_its_own_rows_alone(X):
     objective = make_objective("residual")
-    theta, rows = start(objective), np.array([5, 2999, 17])
+    theta, rows = initial_theta(objective), np.array([5, 2999, 17])
     terms, pieces = MiniBatch(objective, Workers(1))(theta, Batch(X, None, rows, rows))
     expected_terms, expected = FullBatch(objective, X[rows], None, Workers(1))(theta)
     assert_allclose(terms, expected_terms, rtol=1e-13)
@@ -163,7 +140,7 @@ def test_a_batch_sees_its_own_rows_alone(X):
 def test_the_mean_kl_term_of_batches_is_above_that_of_all_rows(X):
     # It is convex in rho_hat.
     objective = make_objective("residual")
-    theta = start(objective)
+    theta = initial_theta(objective)
     batches = np.random.RandomState(0).permutation(N).reshape(-1, 30)
     of_batches = np.mean(
         [MiniBatch(objective, Workers(1))(theta, Batch(X, None, rows, rows))[0] for rows in batches], axis=0
@@ -176,7 +153,7 @@ def test_the_mean_kl_term_of_batches_is_above_that_of_all_rows(X):
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
 def test_noise_hides_numbers_from_the_network_but_not_from_the_loss(X, container):
     objective, rows = make_objective("linear"), np.arange(2000)
-    theta = start(objective)
+    theta = initial_theta(objective)
     seen = []
     forward = objective.forward
     objective.forward = lambda theta, block: seen.append(block) or forward(theta, block)
@@ -189,23 +166,20 @@ def test_noise_hides_numbers_from_the_network_but_not_from_the_loss(X, container
     assert_array_equal(noisy[noisy != 0], clean[noisy != 0])
     assert np.mean(noisy[clean != 0] == 0) == pytest.approx(0.3, abs=0.02)
     # The derivative is that of the loss of this noise.
+    objective.forward = forward
     block = objective.prepare(clean, None, noisy)
 
     def value(theta):
-        outputs = forward(theta, block)
-        shared = objective.combine(theta, objective.statistics(theta, block, outputs))
-        return objective.finish(theta, shared, objective.gradient_sums(theta, block, outputs, shared))[0].sum()
+        return evaluate(objective, theta, [block])[0].sum()
 
     assert_allclose(terms.sum(), value(theta), rtol=1e-10)
-    step = 1e-6
-    expected = [(value(theta + shift) - value(theta - shift)) / (2 * step) for shift in step * np.eye(theta.size)]
-    assert relative_error(gathered(theta, pieces), expected) < 1e-7
+    assert relative_error(gathered(theta, pieces), numerical_gradient(value, theta)) < 1e-7
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
 def test_noise_does_not_depend_on_the_number_of_threads(X, container):
     objective, rows, results = make_objective("linear"), np.arange(600), []
-    theta = start(objective)
+    theta = initial_theta(objective)
     for n_threads in (1, 2):
         with threadpool_limits(limits=n_threads, user_api="blas"), workers() as crew:
             batch = MiniBatch(objective, crew, corruption=0.5, random_state=np.random.RandomState(0))
@@ -218,7 +192,7 @@ def test_noise_does_not_depend_on_the_number_of_threads(X, container):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_mean_squared_error_by_definition(X, w, container, weighted):
     objective = make_objective("residual")
-    coefs, intercepts = objective.layout.unpack(start(objective))
+    coefs, intercepts = objective.layout.unpack(initial_theta(objective))
     w = w if weighted else None
     H = 1 / (1 + np.exp(-(X @ coefs[0] + intercepts[0]))) @ coefs[1] + intercepts[1]
     error = mean_squared_error(container(X), w, coefs, intercepts, ("logistic", "identity"))

@@ -5,7 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.special import expit
 
+from helpers.gradients import numerical_gradient
 from skdeepcluster._network import Network, backpropagate, mirrored_network, propagate
+from skdeepcluster._parameters import ParameterLayout
 
 
 @pytest.fixture
@@ -39,26 +41,18 @@ def test_backpropagate_against_finite_differences(network, rng):
     coefs, intercepts, activations = network
     X, c = rng.normal(size=(6, 4)), rng.normal(size=3)
 
-    def value():
-        outputs = propagate(X, coefs, intercepts, activations)
+    layout = ParameterLayout((4, 3, 2, 5))
+
+    def value(theta):
+        outputs = propagate(X, *layout.unpack(theta), activations)
         return 0.5 * np.sum(outputs[-1] ** 2) + np.sum(outputs[0] @ c)
 
     outputs = propagate(X, coefs, intercepts, activations)
     deltas = backpropagate(outputs, outputs[-1].copy(), coefs, activations, {0: c})
     inputs = [X, *outputs[:-1]]
-    gradients = [a.T @ delta for a, delta in zip(inputs, deltas)], [delta.sum(axis=0) for delta in deltas]
-    step = 1e-6
-    for arrays, array_gradients in zip((coefs, intercepts), gradients):
-        for array, gradient in zip(arrays, array_gradients):
-            expected = np.empty_like(array)
-            for index in np.ndindex(array.shape):
-                original = array[index]
-                array[index] = original + step
-                above = value()
-                array[index] = original - step
-                expected[index] = (above - value()) / (2 * step)
-                array[index] = original
-            assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
+    gradient = layout.pack([a.T @ delta for a, delta in zip(inputs, deltas)], [delta.sum(axis=0) for delta in deltas])
+    expected = numerical_gradient(value, layout.pack(coefs, intercepts))
+    assert_allclose(gradient, expected, rtol=1e-6, atol=1e-8)
 
 
 def test_the_decoder_mirrors_the_encoder():

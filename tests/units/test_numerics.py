@@ -1,6 +1,7 @@
 """J beside its formulas in 50 digits, and what working precision makes of extreme parameters and data."""
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,9 +27,7 @@ N, D, H = 12, 5, 3
 
 ENDS_EARLY = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
 
-
-def make(**parameters):
-    return SparseAutoencoderTransformer(**{"n_components": H, "max_iter": 5, "random_state": 0, **parameters})
+make = partial(SparseAutoencoderTransformer, n_components=H, max_iter=5, random_state=0)
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
+import math
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,8 +10,13 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.neural_network import MLPRegressor
 
+from helpers import objectives
+from helpers.data import random_weights
+from helpers.formula import j_sparse
+from helpers.gradients import numerical_gradient, relative_error
+from helpers.objectives import gathered, unequal_parts
 from skdeepcluster._network import Network
-from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective, _gradients, total
+from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective, _gradients
 from skdeepcluster._objectives._terms import half_squared_error, inner_product, kl_divergence, weight_decay
 
 N, D, H = 60, 6, 4
@@ -26,46 +33,30 @@ def linear_decoder(projected=False, rho=0.1, beta=3.0, lam=0.01, network=None):
 
 
 def evaluate(objective, theta, X, sample_weight=None, n_blocks=1):
-    """J, its gradient, and what all rows share, from the parts of the contract."""
-    weights = [None] * n_blocks if sample_weight is None else np.split(sample_weight, ends(X, n_blocks))
-    rows = np.split(np.arange(X.shape[0]), ends(X, n_blocks))
-    blocks = [objective.prepare(X[r], w) for r, w in zip(rows, weights)]
-    outputs = [objective.forward(theta, block) for block in blocks]
-    statistics = [objective.statistics(theta, block, output) for block, output in zip(blocks, outputs)]
-    shared = objective.combine(theta, total(statistics, n_blocks))
-    sums = [objective.gradient_sums(theta, block, output, shared) for block, output in zip(blocks, outputs)]
-    terms, gradient = objective.finish(theta, shared, total(sums, n_blocks))
+    """J, its gradient, and what all rows share, from blocks of unequal size."""
+    blocks = [
+        objective.prepare(X[rows], None if sample_weight is None else sample_weight[rows])
+        for rows in unequal_parts(X.shape[0], n_blocks)
+    ]
+    terms, gradient, shared = objectives.evaluate(objective, theta, blocks)
     return terms.sum(), gradient, shared
-
-
-def ends(X, n_blocks):
-    """Where blocks of unequal size begin, the first one left out."""
-    return np.sort(np.random.RandomState(0).choice(np.arange(1, X.shape[0]), n_blocks - 1, replace=False))
 
 
 @pytest.fixture
 def problem(rng):
     """theta, X in [0, 1] (both output activations take it) and weights of mean 1."""
     theta = rng.normal(scale=0.5, size=make_objective().layout.size)
-    sample_weight = rng.uniform(0.1, 2, size=N)
-    return theta, rng.uniform(size=(N, D)), sample_weight / sample_weight.mean()
+    sample_weight = random_weights(rng, N)
+    return theta, rng.uniform(size=(N, D)), sample_weight
 
 
-def relative_error(actual, expected):
-    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
-
-
-def by_definition(theta, X, w, output_activation, rho, beta, lam):
-    """J_sparse written from the formula, sharing nothing with the package."""
-    W1, W2 = theta[: D * H].reshape(D, H), theta[D * H : 2 * D * H].reshape(H, D)
-    b1, b2 = theta[2 * D * H : 2 * D * H + H], theta[2 * D * H + H :]
-    A = expit(X @ W1 + b1)
-    output = A @ W2 + b2
-    output = expit(output) if output_activation == "logistic" else output
-    rho_hat = w @ A / w.sum()
-    kl = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
-    error = w @ ((output - X) ** 2).sum(axis=1) / 2 / w.sum()
-    return error + lam / 2 * ((W1**2).sum() + (W2**2).sum()) + beta * kl.sum()
+def by_definition(network, theta, X, w, **hyperparameters):
+    """J_sparse from the formula; theta is taken apart by hand, which shares nothing with the package."""
+    shapes = list(pairwise(network.layer_sizes))
+    *coefs, biases = np.split(theta, np.cumsum([math.prod(shape) for shape in shapes]))
+    coefs = [W.reshape(shape) for W, shape in zip(coefs, shapes)]
+    intercepts = np.split(biases, np.cumsum(network.layer_sizes[1:-1]))
+    return j_sparse(X, coefs, intercepts, network.activations, network.n_encoder_layers, w=w, **hyperparameters)
 
 
 # Terms
@@ -149,14 +140,10 @@ def test_value_by_definition_and_gradient_by_finite_differences(problem, output_
     value, gradient, _ = evaluate(objective, theta, X, w if weighted else None)
 
     def definition(theta):
-        return by_definition(theta, X, w if weighted else np.ones(N), output_activation, 0.1, beta, lam)
+        return by_definition(objective.network, theta, X, w if weighted else None, rho=0.1, beta=beta, lam=lam)
 
     assert_allclose(value, definition(theta), rtol=1e-13)
-    step = 1e-6
-    expected = [
-        (definition(theta + shift) - definition(theta - shift)) / (2 * step) for shift in step * np.eye(theta.size)
-    ]
-    assert relative_error(gradient, expected) < 1e-8
+    assert relative_error(gradient, numerical_gradient(definition, theta)) < 1e-8
 
 
 # MLPRegressor averages its loss over outputs but not its gradient, so with alpha > 0 its line search fails in the end.
@@ -180,46 +167,20 @@ DEEP_NETWORKS = {
 }
 
 
-def deep_by_definition(network, theta, X, w, rho, beta, lam):
-    """J_sparse with the KL term over all logistic encoder layers, from the formula."""
-    sizes = network.layer_sizes
-    n_coefs = sum(np.multiply(sizes[:-1], sizes[1:]))
-    coefs, biases, output, value = theta[:n_coefs], theta[n_coefs:], X, 0.0
-    for layer, activation in enumerate(network.activations):
-        shape = sizes[layer : layer + 2]
-        W, coefs = coefs[: np.prod(shape)].reshape(shape), coefs[np.prod(shape) :]
-        b, biases = biases[: shape[1]], biases[shape[1] :]
-        output = output @ W + b
-        output = expit(output) if activation == "logistic" else output
-        value += lam / 2 * (W**2).sum()
-        if activation == "logistic" and layer < network.n_encoder_layers:
-            rho_hat = w @ output / w.sum()
-            kl = rho * np.log(rho / rho_hat) + (1 - rho) * np.log((1 - rho) / (1 - rho_hat))
-            value += beta * kl.sum()
-    return value + w @ ((output - X) ** 2).sum(axis=1) / 2 / w.sum()
-
-
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", DEEP_NETWORKS)
 def test_every_logistic_encoder_layer_has_its_kl_term(rng, name, weighted):
     network = DEEP_NETWORKS[name]
     objective = SparseAutoencoderObjective(network, rho=0.2, beta=2.0, lam=0.05)
     theta, X = rng.normal(scale=0.5, size=objective.layout.size), rng.uniform(size=(N, D))
-    w = None
-    if weighted:
-        w = rng.uniform(0.1, 2, size=N)
-        w /= w.mean()
+    w = random_weights(rng, N) if weighted else None
     value, gradient, _ = evaluate(objective, theta, X, w)
 
     def definition(theta):
-        return deep_by_definition(network, theta, X, np.ones(N) if w is None else w, 0.2, 2.0, 0.05)
+        return by_definition(network, theta, X, w, rho=0.2, beta=2.0, lam=0.05)
 
     assert_allclose(value, definition(theta), rtol=1e-13)
-    step = 1e-6
-    expected = [
-        (definition(theta + shift) - definition(theta - shift)) / (2 * step) for shift in step * np.eye(theta.size)
-    ]
-    assert relative_error(gradient, expected) < 1e-7
+    assert relative_error(gradient, numerical_gradient(definition, theta)) < 1e-7
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -307,12 +268,8 @@ def test_the_pieces_of_the_gradient_make_up_the_gradient(problem, monkeypatch, f
     blocks = [objective.prepare(X[:30], w[:30]), objective.prepare(X[30:], w[30:])]
     signals = [objective.error_signals(theta, b, objective.forward(theta, b), shared) for b in blocks]
     terms, pieces = objective.finish_in_pieces(theta, shared, signals)
-    gradient = np.full(theta.size, np.nan)
-    for part, compute in pieces:
-        assert np.isnan(gradient[part]).all()
-        gradient[part] = compute()
     assert len(pieces) >= 4
-    assert relative_error(gradient, expected) < 1e-13
+    assert relative_error(gathered(theta, pieces), expected) < 1e-13
     assert_allclose(terms.sum(), value, rtol=1e-13)
 
 
@@ -321,11 +278,8 @@ def test_the_gradient_of_a_batch_is_that_of_its_value_whatever_its_weights(probl
     # Its rows may have a mean weight other than 1.
     theta, X, w = problem
     X, w = X[:7], 3 * w[:7]
-    gradient, step = evaluate(objective, theta, X, w)[1], 1e-6
-    expected = [
-        (evaluate(objective, theta + shift, X, w)[0] - evaluate(objective, theta - shift, X, w)[0]) / (2 * step)
-        for shift in step * np.eye(theta.size)
-    ]
+    gradient = evaluate(objective, theta, X, w)[1]
+    expected = numerical_gradient(lambda theta: evaluate(objective, theta, X, w)[0], theta)
     assert relative_error(gradient, expected) < 1e-8
 
 
@@ -400,11 +354,7 @@ def test_projected_value_is_j_at_the_best_decoder_and_its_gradient_is_that_of_fi
     coef_gradients, intercept_gradients = whole.layout.unpack(full_gradient)
     assert_allclose(coef_gradients[-1], 0, atol=1e-12)
     assert_allclose(intercept_gradients[-1], 0, atol=1e-12)
-    step = 1e-5
-    expected = [
-        (evaluate(projected, theta + shift, X, w)[0] - evaluate(projected, theta - shift, X, w)[0]) / (2 * step)
-        for shift in step * np.eye(theta.size)
-    ]
+    expected = numerical_gradient(lambda theta: evaluate(projected, theta, X, w)[0], theta, step=1e-5)
     assert relative_error(gradient, expected) < 1e-7
 
 

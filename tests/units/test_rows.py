@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
+from helpers import data
 from skdeepcluster import _rows
 from skdeepcluster._rows import (
     PageRelease,
@@ -20,9 +21,7 @@ from skdeepcluster._rows import (
 @pytest.fixture
 def mapped(tmp_path, rng):
     """A file of 1000 x 7 numbers, mapped."""
-    path = tmp_path / "rows.f4"
-    rng.normal(size=(1000, 7)).astype(np.float32).tofile(path)
-    return np.memmap(path, dtype=np.float32, mode="r", shape=(1000, 7))
+    return data.mapped(rng.normal(size=(1000, 7)).astype(np.float32), tmp_path / "rows.f4")
 
 
 def small_buffers(monkeypatch, chunk_bytes, buffer_bytes):

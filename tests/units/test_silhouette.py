@@ -5,8 +5,9 @@ import pytest
 import sklearn.metrics
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import threadpool_limits
 
+from helpers.threads import blas_threads
 from skdeepcluster.metrics import _silhouette
 from skdeepcluster.metrics._silhouette import silhouette_score, silhouette_scores
 
@@ -174,10 +175,6 @@ def test_memory_holds_a_few_blocks(monkeypatch, rng, n_clusters):
     n_numbers = 5 * 256**2 + 10 * n + 2 * min(n_clusters, 64) * n
     assert 10 * n_numbers < n**2
     assert peak < 8 * n_numbers
-
-
-def blas_threads():
-    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
 
 
 def test_threads_change_nothing_and_are_given_back(small_blocks, rng):
