@@ -7,24 +7,25 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from _extent import COUNTS
-from _joint import ENCODER, QUICK
 from hypothesis import settings
 from sklearn.base import clone
 from sklearn.cluster import KMeans
-from sklearn.datasets import load_digits, make_blobs
+from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.data import standardised_blobs
+from helpers.extent import COUNTS
+from helpers.joint import ENCODER, QUICK
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
-collect_ignore = [] if find_spec("sklearn.callback") else ["test_callbacks.py", "test_joint_callbacks.py"]
+collect_ignore_glob = [] if find_spec("sklearn.callback") else ["estimators/test_*callbacks.py"]
 
 # Generated cases: so many for each property, and the same ones every time; or, with --hypothesis-profile=long, more
-# that are new every time. test_properties_*.py multiply the number by shares of their own.
+# that are new every time. Those in properties/ multiply the number by shares of their own.
 settings.register_profile("ordinary", max_examples=15, derandomize=True, deadline=None, database=None)
 settings.register_profile("long", max_examples=160, deadline=None, database=None, print_blob=True)
 settings.load_profile("ordinary")
@@ -62,8 +63,7 @@ def digits_model(digits):
 @pytest.fixture(scope="session")
 def blobs():
     """600 rows of 15 features in six clusters, standardised."""
-    X, _ = make_blobs(600, 15, centers=6, random_state=0)
-    X = StandardScaler().fit_transform(X)
+    X = standardised_blobs(600, 15, centers=6)
     X.flags.writeable = False
     return X
 

@@ -282,8 +282,10 @@ def results(estimator):
     if hasattr(estimator, "best_estimator_"):
         scores = {name: np.array(values) for name, values in estimator.cv_results_.items() if name.startswith("score")}
         steps = estimator.best_estimator_.steps
-        return {"best_index": np.array(estimator.best_index_), "labels": steps[-1][1].labels_} | scores | results(
-            steps[-2][1]
+        return (
+            {"best_index": np.array(estimator.best_index_), "labels": steps[-1][1].labels_}
+            | scores
+            | results(steps[-2][1])
         )
     found = {}
     for name in ("coefs_", "intercepts_", "pretraining_loss_curves_"):

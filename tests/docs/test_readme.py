@@ -1,0 +1,18 @@
+"""The code of the README."""
+
+import re
+from pathlib import Path
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_readme_code_runs_in_order(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    assert len(blocks) == 2
+    quick_start, search = blocks
+    assert len([line for line in quick_start.splitlines() if line.strip()]) == 10
+    namespace = {}
+    exec(quick_start, namespace)
+    assert re.search(r"^nmi +0\.[7-9]", capsys.readouterr().out, flags=re.MULTILINE)
+    exec(search, namespace)
+    assert "n_components" in capsys.readouterr().out

@@ -1,0 +1,268 @@
+"""The files of checkpoints, damaged in every way, and the process that writes them killed at random moments."""
+
+import io
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import zipfile
+
+import numpy as np
+import pytest
+import skops.io
+from numpy.testing import assert_array_equal
+from skops.io.exceptions import UntrustedTypesFoundException
+
+from helpers.extent import COUNTS, is_long
+from helpers.state import fingerprint
+from skdeepcluster import _checkpoint
+from skdeepcluster._checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
+from skdeepcluster._run import RunState
+from skdeepcluster._solvers import AdamState, LBFGSState
+
+# Killed so many times; 50 in the long run.
+N_KILLS = 50 if is_long() else 5
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from skdeepcluster._checkpoint import write_checkpoint
+from skdeepcluster._run import RunState
+from skdeepcluster._solvers import AdamState
+
+path, i = Path(sys.argv[1]), int(sys.argv[2])
+while True:
+    theta = np.full(200_000, float(i))
+    solver_state = AdamState(theta, theta, theta, i)
+    write_checkpoint(path, RunState(theta, np.random.RandomState(i), stage=i, solver_state=solver_state), {"i": i})
+    print(i, flush=True)
+    i += 1
+"""
+
+
+def state_of_a_run(solver="adam"):
+    x = np.linspace(0, 1, 50)
+    solver_state = AdamState(x, x, x, 3)
+    if solver == "lbfgs":
+        fields = dict.fromkeys(LBFGSState._fields, np.ones((2, 50)))
+        solver_state = LBFGSState(**fields)
+    return RunState(x, np.random.RandomState(0), terms=[[np.ones(3)]], solver_state=solver_state)
+
+
+@pytest.fixture
+def path(tmp_path):
+    write_checkpoint(tmp_path / "fit.checkpoint", state_of_a_run(), {"rho": "0.5"})
+    return tmp_path / "fit.checkpoint"
+
+
+def test_the_process_killed_while_writing_leaves_the_last_good_checkpoint(tmp_path):
+    """SIGKILL at random moments of a loop that does nothing but write."""
+    path, seconds, last, n_unfinished = tmp_path / "fit.checkpoint", random.Random(0), 0, 0
+    (tmp_path / "writer.py").write_text(textwrap.dedent(WRITER))
+    for _ in range(N_KILLS):
+        command = [sys.executable, str(tmp_path / "writer.py"), str(path), str(last)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            # The loop has begun, and goes on for less than two writes to twenty.
+            said = [writer.stdout.readline()]
+            time.sleep(seconds.uniform(0, 0.1))
+            os.kill(writer.pid, signal.SIGKILL)
+            said += writer.stdout.readlines()
+        assert writer.returncode == -signal.SIGKILL
+        complete = [int(line) for line in said if line.endswith("\n")]
+        state, identity = read_checkpoint(path)
+        # The last one that it said was written, or the next, which it could not say any more.
+        assert identity["i"] in (complete[-1], complete[-1] + 1)
+        assert state.stage == state.solver_state.n_steps == identity["i"]
+        for array in (state.theta, *state.solver_state[:3]):
+            assert_array_equal(array, np.full(200_000, float(identity["i"])))
+        n_unfinished += path.with_name(path.name + ".tmp").exists()
+        last = identity["i"] + 1
+    COUNTS["processes killed while writing a checkpoint"].update(
+        {"within a write": n_unfinished, "between writes": N_KILLS - n_unfinished}
+    )
+    # What a kill left is no obstacle, and it does not stay.
+    path.with_name(path.name + ".tmp").write_bytes(b"half")
+    write_checkpoint(path, state_of_a_run(), {})
+    assert sorted(os.listdir(tmp_path)) == ["fit.checkpoint", "writer.py"]
+    path.with_name(path.name + ".tmp").write_bytes(b"half")
+    remove_checkpoint(path)
+    assert os.listdir(tmp_path) == ["writer.py"]
+
+
+def test_every_truncation_is_a_clear_error(path):
+    content = path.read_bytes()
+    for n in [*range(0, len(content), 97), len(content) - 1]:
+        COUNTS["truncated checkpoint files"]["refused"] += 1
+        path.write_bytes(content[:n])
+        with pytest.raises(ValueError, match=r"fit\.checkpoint is not a checkpoint of skdeepcluster, or .* Delete it"):
+            read_checkpoint(path)
+
+
+def test_changed_bytes_are_a_clear_error_or_change_nothing(path):
+    content, rng = path.read_bytes(), random.Random(0)
+    expected, n_errors = read_checkpoint(path), 0
+    n_all = 3000 if is_long() else 300
+    for _ in range(n_all):
+        damaged = bytearray(content)
+        for _ in range(rng.choice([1, 1, 2, 20])):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            state, identity = read_checkpoint(path)
+        except ValueError as error:
+            message, n_errors = str(error), n_errors + 1
+            if "Delete it" not in message and "reads format" not in message:
+                raise
+        else:
+            # What is not covered by the checksums of the archive: dates, permissions, and the like.
+            assert identity == expected[1]
+            assert contents(state) == contents(expected[0])
+    assert n_errors > n_all / 2
+    COUNTS["changed checkpoint files"].update({"refused": n_errors, "read as before": n_all - n_errors})
+
+
+def contents(state):
+    """All that a RunState holds, to be compared."""
+    random_state = state.random_state.get_state(legacy=False)
+    return fingerprint([vars(state) | {"random_state": random_state}, type(state.solver_state)])
+
+
+def rewritten(path, **changed):
+    """The checkpoint with other arrays; None leaves one out."""
+    with np.load(path) as archive:
+        arrays = {**archive, **changed}
+    with open(path, "wb") as file:
+        np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"theta": None},
+        {"keys": None},
+        {"keys": np.ones(3)},
+        {"solver x": None},
+        {"terms 0": None},
+        {"meta": None},
+        {"meta": np.array("{")},
+        {"meta": np.array("[" * 100_000)},
+        {"meta": np.array("[]")},
+        {"meta": np.array("3")},
+        {"meta": np.array("null")},
+        {"meta": np.array('{"format": 1}')},
+        {"meta": np.arange(3)},
+        {"held_out_errors": np.float64(3)},
+    ],
+    ids=lambda changed: str(changed)[:40],
+)
+def test_a_foreign_archive_is_a_clear_error(path, changed):
+    rewritten(path, **changed)
+    with pytest.raises(ValueError, match=r"is not a checkpoint of skdeepcluster, or it is damaged .* Delete it"):
+        read_checkpoint(path)
+
+
+def array_file(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def test_other_files_are_clear_errors(path):
+    contents = {
+        "pickle": pickle.dumps({"theta": np.ones(3)}),
+        "npy": array_file(np.ones(3)),
+        "nothing": b"",
+        "zeros": bytes(1000),
+        "text": b"theta,keys\n1,2\n",
+        "zip without arrays": b"PK\x05\x06" + bytes(18),
+    }
+    for content in contents.values():
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"is not a checkpoint of skdeepcluster, or it is damaged .* Delete it"):
+            read_checkpoint(path)
+
+
+def test_a_newer_format_says_which_version_reads_it(path, monkeypatch):
+    monkeypatch.setattr(_checkpoint, "_FORMAT", 2)
+    write_checkpoint(path, state_of_a_run(), {})
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"checkpoint of format 2, .* reads format 1\. Use the version that wrote it"):
+        read_checkpoint(path)
+
+
+def test_a_file_that_may_not_be_read_is_no_damaged_file(path):
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(OSError, match=r"fit\.checkpoint"):
+        read_checkpoint(path)
+
+
+def test_a_write_that_fails_leaves_the_last_file_and_no_rubbish(path, monkeypatch):
+    content = path.read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    for module, name in ((np, "savez"), (os, "fsync"), (os, "replace")):
+        monkeypatch.setattr(module, name, full)
+        with pytest.raises(OSError, match="No space left"):
+            write_checkpoint(path, state_of_a_run(), {})
+        monkeypatch.undo()
+    assert path.read_bytes() == content
+    assert os.listdir(path.parent) == ["fit.checkpoint"]
+
+
+class Bomb:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return exec, (f"open({str(self.target)!r}, 'w').close()",)
+
+
+def test_reading_a_checkpoint_runs_nothing_from_it(path, tmp_path):
+    target = tmp_path / "it ran"
+    bomb = np.empty(1, dtype=object)
+    bomb[0] = Bomb(target)
+    for name in ("theta", "meta", "keys", "terms 0", "another"):
+        write_checkpoint(path, state_of_a_run(), {})
+        rewritten(path, **{name: bomb})
+        with pytest.raises(ValueError, match="not a checkpoint"):
+            read_checkpoint(path)
+    path.write_bytes(pickle.dumps(Bomb(target)))
+    with pytest.raises(ValueError, match="not a checkpoint"):
+        read_checkpoint(path)
+    assert not target.exists()
+    # The bomb is one.
+    pickle.loads(path.read_bytes())
+    assert target.exists()
+
+
+class Harmless:
+    """What a file of skops names as its type, until it is changed to another."""
+
+
+def test_loading_by_skops_runs_no_code_of_types_that_were_not_agreed_to(tmp_path):
+    path = tmp_path / "model.skops"
+    skops.io.dump({"model": Harmless()}, path)
+    (name,) = skops.io.get_untrusted_types(file=path)
+    assert name.endswith("Harmless")
+    with pytest.raises(UntrustedTypesFoundException):
+        skops.io.load(path)
+    # A file that names a function which would run a command.
+    with zipfile.ZipFile(path) as archive:
+        schema = archive.read("schema.json").decode()
+    module, _, attribute = name.rpartition(".")
+    schema = schema.replace(f'"{attribute}"', '"system"').replace(f'"{module}"', '"os"')
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", schema)
+    assert skops.io.get_untrusted_types(file=path) == ["os.system"]
+    with pytest.raises(UntrustedTypesFoundException, match=r"os\.system"):
+        skops.io.load(path, trusted=["skdeepcluster.autoencoder.SparseAutoencoderTransformer"])
