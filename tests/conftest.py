@@ -22,7 +22,8 @@ from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
-collect_ignore_glob = [] if find_spec("sklearn.callback") else ["estimators/test_*callbacks.py"]
+NEEDS_CALLBACKS = ["estimators/test_*callbacks.py", "estimators/test_*checkpoints.py"]
+collect_ignore_glob = [] if find_spec("sklearn.callback") else NEEDS_CALLBACKS
 
 # Generated cases: so many for each property, and the same ones every time; or, with --hypothesis-profile=long, more
 # that are new every time. Those in properties/ multiply the number by shares of their own.

@@ -28,7 +28,7 @@ def fitted_encoder(estimator, X, sample_weight, random_state):
     if encoder.random_state is None:
         encoder.set_params(random_state=random_state.randint(np.iinfo(np.int32).max))
     if checkpoints:
-        encoder.set_callbacks(*own_callbacks, *checkpoints)
+        encoder.set_callbacks(*checkpoints, *own_callbacks)
     encoder.fit(X, sample_weight=sample_weight)
     if checkpoints:
         encoder.set_callbacks(*own_callbacks)

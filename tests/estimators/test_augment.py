@@ -12,13 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from helpers.objectives import initial_theta
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._checkpoint import fit_identity
-from skdeepcluster._data import DataInMemory
-from skdeepcluster._evaluation import MiniBatch
+from skdeepcluster._data import Batch, DataInMemory, MiniBatchLoss
 from skdeepcluster._network import Network
 from skdeepcluster._objectives import SparseAutoencoderObjective
-from skdeepcluster._rows import Batch
-from skdeepcluster._threads import Workers
+from skdeepcluster._support._threads import Workers
+from skdeepcluster._training import AutoencoderFit
+from skdeepcluster._training._checkpoint import fit_identity
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 
@@ -43,9 +42,9 @@ def test_the_network_sees_and_reconstructs_the_augmented_rows(blobs, corruption)
     theta = initial_theta(objective)
     rows = np.arange(500)[::-1]
     terms = [
-        MiniBatch(objective, Workers(1), augment=augment, corruption=corruption, random_state=np.random.RandomState(0))(
-            theta, Batch(X, None, rows, rows)
-        )[0]
+        MiniBatchLoss(
+            objective, Workers(1), augment=augment, corruption=corruption, random_state=np.random.RandomState(0)
+        )(theta, Batch(X, None, rows, rows))[0]
         for X, augment in ((blobs, negated), (-blobs, None))
     ]
     assert_allclose(terms[0], terms[1], rtol=1e-12)
@@ -152,15 +151,10 @@ def test_joint_clustering_with_augmentation_is_repeatable(blobs):
 
 
 def test_a_checkpoint_knows_the_function_by_what_it_is(blobs):
-    class Run:
-        data, held_out, stages = DataInMemory(blobs, None, Workers(1)), None, ()
-        network = Network((15, 5, 15), ("logistic", "identity"), 1)
-
-        class state:
-            theta = np.zeros(3)
-
+    data = DataInMemory(blobs, None, Workers(1))
     functions = [jitter, negated, partial(jitter, scale=2), partial(jitter, scale=3), lambda X, _: X, lambda X, _: -X]
-    known = [fit_identity(make(augment=function), Run)["augment"] for function in functions]
+    models = [make(augment=function) for function in functions]
+    known = [fit_identity(model, AutoencoderFit.of(model, data))["augment"] for model in models]
     assert len(set(known)) == len(known)
     assert not any(" at 0x" in description for description in known)
     assert known[0].startswith("test_augment.jitter, checksum ")

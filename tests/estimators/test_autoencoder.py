@@ -231,7 +231,7 @@ def test_verbose_prints_j_and_its_terms(X, capsys):
 
 def test_verbose_1_prints_at_intervals(X, capsys, monkeypatch):
     clock = iter(np.arange(0, 100, 0.4))
-    monkeypatch.setattr("skdeepcluster._record.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("skdeepcluster._training._report.time.monotonic", lambda: next(clock))
     make(verbose=1, max_iter=7).fit(X)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in lines] == ["1:", "4:", "7:"]
@@ -433,7 +433,7 @@ def test_an_interrupt_before_training_changes_nothing(X, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skdeepcluster._fitting.check_values", interrupt)
+    monkeypatch.setattr("skdeepcluster.autoencoder.check_values", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:, :10])
     assert vars(model) == before

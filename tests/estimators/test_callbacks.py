@@ -23,6 +23,8 @@ from helpers.processes import output_of
 from helpers.recorder import Recorder
 from helpers.state import fingerprint
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._network import initial_parameters
+from skdeepcluster._training import network_of
 from skdeepcluster.callbacks import Checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
@@ -278,20 +280,25 @@ def in_meta(old, new):
 
 FORGED = {
     "identity": in_meta(r'"identity": \{[^}]*\}', '"identity": 3'),
-    "stage is text": in_meta(r'"stage": 0', '"stage": "x"'),
-    "stage too high": in_meta(r'"stage": 0', '"stage": 5'),
-    "stage below": in_meta(r'"stage": 0', '"stage": -1'),
-    "no stages": in_meta(r'"n_stages": 1', '"n_stages": 0'),
+    "stages done are text": in_meta(r'"n_stages_done": 0', '"n_stages_done": "x"'),
+    "too many stages done": in_meta(r'"n_stages_done": 0', '"n_stages_done": 5'),
+    "all stages done and one begun": in_meta(r'"n_stages_done": 0', '"n_stages_done": 1'),
+    "fewer than no stages done": in_meta(r'"n_stages_done": 0', '"n_stages_done": -1'),
+    "no stages begun": in_meta(r'"n_stages_begun": 1', '"n_stages_begun": 0'),
     "other solver": in_meta('"solver": "adam"', '"solver": "lbfgs"'),
     "no solver": in_meta(', "solver": "adam"', ""),
     "short theta": lambda arrays: {"theta": arrays["theta"][1:]},
     "theta of other type": lambda arrays: {"theta": arrays["theta"].astype(np.float32)},
     "theta of text": lambda arrays: {"theta": np.array(["a"] * 7)},
     "long x": lambda arrays: {"solver x": np.zeros(len(arrays["solver x"]) + 1)},
-    "mean of two dimensions": lambda arrays: {"solver mean": arrays["solver mean"][None]},
+    "moment of two dimensions": lambda arrays: {"solver first_moment": arrays["solver first_moment"][None]},
     "steps are fractions": lambda arrays: {"solver n_steps": np.array(0.5)},
     "terms": lambda arrays: {"terms 0": arrays["terms 0"][:, :2]},
     "best theta": lambda arrays: {"best_theta": np.ones(3)},
+    "rows that are none": lambda arrays: {"order rows": np.array([0, 10**6])},
+    "negative chunks": lambda arrays: {"order chunks": np.array([-1])},
+    "rows that are no numbers of rows": lambda arrays: {"order rows": np.array([0.5])},
+    "what another kind of fit keeps": lambda arrays: {"own radius": np.float64(1)},
 }
 
 
@@ -384,10 +391,10 @@ def test_a_fit_cut_off_in_its_last_iteration_is_over_when_it_goes_on(X, tmp_path
 
 @pytest.mark.parametrize("n_iter", [3, 8, 14])
 def test_both_solvers_of_auto_go_on(X, tmp_path, monkeypatch, n_iter):
-    from skdeepcluster import _training
+    from skdeepcluster._training import _plan
 
-    monkeypatch.setattr(_training, "_AUTO_ROWS", 100)
-    monkeypatch.setattr(_training, "_AUTO_UNITS", 5)
+    monkeypatch.setattr(_plan, "_AUTO_ROWS", 100)
+    monkeypatch.setattr(_plan, "_AUTO_UNITS", 5)
     whole = make(tol=0).fit(X)
     assert whole.n_iter_ == 28
     killed_fit(tmp_path / "fit.checkpoint", X, n_iter, {"tol": 0})
@@ -424,7 +431,7 @@ def test_a_checkpoint_is_of_one_random_state_and_one_set_of_held_out_rows(X, tmp
     killed_fit(path, X, 3, parameters)
     held_out = np.random.RandomState(0)
     model = make(**parameters)
-    model._initial_theta(model._make_network(X.shape[1]), X.dtype, held_out)
+    initial_parameters(network_of(model, X.shape[1]), held_out, X.dtype)
     changed = X.copy()
     changed[held_out.permutation(300)[0]] += 1
     with pytest.raises(ValueError, match="data to train on"):

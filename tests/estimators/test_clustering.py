@@ -14,9 +14,9 @@ from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
 from helpers.joint import ENCODER, QUICK, attributes_of
-from skdeepcluster._initial_clusters import InitialClusters
-from skdeepcluster._joint_training import degenerate_clusters
-from skdeepcluster._objectives import EmbeddedClusteringObjective
+from skdeepcluster._joint import JointFit, degenerate_clusters
+from skdeepcluster._joint._objective import EmbeddedClusteringObjective
+from skdeepcluster._joint._start import InitialClusters
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import DegenerateClusteringWarning, InputScaleWarning, InterruptedFitWarning
 
@@ -130,9 +130,9 @@ def test_it_stops_when_few_labels_change(blobs, frozen):
 @pytest.mark.parametrize("batch_size, n_batches", [(256, 140), (2, 300)])
 def test_an_iteration_has_140_batches_or_an_epoch(blobs, frozen, monkeypatch, batch_size, n_batches):
     seen = []
-    prepare = EmbeddedClusteringObjective.prepare
+    forward = EmbeddedClusteringObjective.forward
     monkeypatch.setattr(
-        EmbeddedClusteringObjective, "prepare", lambda *arguments: seen.append(1) or prepare(*arguments)
+        EmbeddedClusteringObjective, "forward", lambda *arguments: seen.append(1) or forward(*arguments)
     )
     parameters = QUICK | {"update_interval": None, "max_iter": 1, "batch_size": batch_size}
     DeepEmbeddedClustering(6, encoder=frozen, **parameters).fit(blobs)
@@ -202,8 +202,8 @@ def test_empty_and_merged_clusters_are_reported(blobs, frozen, monkeypatch):
     centers = frozen.transform(blobs)[:3]
     centers = np.vstack([centers, centers[:1], np.full((1, 4), 1e3)])
     monkeypatch.setattr(
-        DeepEmbeddedClustering,
-        "_cluster_code",
+        JointFit,
+        "_first_clusters",
         lambda *args: InitialClusters(np.zeros(600, dtype=int), centers, None, 10.0),
     )
     model = DeepEmbeddedClustering(5, encoder=frozen, **(QUICK | {"learning_rate_init": 1e-12}))
@@ -274,6 +274,6 @@ def test_ctrl_c_keeps_what_there_is(blobs, frozen, monkeypatch):
 
     monkeypatch.setattr("skdeepcluster.clustering.Log.__call__", interrupted)
     with pytest.warns(InterruptedFitWarning, match="clusters, up to then"):
-        model = DeepEmbeddedClustering(6, encoder=frozen, **QUICK).fit(blobs)
+        model = DeepEmbeddedClustering(6, encoder=frozen, **QUICK, verbose=1).fit(blobs)
     assert model.n_iter_ == 1
     assert_array_equal(model.predict(blobs), model.labels_)

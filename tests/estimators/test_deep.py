@@ -12,14 +12,13 @@ from threadpoolctl import threadpool_limits
 from helpers.data import mapped, random_weights
 from helpers.formula import FUNCTIONS, j_sparse
 from helpers.gradients import numerical_gradient, relative_error
-from helpers.objectives import evaluate
-from skdeepcluster import SparseAutoencoderTransformer, _training
-from skdeepcluster._data import DataInMemory
-from skdeepcluster._evaluation import FullBatch
-from skdeepcluster._network import mirrored_network
-from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
-from skdeepcluster._parameters import ParameterLayout
-from skdeepcluster._threads import Workers
+from helpers.objectives import block_of, evaluate
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._data import DataInMemory, FullBatchLoss
+from skdeepcluster._network import initial_parameters, mirrored_network
+from skdeepcluster._objectives import Block, LinearDecoderObjective, SparseAutoencoderObjective
+from skdeepcluster._support._threads import Workers
+from skdeepcluster._training import TrainingOptions, _plan, network_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
 
@@ -63,7 +62,7 @@ def test_gradients(depth, activation, code_activation, output_activation, tied, 
 
     expected = numerical_gradient(definition, theta)
     for objective in objectives:
-        terms, gradient, _ = evaluate(objective, theta, [objective.prepare(X, w)])
+        terms, gradient, _ = evaluate(objective, theta, [block_of(objective, X, w)])
         assert_allclose(terms.sum(), definition(theta), rtol=1e-12)
         assert relative_error(gradient, expected) < 1e-6
 
@@ -179,7 +178,7 @@ def test_the_kl_term_needs_a_logistic_layer(X):
 def test_auto_is_lbfgs_on_few_rows_and_adam_on_many_dense_ones(X, monkeypatch, container):
     few = make().fit(container(X))
     assert_array_equal(few.coefs_[0], make(solver="lbfgs").fit(container(X)).coefs_[0])
-    monkeypatch.setattr(_training, "_AUTO_ROWS", 600)
+    monkeypatch.setattr(_plan, "_AUTO_ROWS", 600)
     many = make().fit(container(X))
     solver = "adam" if container is np.asarray else "lbfgs"
     assert_array_equal(many.coefs_[0], make(solver=solver).fit(container(X)).coefs_[0])
@@ -224,8 +223,8 @@ def test_a_layer_is_pretrained_as_an_autoencoder_of_its_own(X, layer):
     model = make(pretrain="layerwise", activation="logistic", solver="lbfgs", max_iter=10, tol=0)
     pretrained = model.fit(X)
     # The same layer by itself, from the start that the stack gives it.
-    theta = model._initial_theta(model._network, X.dtype, np.random.RandomState(0))
-    coefs, intercepts = ParameterLayout(model._network.layer_sizes).unpack(theta)
+    theta = initial_parameters(model._network, np.random.RandomState(0), X.dtype)
+    coefs, intercepts, _ = model._network.layers(theta)
     below = X
     if layer == 1:
         first = stage_alone(X, 12, coefs, intercepts, 0)
@@ -284,7 +283,7 @@ def test_early_stopping_ends_with_the_parameters_that_were_best(X, solver, weigh
     assert max(scores[-5:]) - max(scores[:-5]) <= 1e-3 * -max(scores[:-5])
     assert max(scores[-6:-1]) - max(scores[:-6]) > 1e-3 * -max(scores[:-6])
     held_out = np.random.RandomState(0)
-    make(**options)._initial_theta(model._network, X.dtype, held_out)
+    initial_parameters(model._network, held_out, X.dtype)
     rows = np.sort(held_out.permutation(150)[:45])
     assert_allclose(model.score(X[rows], sample_weight=None if w is None else w[rows]), max(scores), rtol=1e-10)
 
@@ -312,8 +311,8 @@ def test_pretraining_with_early_stopping_stops_by_tol(X):
 
 
 def test_early_stopping_does_not_end_the_first_epochs_of_auto(X, monkeypatch):
-    monkeypatch.setattr(_training, "_AUTO_ROWS", 500)
-    monkeypatch.setattr(_training, "_AUTO_UNITS", 4)
+    monkeypatch.setattr(_plan, "_AUTO_ROWS", 500)
+    monkeypatch.setattr(_plan, "_AUTO_UNITS", 4)
     options = {"hidden_layer_sizes": (), "n_iter_no_change": 2, "tol": 0.2, "early_stopping": True}
     model = make(**options).fit(X)
     assert model.n_iter_ >= 8 + 3
@@ -340,13 +339,13 @@ def test_the_warning_of_early_stopping_names_its_rule(X):
 @pytest.mark.parametrize("solver", ["auto", "adam", "lbfgs"])
 @pytest.mark.parametrize("sizes", [(), (12,)])
 def test_plans(X, monkeypatch, solver, sizes, corruption):
-    monkeypatch.setattr(_training, "_AUTO_UNITS", 4)
+    monkeypatch.setattr(_plan, "_AUTO_UNITS", 4)
     for n_rows in (600, 601):
-        monkeypatch.setattr(_training, "_AUTO_ROWS", n_rows)
+        monkeypatch.setattr(_plan, "_AUTO_ROWS", n_rows)
         model = make(solver=solver, hidden_layer_sizes=sizes, corruption=corruption, max_iter=None)
         for warm in (False, True):
-            network, options = model._make_network(X.shape[1]), model._make_options()
-            stages = _training.plan_stages(network, DataInMemory(X, None, None), options, pretrain=True, warm=warm)
+            network, options = network_of(model, X.shape[1]), TrainingOptions.of(model)
+            stages = _plan.plan_stages(network, DataInMemory(X, None, None), options, pretrain=True, warm=warm)
             adam = solver == "adam" or (solver == "auto" and (corruption > 0 or (sizes != () and n_rows == 600)))
             assert (stages[-1].solver, stages[-1].max_iter) == (("adam", 20) if adam else ("lbfgs", 300))
             before = [(stage.solver, stage.max_iter, stage.layer) for stage in stages[:-1]]
@@ -359,15 +358,15 @@ def test_plans(X, monkeypatch, solver, sizes, corruption):
 
 
 def test_sparse_rows_of_deep_stacks_are_worked_in_blocks(X):
-    network = make()._make_network(X.shape[1])
+    network = network_of(make(), X.shape[1])
     objective = LinearDecoderObjective(network, rho=0.5, beta=1.0, lam=0.001, projected=True)
     sparse = sp.csr_matrix(np.tile(np.where(X > 0, X, 0), (10, 1)))
     theta = np.random.RandomState(0).normal(scale=0.3, size=objective.layout.size)
     calls, forward = [], objective.forward
     objective.forward = lambda *arguments: calls.append(arguments) or forward(*arguments)
-    terms, gradient = FullBatch(objective, sparse, None, Workers(1))(theta)
+    terms, gradient = FullBatchLoss(objective, Block(sparse), Workers(1))(theta)
     assert 2 <= len(calls) <= 16
     objective.forward = forward
-    expected_terms, expected = FullBatch(objective, sparse.toarray(), None, Workers(1))(theta)
+    expected_terms, expected = FullBatchLoss(objective, Block(sparse.toarray()), Workers(1))(theta)
     assert_allclose(terms, expected_terms, rtol=1e-10)
     assert_allclose(gradient, expected, rtol=1e-8, atol=1e-12)

@@ -9,7 +9,6 @@ from sklearn.frozen import FrozenEstimator
 
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 
@@ -76,8 +75,3 @@ def test_the_callbacks_of_the_encoder_see_its_fit(X):
     ).set_callbacks(recorder)
     DeepEmbeddedClustering(6, encoder=encoder, max_iter=2, update_interval=5, random_state=0).fit(X)
     assert recorder.events.count("end iteration") == 3
-
-
-def test_checkpoints_are_for_the_encoder(X, tmp_path):
-    with pytest.raises(TypeError, match=r"not for DeepEmbeddedClustering.*on the encoder"):
-        joint(X).set_callbacks(Checkpoint(tmp_path / "x")).fit(X)

@@ -13,8 +13,8 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.preprocessing import StandardScaler
 
 from helpers.joint import ENCODER, QUICK, attributes_of
-from skdeepcluster import _joint_encoder
-from skdeepcluster._initial_clusters import InitialClusters
+from skdeepcluster._joint import JointFit, _encoder
+from skdeepcluster._joint._start import InitialClusters
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 
@@ -33,8 +33,8 @@ def test_the_first_targets_are_the_probabilities_of_the_mixture(blobs, frozen, m
     divergence = []
     for given in (targets, None):
         monkeypatch.setattr(
-            DeepEmbeddedClustering,
-            "_cluster_code",
+            JointFit,
+            "_first_clusters",
             lambda *args, given=given: InitialClusters(np.zeros(600, int), centers, given, 10.0),
         )
         model = DeepEmbeddedClustering(6, encoder=frozen, gamma=1.0, batch_size=200, **parameters).fit(blobs)
@@ -70,7 +70,7 @@ def test_random_state_reaches_an_encoder_that_has_none(blobs):
 
 
 def test_the_default_encoder(blobs, monkeypatch):
-    monkeypatch.setattr(_joint_encoder, "_DEFAULT_N_BATCHES", 300)
+    monkeypatch.setattr(_encoder, "_DEFAULT_N_BATCHES", 300)
     model = DeepEmbeddedClustering(6, **QUICK).fit(blobs)
     assert model.encoder_._network.layer_sizes == (15, 256, 256, 8, 256, 256, 15)
     assert model.encoder_.n_iter_ == 100
@@ -78,8 +78,8 @@ def test_the_default_encoder(blobs, monkeypatch):
 
 
 def test_the_default_encoder_has_40_epochs_for_many_rows():
-    assert _joint_encoder._default_encoder(10**6).max_iter == 40
-    assert _joint_encoder._default_encoder(150).max_iter == 5000
+    assert _encoder._default_encoder(10**6).max_iter == 40
+    assert _encoder._default_encoder(150).max_iter == 5000
 
 
 def test_a_frozen_encoder_of_other_data_is_refused(blobs, frozen):

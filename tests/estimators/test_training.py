@@ -17,10 +17,11 @@ from threadpoolctl import threadpool_limits
 from helpers.data import mapped
 from helpers.objectives import initial_theta
 from helpers.processes import output_of
-from skdeepcluster import SparseAutoencoderTransformer, _training
-from skdeepcluster._evaluation import FullBatch
-from skdeepcluster._objectives import SparseAutoencoderObjective
-from skdeepcluster._threads import Workers
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._data import FullBatchLoss
+from skdeepcluster._objectives import Block, SparseAutoencoderObjective
+from skdeepcluster._support._threads import Workers
+from skdeepcluster._training import _plan
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
@@ -45,7 +46,7 @@ def whole_objective(model, X):
     """J and gradient over all parameters of a fitted model, the objective, and these parameters."""
     objective = SparseAutoencoderObjective(model._network, rho=model.rho, beta=model.beta, lam=model.lam)
     theta = objective.layout.pack(model.coefs_, model.intercepts_)
-    full_batch = FullBatch(objective, X, None, Workers(1))
+    full_batch = FullBatchLoss(objective, Block(X), Workers(1))
 
     def value_and_gradient(theta):
         terms, gradient = full_batch(theta)
@@ -117,12 +118,12 @@ def test_defaults_of_max_iter(X):
 def test_auto_is_lbfgs_on_few_rows_or_units_and_starts_with_adam_on_many(X, monkeypatch):
     few, lbfgs = make().fit(X), make(solver="lbfgs").fit(X)
     assert_array_equal(few.coefs_[0], lbfgs.coefs_[0])
-    monkeypatch.setattr(_training, "_AUTO_ROWS", 600)
+    monkeypatch.setattr(_plan, "_AUTO_ROWS", 600)
     assert_array_equal(make().fit(X).coefs_[0], lbfgs.coefs_[0])
-    monkeypatch.setattr(_training, "_AUTO_UNITS", 6)
+    monkeypatch.setattr(_plan, "_AUTO_UNITS", 6)
     many = make().fit(X)
-    adam = make(solver="adam", max_iter=_training._AUTO_EPOCHS, tol=0).fit(X)
-    n_epochs = _training._AUTO_EPOCHS
+    adam = make(solver="adam", max_iter=_plan._AUTO_EPOCHS, tol=0).fit(X)
+    n_epochs = _plan._AUTO_EPOCHS
     assert_array_equal(many.loss_curve_[:n_epochs], adam.loss_curve_)
     # L-BFGS begins from there, with the decoder solved for.
     assert many.loss_curve_["loss"][n_epochs] < adam.loss_
@@ -132,8 +133,8 @@ def test_auto_is_lbfgs_on_few_rows_or_units_and_starts_with_adam_on_many(X, monk
 
 
 def test_auto_leaves_a_warm_start_to_lbfgs(X, monkeypatch):
-    monkeypatch.setattr(_training, "_AUTO_ROWS", 600)
-    monkeypatch.setattr(_training, "_AUTO_UNITS", 6)
+    monkeypatch.setattr(_plan, "_AUTO_ROWS", 600)
+    monkeypatch.setattr(_plan, "_AUTO_UNITS", 6)
     model = make(warm_start=True, tol=1e-4).fit(X)
     before = model.loss_
     model.fit(X)
@@ -282,8 +283,9 @@ def test_a_mapped_file_is_checked_for_values_that_are_not_finite(tmp_path):
 def test_resident_memory_does_not_grow_with_a_mapped_file(tmp_path, solver):
     script = f"""
 import resource, numpy as np
-from skdeepcluster import SparseAutoencoderTransformer, _rows
-_rows._BUFFER_BYTES = 2**23
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._data import _batches
+_batches._BUFFER_BYTES = 2**23
 path, rng = {str(tmp_path / "X.f4")!r}, np.random.RandomState(0)
 n_rows = 200_000
 with open(path, "wb") as file:

@@ -19,10 +19,10 @@ from skops.io.exceptions import UntrustedTypesFoundException
 
 from helpers.extent import COUNTS, is_long
 from helpers.state import fingerprint
-from skdeepcluster import _checkpoint
-from skdeepcluster._checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
-from skdeepcluster._run import RunState
+from skdeepcluster._data import BatchOrder
 from skdeepcluster._solvers import AdamState, LBFGSState
+from skdeepcluster._training import FitState, _checkpoint
+from skdeepcluster._training._checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 
 # Killed so many times; 50 in the long run.
 N_KILLS = 50 if is_long() else 5
@@ -31,32 +31,39 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from skdeepcluster._checkpoint import write_checkpoint
-from skdeepcluster._run import RunState
 from skdeepcluster._solvers import AdamState
+from skdeepcluster._training import FitState
+from skdeepcluster._training._checkpoint import write_checkpoint
 
 path, i = Path(sys.argv[1]), int(sys.argv[2])
 while True:
     theta = np.full(200_000, float(i))
     solver_state = AdamState(theta, theta, theta, i)
-    write_checkpoint(path, RunState(theta, np.random.RandomState(i), stage=i, solver_state=solver_state), {"i": i})
+    state = FitState(theta, np.random.RandomState(i), n_stages_done=i, solver_state=solver_state)
+    write_checkpoint(path, state, {"i": i})
     print(i, flush=True)
     i += 1
 """
 
 
-def state_of_a_run(solver="adam"):
+def state_of_a_fit(solver="adam"):
     x = np.linspace(0, 1, 50)
     solver_state = AdamState(x, x, x, 3)
     if solver == "lbfgs":
-        fields = dict.fromkeys(LBFGSState._fields, np.ones((2, 50)))
-        solver_state = LBFGSState(**fields)
-    return RunState(x, np.random.RandomState(0), terms=[[np.ones(3)]], solver_state=solver_state)
+        solver_state = LBFGSState(*[np.ones((2, 50))] * 6)
+    return FitState(
+        x,
+        np.random.RandomState(0),
+        terms=[[np.ones(3)]],
+        solver_state=solver_state,
+        order=BatchOrder(np.arange(2), np.arange(30)),
+        own={"labels": np.arange(4)},
+    )
 
 
 @pytest.fixture
 def path(tmp_path):
-    write_checkpoint(tmp_path / "fit.checkpoint", state_of_a_run(), {"rho": "0.5"})
+    write_checkpoint(tmp_path / "fit.checkpoint", state_of_a_fit(), {"rho": "0.5"})
     return tmp_path / "fit.checkpoint"
 
 
@@ -77,8 +84,9 @@ def test_the_process_killed_while_writing_leaves_the_last_good_checkpoint(tmp_pa
         state, identity = read_checkpoint(path)
         # The last one that it said was written, or the next, which it could not say any more.
         assert identity["i"] in (complete[-1], complete[-1] + 1)
-        assert state.stage == state.solver_state.n_steps == identity["i"]
-        for array in (state.theta, *state.solver_state[:3]):
+        assert state.n_stages_done == state.solver_state.n_steps == identity["i"]
+        solver_state = state.solver_state
+        for array in (state.theta, solver_state.x, solver_state.first_moment, solver_state.second_moment):
             assert_array_equal(array, np.full(200_000, float(identity["i"])))
         n_unfinished += path.with_name(path.name + ".tmp").exists()
         last = identity["i"] + 1
@@ -87,7 +95,7 @@ def test_the_process_killed_while_writing_leaves_the_last_good_checkpoint(tmp_pa
     )
     # What a kill left is no obstacle, and it does not stay.
     path.with_name(path.name + ".tmp").write_bytes(b"half")
-    write_checkpoint(path, state_of_a_run(), {})
+    write_checkpoint(path, state_of_a_fit(), {})
     assert sorted(os.listdir(tmp_path)) == ["fit.checkpoint", "writer.py"]
     path.with_name(path.name + ".tmp").write_bytes(b"half")
     remove_checkpoint(path)
@@ -127,9 +135,10 @@ def test_changed_bytes_are_a_clear_error_or_change_nothing(path):
 
 
 def contents(state):
-    """All that a RunState holds, to be compared."""
+    """All that a FitState holds, to be compared."""
     random_state = state.random_state.get_state(legacy=False)
-    return fingerprint([vars(state) | {"random_state": random_state}, type(state.solver_state)])
+    parts = {name: vars(getattr(state, name)) for name in ("solver_state", "order")}
+    return fingerprint([vars(state) | parts | {"random_state": random_state}, type(state.solver_state)])
 
 
 def rewritten(path, **changed):
@@ -147,6 +156,7 @@ def rewritten(path, **changed):
         {"keys": None},
         {"keys": np.ones(3)},
         {"solver x": None},
+        {"order rows": None},
         {"terms 0": None},
         {"meta": None},
         {"meta": np.array("{")},
@@ -189,7 +199,7 @@ def test_other_files_are_clear_errors(path):
 
 def test_a_newer_format_says_which_version_reads_it(path, monkeypatch):
     monkeypatch.setattr(_checkpoint, "_FORMAT", 2)
-    write_checkpoint(path, state_of_a_run(), {})
+    write_checkpoint(path, state_of_a_fit(), {})
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"checkpoint of format 2, .* reads format 1\. Use the version that wrote it"):
         read_checkpoint(path)
@@ -211,7 +221,7 @@ def test_a_write_that_fails_leaves_the_last_file_and_no_rubbish(path, monkeypatc
     for module, name in ((np, "savez"), (os, "fsync"), (os, "replace")):
         monkeypatch.setattr(module, name, full)
         with pytest.raises(OSError, match="No space left"):
-            write_checkpoint(path, state_of_a_run(), {})
+            write_checkpoint(path, state_of_a_fit(), {})
         monkeypatch.undo()
     assert path.read_bytes() == content
     assert os.listdir(path.parent) == ["fit.checkpoint"]
@@ -232,7 +242,7 @@ def test_reading_a_checkpoint_runs_nothing_from_it(path, tmp_path):
     bomb = np.empty(1, dtype=object)
     bomb[0] = Bomb(target)
     for name in ("theta", "meta", "keys", "terms 0", "another"):
-        write_checkpoint(path, state_of_a_run(), {})
+        write_checkpoint(path, state_of_a_fit(), {})
         rewritten(path, **{name: bomb})
         with pytest.raises(ValueError, match="not a checkpoint"):
             read_checkpoint(path)

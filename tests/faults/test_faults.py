@@ -28,11 +28,12 @@ pytestmark = [
 
 # Where a fault is injected: what is called on the way, from the checks of the input to the last figure.
 PLACES = (
-    *("_validation.canonical_data", "_validation.effective_rows", "_validation.check_values"),
-    *("_network.propagate", "_parameters.initial_parameters", "_parameters.ParameterLayout.unpack"),
-    *("_rows.shuffled_batches", "_solvers.adam", "_solvers.lbfgs", "_evaluation.FullBatch", "_evaluation.MiniBatch"),
-    *("_data.code_moments", "_validation.warn_if_collapsed", "_initial_clusters.initial_clusters"),
-    *("_evaluation.assign_rows", "_joint_training.target_distribution", "_threads.Workers.map"),
+    *("_data:canonical_data", "_data:effective_rows", "_data:check_values"),
+    *("_network:Layers.outputs", "_network:initial_parameters", "_network:ParameterLayout.unpack"),
+    *("_data._batches:epoch_of_batches", "_solvers:adam", "_solvers:lbfgs"),
+    *("_data:FullBatchLoss", "_data:MiniBatchLoss", "_data:code_moments", "_training:warn_if_collapsed"),
+    *("_joint._start:initial_clusters", "_joint:assign_rows", "_joint._assignments:target_distribution"),
+    *("_joint:JointFit.update", "_support._threads:Workers.map"),
 )
 ERRORS = (MemoryError, KeyboardInterrupt, RuntimeError, OSError)
 
@@ -75,7 +76,7 @@ def assert_as_before(model, before, X):
 
 def fault_at(monkeypatch, place, error, n_calls):
     """Make the n-th call of a function or class of the package raise, wherever it was imported; returns the calls."""
-    module, _, name = place.partition(".")
+    module, _, name = place.partition(":")
     owner = sys.modules[f"skdeepcluster.{module}"]
     owner_name, _, method = name.partition(".")
     original = getattr(getattr(owner, owner_name), method) if method else getattr(owner, name)

@@ -39,7 +39,9 @@ def interrupt(model, seconds):
 
     def press():
         give_up = time.monotonic() + 60
-        while not (hasattr(model, "_run") and model._run.state.terms and len(model._run.state.terms[0]) > 2):
+        while not (
+            (fit := getattr(model, "_fit_in_progress", None)) and fit.state.terms and len(fit.state.terms[0]) > 2
+        ):
             time.sleep(0.001)
             if time.monotonic() > give_up:
                 return
@@ -81,13 +83,13 @@ def test_ctrl_c_leaves_a_usable_estimator(X, parameters, seconds):
 
 
 def test_an_interrupt_in_the_first_iteration_leaves_the_start(X, monkeypatch):
-    from skdeepcluster import _training
+    from skdeepcluster._training import _problem
 
     def press(*args, **kwargs):
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(_training, "lbfgs", press)
+    monkeypatch.setattr(_problem, "lbfgs", press)
     with pytest.warns(InterruptedFitWarning):
         model = make(solver="lbfgs").fit(X)
     assert model.n_iter_ == 0
@@ -125,13 +127,11 @@ def test_without_callbacks_the_estimator_works_and_says_what_is_missing(X, tmp_p
     assert_array_equal(np.load(tmp_path / "code.npy"), model.transform(X))
 
 
-@pytest.mark.parametrize("where", ["_data.outputs_of", "_data.code_moments"])
-def test_an_interrupt_between_and_after_the_stages(X, monkeypatch, where):
-    import skdeepcluster._fitting
-    import skdeepcluster._run
+@pytest.mark.parametrize("name", ["outputs_of", "code_moments"])
+def test_an_interrupt_between_and_after_the_stages(X, monkeypatch, name):
+    from skdeepcluster._data import _memory
 
-    module, name = where.split(".")
-    original = getattr(getattr(skdeepcluster, module), name)
+    original = getattr(_memory, name)
     calls = []
 
     def press(*arguments):
@@ -140,7 +140,7 @@ def test_an_interrupt_between_and_after_the_stages(X, monkeypatch, where):
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(f"skdeepcluster.{where}", press)
+    monkeypatch.setattr(_memory, name, press)
     model = make(hidden_layer_sizes=(10,), pretrain="layerwise", max_iter=3)
     with pytest.warns(InterruptedFitWarning):
         model.fit(X)

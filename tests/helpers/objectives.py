@@ -2,12 +2,20 @@
 
 import numpy as np
 
-from skdeepcluster._objectives import total
-from skdeepcluster._parameters import initial_parameters
+from skdeepcluster._network import initial_parameters
+from skdeepcluster._objectives import Block, gradient_sums, row_sums, total
 
 
 def initial_theta(objective, dtype=np.float64):
-    return initial_parameters(objective.layout, objective.network.activations, np.random.RandomState(0), dtype)
+    """Of all that the layout of an objective has."""
+    n_layers, layout = objective.layout.n_layers, objective.network.layout
+    coefs, intercepts = layout.unpack(initial_parameters(objective.network, np.random.RandomState(0), dtype))
+    return objective.layout.pack(coefs[:n_layers], intercepts[:n_layers])
+
+
+def block_of(objective, X, sample_weight=None, noisy=None, targets=None):
+    """The rows X as the objective is given them."""
+    return Block(X, sample_weight, noisy, targets, row_sums(X, sample_weight) if objective.only_products else None)
 
 
 def unequal_parts(n_rows, n_parts):
@@ -26,7 +34,10 @@ def first_phase(objective, theta, blocks):
 def evaluate(objective, theta, blocks):
     """The terms of J, its gradient, and what all rows share."""
     outputs, shared = first_phase(objective, theta, blocks)
-    sums = [objective.gradient_sums(theta, block, output, shared) for block, output in zip(blocks, outputs)]
+    sums = [
+        gradient_sums(objective.layout, objective.error_signals(theta, block, output, shared))
+        for block, output in zip(blocks, outputs)
+    ]
     return *objective.finish(theta, shared, total(sums, len(blocks))), shared
 
 

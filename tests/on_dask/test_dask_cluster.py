@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from helpers.cluster import partitioned
 from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._dask._data import PartitionedFullBatch
+from skdeepcluster._dask._partitioned import PartitionedLoss
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.exceptions import ClusterError
 
@@ -26,7 +26,7 @@ def at_evaluation(monkeypatch):
     """Makes something happen in the middle of the n-th evaluation of a fit: between its phases."""
 
     def install(n, happen):
-        count, first_phase = iter(range(1, 10**6)), PartitionedFullBatch._first_phase
+        count, first_phase = iter(range(1, 10**6)), PartitionedLoss._first_phase
 
         def watched(self, *args):
             result = first_phase(self, *args)
@@ -34,7 +34,7 @@ def at_evaluation(monkeypatch):
                 happen()
             return result
 
-        monkeypatch.setattr(PartitionedFullBatch, "_first_phase", watched)
+        monkeypatch.setattr(PartitionedLoss, "_first_phase", watched)
 
     return install
 
@@ -90,7 +90,7 @@ def test_a_cluster_that_is_lost_leaves_what_was_reached(small_client, blobs, at_
     with pytest.raises(ClusterError, match=r"cluster is gone .* reached after iteration (\d).* warm_start=True"):
         model.fit(partitioned(blobs, 3))
     assert 2 <= model.n_iter_ <= 5
-    assert not hasattr(model, "_run")
+    assert not hasattr(model, "_fit_in_progress")
     expected = SparseAutoencoderTransformer(**(QUICK | {"max_iter": model.n_iter_})).fit(blobs)
     assert_allclose(model.coefs_[0], expected.coefs_[0], rtol=1e-8)
     assert_allclose(model.transform(blobs), expected.transform(blobs), rtol=1e-8)

@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 
 from helpers.cluster import partitioned
 from skdeepcluster._dask import _worker
-from skdeepcluster._dask._data import PartitionedData
 from skdeepcluster._dask._graph import Cluster, Nodes
+from skdeepcluster._dask._partitioned import PartitionedData
 from skdeepcluster._network import mirrored_network
 from skdeepcluster._objectives import Block, LinearDecoderObjective
 

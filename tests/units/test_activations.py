@@ -4,7 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit
 
 from helpers.gradients import central_difference
-from skdeepcluster._activations import ACTIVATIONS
+from skdeepcluster._network import ACTIVATIONS
 
 
 def test_logistic_equals_expit(rng):

@@ -8,16 +8,11 @@ from scipy.special import rel_entr
 
 from helpers.data import random_weights
 from helpers.gradients import numerical_gradient, relative_error
-from helpers.objectives import evaluate_in_pieces, gathered, unequal_parts
-from skdeepcluster._network import Network, propagate
-from skdeepcluster._objectives import (
-    EmbeddedClusteringObjective,
-    LinearDecoderObjective,
-    SparseAutoencoderObjective,
-    soft_assignments,
-    target_distribution,
-)
-from skdeepcluster._objectives._assignments import clustering_divergence
+from helpers.objectives import block_of, evaluate_in_pieces, gathered, unequal_parts
+from skdeepcluster._joint._assignments import clustering_divergence, soft_assignments, target_distribution
+from skdeepcluster._joint._objective import EmbeddedClusteringObjective
+from skdeepcluster._network import Network
+from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
 
 N, D, K = 40, 6, 3
 NETWORKS = {
@@ -54,7 +49,7 @@ def problem(rng):
 def evaluate(objective, theta, X, P, w=None, n_blocks=1):
     """The terms of J and its gradient, NaN where it has none, from blocks of unequal size."""
     blocks = [
-        objective.prepare(X[rows], None if w is None else w[rows])._replace(targets=P[rows])
+        block_of(objective, X[rows], None if w is None else w[rows], targets=P[rows])
         for rows in unequal_parts(N, n_blocks)
     ]
     terms, pieces = evaluate_in_pieces(objective, theta, blocks)
@@ -63,9 +58,7 @@ def evaluate(objective, theta, X, P, w=None, n_blocks=1):
 
 def by_definition(objective, theta, X, P, w):
     """The clustering term written from the formula, row by row."""
-    encoder = slice(objective.network.n_encoder_layers)
-    coefs, intercepts = objective.layout.unpack(theta)
-    Z = propagate(X, coefs[encoder], intercepts[encoder], objective.network.activations[encoder])[-1]
+    Z = objective.network.layers(theta).part(objective.network.encoder).outputs(X)[-1]
     centers = 0.3 * theta[objective.layout.size :].reshape(K, -1)
     value = 0.0
     for z, p, weight in zip(Z, P, w):
@@ -189,17 +182,16 @@ def test_parameters_are_packed_and_found_again(rng):
     objective = make_objective()
     theta = rng.normal(size=objective.layout.size)
     centers = rng.normal(size=(K, objective.network.n_components))
-    packed = objective.pack(*objective.layout.unpack(theta), centers, np.float32)
-    assert packed.dtype == np.float32
-    assert_allclose(packed[: theta.size], theta, rtol=1e-6)
-    assert_allclose(objective.centers(packed), centers, rtol=1e-6)
+    packed = objective.pack(*objective.layout.unpack(theta), centers)
+    assert_array_equal(packed[: theta.size], theta)
+    assert_allclose(objective.centers(packed), centers, rtol=1e-15)
 
 
 def test_targets_equal_to_the_assignments_have_no_gradient(problem):
     X, _, _, draw = problem
     objective = make_objective(reconstructs=False)
     theta = draw(objective)
-    code = objective.forward(theta, objective.prepare(X))[objective.network.n_encoder_layers - 1]
+    code = objective.forward(theta, block_of(objective, X))[objective.network.n_encoder_layers - 1]
     Q, _ = soft_assignments(code / 0.3, objective.centers(theta) / 0.3, objective.alpha)
     terms, gradient = evaluate(objective, theta, X, Q)
     assert_allclose(terms, 0, atol=1e-15)

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import adjusted_rand_score
 
-from skdeepcluster._initial_clusters import initial_clusters
+from skdeepcluster._joint._start import initial_clusters
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.special import expit
 
 from helpers.gradients import numerical_gradient
-from skdeepcluster._network import Network, backpropagate, mirrored_network, propagate
-from skdeepcluster._parameters import ParameterLayout
+from skdeepcluster._network import Layers, Network, ParameterLayout, mirrored_network
 
 
 @pytest.fixture
@@ -15,24 +14,24 @@ def network(rng):
     sizes = (4, 3, 2, 5)
     coefs = [rng.normal(size=shape) for shape in itertools.pairwise(sizes)]
     intercepts = [rng.normal(size=size) for size in sizes[1:]]
-    return coefs, intercepts, ("logistic", "logistic", "identity")
+    return Layers(coefs, intercepts, ("logistic", "logistic", "identity"))
 
 
-def test_propagate_by_hand():
-    outputs = propagate(
-        np.array([[1.0, 2.0]]),
+def test_outputs_by_hand():
+    layers = Layers(
         [np.array([[1.0], [-1.0]]), np.array([[2.0, 4.0]])],
         [np.array([1.0]), np.array([0.0, -1.0])],
         ("logistic", "identity"),
     )
+    outputs = layers.outputs(np.array([[1.0, 2.0]]))
     assert_allclose(outputs[0], [[0.5]])  # 1 * 1 - 2 * 1 + 1 = 0
     assert_allclose(outputs[1], [[1.0, 1.0]])
 
 
-def test_propagate_is_the_composition_of_layers(network, rng):
+def test_outputs_are_the_composition_of_layers(network, rng):
     (W1, W2, W3), (b1, b2, b3), _ = network
     X = rng.normal(size=(6, 4))
-    outputs = propagate(X, *network)
+    outputs = network.outputs(X)
     assert_allclose(outputs[-1], expit(expit(X @ W1 + b1) @ W2 + b2) @ W3 + b3, rtol=1e-12)
 
 
@@ -44,11 +43,11 @@ def test_backpropagate_against_finite_differences(network, rng):
     layout = ParameterLayout((4, 3, 2, 5))
 
     def value(theta):
-        outputs = propagate(X, *layout.unpack(theta), activations)
+        outputs = Layers(*layout.unpack(theta), activations).outputs(X)
         return 0.5 * np.sum(outputs[-1] ** 2) + np.sum(outputs[0] @ c)
 
-    outputs = propagate(X, coefs, intercepts, activations)
-    deltas = backpropagate(outputs, outputs[-1].copy(), coefs, activations, {0: c})
+    outputs = network.outputs(X)
+    deltas = network.backpropagate(outputs, outputs[-1].copy(), {0: c})
     inputs = [X, *outputs[:-1]]
     gradient = layout.pack([a.T @ delta for a, delta in zip(inputs, deltas)], [delta.sum(axis=0) for delta in deltas])
     expected = numerical_gradient(value, layout.pack(coefs, intercepts))

@@ -13,13 +13,13 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers.exact import best_decoder, j_clustering, j_sparse, kl, kl_derivative
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._evaluation import FullBatch
+from skdeepcluster._data import FullBatchLoss
+from skdeepcluster._joint._assignments import soft_assignments
 from skdeepcluster._network import Network
-from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective, soft_assignments
+from skdeepcluster._objectives import Block, LinearDecoderObjective, SparseAutoencoderObjective
 from skdeepcluster._objectives._terms import kl_divergence
-from skdeepcluster._solvers import NotFiniteError, adam
-from skdeepcluster._solvers._adam import AdamState
-from skdeepcluster._threads import Workers
+from skdeepcluster._solvers import AdamState, NotFiniteError, adam
+from skdeepcluster._support._threads import Workers
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
@@ -109,7 +109,7 @@ def test_j_of_variable_projection_in_50_digits(X, w, rng, lam, weighted):
     decoder, intercept = best_decoder(X, [W], [b], ("logistic",), lam=lam, w=w)
     layers = [W, decoder], [b, intercept], network.activations, 1
     exact = j_sparse(X, *layers, rho=0.1, beta=3.0, lam=lam, w=w)
-    assert_exact(FullBatch(objective, X, w, Workers(1)).terms(theta).sum(), exact)
+    assert_exact(FullBatchLoss(objective, Block(X, w), Workers(1)).terms(theta).sum(), exact)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -204,7 +204,7 @@ def test_adam_goes_on_as_long_as_the_square_of_its_gradient_is_finite():
 
     state = AdamState.start(np.zeros(1, dtype=np.float32))
     next(adam(terms_and_gradient, state, batches=lambda: [1e18], step_size=lambda n_steps: 0.1))
-    with np.errstate(over="ignore"), pytest.raises(NotFiniteError, match="by step 2 of Adam"):
+    with np.errstate(over="ignore"), pytest.raises(NotFiniteError, match="by step 3 of Adam"):
         next(adam(terms_and_gradient, state, batches=lambda: [1e20, 1e18], step_size=lambda n_steps: 0.1))
 
 
@@ -241,9 +241,9 @@ def test_saturated_units_have_the_j_of_the_margin(X, rng, bias, n_saturated, dty
         theta = rng.normal(scale=0.5, size=objective.layout.size).astype(dtype)
         _, intercepts = objective.layout.unpack(theta)
         intercepts[0][:n_saturated] = bias
-        evaluate = FullBatch(objective, X, None, Workers(1))
+        evaluate = FullBatchLoss(objective, Block(X), Workers(1))
         terms, gradient = evaluate(theta)
-        coefs, biases = evaluate.parameters(theta)
+        coefs, biases, _ = evaluate.parameters(theta)
         layers = coefs, biases, network.activations, 1
         assert_exact(terms.sum(), j_sparse(X, *layers, rho=0.3, beta=2.0, lam=1e-3, margin=2.0**-50), rtol)
         assert np.isfinite(gradient).all()
@@ -285,12 +285,12 @@ def test_units_that_depend_on_each_other_have_the_best_decoder(X, rng):
     theta = rng.normal(scale=0.5, size=objective.layout.size)
     (W,), (b,) = objective.layout.unpack(theta)
     W[:, 3:], b[3:] = W[:, :3], b[:3]
-    evaluate = FullBatch(objective, X, None, Workers(1))
+    evaluate = FullBatchLoss(objective, Block(X), Workers(1))
     J = evaluate.terms(theta).sum()
     A = np.column_stack([1 / (1 + np.exp(-(X @ W[:, :3] + b[:3]))), np.ones(N)])
     best = np.linalg.lstsq(A, X, rcond=None)[1].sum() / (2 * N)
     np.testing.assert_allclose(J, best, rtol=1e-8)
-    coefs, _ = evaluate.parameters(theta)
+    coefs = evaluate.parameters(theta).coefs
     assert np.abs(coefs[-1]).max() < 1e3
 
 

@@ -14,10 +14,11 @@ from helpers import objectives
 from helpers.data import random_weights
 from helpers.formula import j_sparse
 from helpers.gradients import numerical_gradient, relative_error
-from helpers.objectives import gathered, unequal_parts
+from helpers.objectives import block_of, gathered, unequal_parts
 from skdeepcluster._network import Network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective, _gradients
-from skdeepcluster._objectives._terms import half_squared_error, inner_product, kl_divergence, weight_decay
+from skdeepcluster._objectives._block import inner_product
+from skdeepcluster._objectives._terms import half_squared_error, kl_divergence, weight_decay
 
 N, D, H = 60, 6, 4
 
@@ -35,7 +36,7 @@ def linear_decoder(projected=False, rho=0.1, beta=3.0, lam=0.01, network=None):
 def evaluate(objective, theta, X, sample_weight=None, n_blocks=1):
     """J, its gradient, and what all rows share, from blocks of unequal size."""
     blocks = [
-        objective.prepare(X[rows], None if sample_weight is None else sample_weight[rows])
+        block_of(objective, X[rows], None if sample_weight is None else sample_weight[rows])
         for rows in unequal_parts(X.shape[0], n_blocks)
     ]
     terms, gradient, shared = objectives.evaluate(objective, theta, blocks)
@@ -119,12 +120,12 @@ def test_kl_divergence_of_saturated_units_is_large_but_finite():
 
 def test_float32_activations_are_summed_in_float64():
     objective = make_objective()
-    block = objective.prepare(np.full((2**18, D), 0.1, dtype=np.float32))
+    block = block_of(objective, np.full((2**18, D), 0.1, dtype=np.float32))
     theta = np.zeros(objective.layout.size, dtype=np.float32)
     theta[-D - H : -D] = np.log(0.1 / 0.9)  # the encoder's biases, for activations of 0.1
     outputs = objective.forward(theta, block)
     assert_allclose(
-        objective.statistics(theta, block, outputs).activations, 2**18 * float(outputs[0][0, 0]), rtol=1e-12
+        objective.statistics(theta, block, outputs).penalty_sums, 2**18 * float(outputs[0][0, 0]), rtol=1e-12
     )
 
 
@@ -233,18 +234,18 @@ def test_many_float32_blocks_are_summed_in_float64(rng):
 def test_a_float32_block_is_worked_in_float32(problem):
     theta, X, _ = problem
     for objective in (make_objective(), linear_decoder()):
-        block = objective.prepare(X.astype(np.float32))
+        block = block_of(objective, X.astype(np.float32))
         outputs = objective.forward(theta.astype(np.float32), block)
         assert {a.dtype for a in outputs} == {np.dtype(np.float32)}
         shared = objective.combine(theta.astype(np.float32), objective.statistics(theta, block, outputs))
-        assert [per_unit.dtype for per_unit in shared.output_gradients.values()] == [np.float32]
+        assert [per_unit.dtype for per_unit in shared.unit_gradients.values()] == [np.float32]
 
 
 def test_mean_activations_are_weighted_means(problem):
     theta, X, w = problem
     code = expit(X @ theta[: D * H].reshape(D, H) + theta[2 * D * H : 2 * D * H + H])
     for objective in (make_objective(), linear_decoder()):
-        assert_allclose(evaluate(objective, theta, X, w)[2].rho_hat, np.average(code, axis=0, weights=w), rtol=1e-13)
+        assert_allclose(evaluate(objective, theta, X, w)[2].means, np.average(code, axis=0, weights=w), rtol=1e-13)
 
 
 @pytest.mark.parametrize("objective", [make_objective(), linear_decoder(), linear_decoder(projected=True)])
@@ -265,7 +266,7 @@ def test_the_pieces_of_the_gradient_make_up_the_gradient(problem, monkeypatch, f
     objective = form(Network((D, H, D), ("logistic", "identity"), 1, tied), rho=0.1, beta=3.0, lam=0.01)
     theta = np.random.RandomState(1).normal(scale=0.5, size=objective.layout.size)
     value, expected, shared = evaluate(objective, theta, X, w)
-    blocks = [objective.prepare(X[:30], w[:30]), objective.prepare(X[30:], w[30:])]
+    blocks = [block_of(objective, X[:30], w[:30]), block_of(objective, X[30:], w[30:])]
     signals = [objective.error_signals(theta, b, objective.forward(theta, b), shared) for b in blocks]
     terms, pieces = objective.finish_in_pieces(theta, shared, signals)
     assert len(pieces) >= 4
@@ -347,7 +348,7 @@ def test_projected_value_is_j_at_the_best_decoder_and_its_gradient_is_that_of_fi
     whole = SparseAutoencoderObjective(network, rho=0.2, beta=2.0, lam=0.05)
     theta = np.random.RandomState(1).normal(scale=0.5, size=projected.layout.size)
     value, gradient, shared = evaluate(projected, theta, X, w)
-    full_theta = whole.layout.pack(*projected.parameters(theta, shared))
+    full_theta = whole.layout.pack(*projected.parameters(theta, shared)[:2])
     full_value, full_gradient, _ = evaluate(whole, full_theta, X, w)
     assert_allclose(value, full_value, rtol=1e-12)
     # At the best decoder the derivative with respect to it vanishes.
@@ -363,7 +364,7 @@ def test_no_decoder_is_better_than_the_projected_one(problem):
     projected, whole = linear_decoder(projected=True), linear_decoder()
     theta = np.random.RandomState(1).normal(scale=0.5, size=projected.layout.size)
     value, _, shared = evaluate(projected, theta, X, w)
-    coefs, intercepts = projected.parameters(theta, shared)
+    coefs, intercepts, _ = projected.parameters(theta, shared)
 
     def with_decoder(decoder):
         full = whole.layout.pack([coefs[0], decoder[:-D].reshape(H, D)], [intercepts[0], decoder[-D:]])
@@ -388,7 +389,7 @@ def test_equal_units_without_weight_decay_have_a_decoder(problem, dtype):
     without = linear_decoder(True, lam=0.0, beta=0.0, network=three_units)
     fewer = without.layout.pack([np.delete(W[0], 1, axis=1)], [np.delete(b[0], 1)])
     alone, _, _ = evaluate(without, fewer, X)
-    kl = projected.penalty.value(shared.rho_hat)
+    kl = projected.penalties.values(shared.means).sum()
     assert_allclose(value - kl, alone, rtol=1e-4 if dtype == np.float32 else 1e-8)
     assert np.isfinite(gradient).all()
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skdeepcluster._parameters import ParameterLayout, initial_parameters
+from skdeepcluster._network import Network, ParameterLayout, initial_parameters
 
 
 def test_unpack_gives_named_views_in_order():
@@ -41,10 +41,8 @@ def test_flat_coefs_is_a_view_of_the_weights_alone():
 
 
 def test_initial_weights_fill_their_range_and_biases_are_zero():
-    layout = ParameterLayout((30, 23, 30))
-    coefs, intercepts = layout.unpack(
-        initial_parameters(layout, ("logistic", "identity"), np.random.RandomState(0), np.float64)
-    )
+    network = Network((30, 23, 30), ("logistic", "identity"), 1)
+    coefs, intercepts, _ = network.layers(initial_parameters(network, np.random.RandomState(0), np.float64))
     bound = 1 / 3  # sqrt(6 / (30 + 23 + 1))
     for W in coefs:
         assert np.abs(W).max() <= bound
@@ -55,19 +53,16 @@ def test_initial_weights_fill_their_range_and_biases_are_zero():
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_layers_of_relu_start_small(tied):
-    layout = ParameterLayout((800, 400, 800), tied)
-    theta = initial_parameters(layout, ("relu", "identity"), np.random.RandomState(0), np.float64)
-    W = layout.unpack(theta)[0][0]
+    network = Network((800, 400, 800), ("relu", "identity"), 1, tied)
+    W = network.layers(initial_parameters(network, np.random.RandomState(0), np.float64)).coefs[0]
     assert W.var() == pytest.approx(1 / 800 / 3, rel=0.02)
     assert np.abs(W).max() < np.sqrt(1 / 800)
 
 
 @pytest.mark.parametrize("tied", [False, True])
 def test_initial_parameters_depend_on_the_seed_alone(tied):
-    layout = ParameterLayout((4, 3, 4), tied)
-    first, second, other = (
-        initial_parameters(layout, ("relu", "identity"), np.random.RandomState(seed), np.float32) for seed in (0, 0, 1)
-    )
+    network = Network((4, 3, 4), ("relu", "identity"), 1, tied)
+    first, second, other = (initial_parameters(network, np.random.RandomState(seed), np.float32) for seed in (0, 0, 1))
     assert first.dtype == np.float32
     assert_array_equal(first, second)
     assert not np.array_equal(first, other)

@@ -1,3 +1,5 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -307,6 +309,6 @@ def test_past_values_count():
 def test_lbfgs_goes_on_from_a_state_as_if_it_had_not_stopped(n_before):
     x0 = np.full(30, 0.5)
     first = lbfgs(rosenbrock, x0, max_iter=n_before)
-    state = LBFGSState(*(np.array(array) for array in first.state))
+    state = deepcopy(first.state)
     second = minimize(_solvers.lbfgs(rosenbrock, state), state, **{**DEFAULTS, "max_iter": 20})
     assert_array_equal(second.x, lbfgs(rosenbrock, x0, max_iter=n_before + 20).x)

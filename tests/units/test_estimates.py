@@ -4,8 +4,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import silhouette_score
 
-from skdeepcluster.model_selection import _clusterers, estimate_eps, estimate_n_clusters
-from skdeepcluster.model_selection._clusterers import _first_within_error, _kmeans
+from skdeepcluster.model_selection import _estimates, estimate_eps, estimate_n_clusters
+from skdeepcluster.model_selection._estimates import _first_within_error, _kmeans
 
 METHODS = ["silhouette", "gap", "stability"]
 
@@ -120,7 +120,7 @@ def test_stable_partitions_agree_in_all_halves(blobs):
 
 def test_errors_of_the_stability_are_standard_errors_of_the_mean(blobs, monkeypatch):
     agreements = iter([0.2, 0.4, 0.9])
-    monkeypatch.setattr(_clusterers, "adjusted_rand_score", lambda *partitions: next(agreements))
+    monkeypatch.setattr(_estimates, "adjusted_rand_score", lambda *partitions: next(agreements))
     estimate = estimate_n_clusters(blobs, [2], method="stability", n_repeats=3, random_state=0)
     assert_allclose(estimate.scores, [0.5])
     assert_allclose(estimate.errors, [np.sqrt((0.3**2 + 0.1**2 + 0.4**2) / 2 / 3)])

@@ -7,13 +7,11 @@ from threadpoolctl import threadpool_limits
 from helpers.data import random_weights
 from helpers.formula import terms_of_j
 from helpers.gradients import numerical_gradient, relative_error
-from helpers.objectives import evaluate, gathered, initial_theta
-from skdeepcluster import _evaluation
-from skdeepcluster._evaluation import FullBatch, MiniBatch, mean_squared_error
+from helpers.objectives import block_of, evaluate, gathered, initial_theta
+from skdeepcluster._data import Batch, FullBatchLoss, MiniBatchLoss, _full_batch
 from skdeepcluster._network import Network
-from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective
-from skdeepcluster._rows import Batch
-from skdeepcluster._threads import Workers, workers
+from skdeepcluster._objectives import Block, LinearDecoderObjective, SparseAutoencoderObjective
+from skdeepcluster._support._threads import Workers, worker_threads
 
 N, D, H = 3000, 12, 5
 PARAMETERS = {"rho": 0.1, "beta": 3.0, "lam": 0.01}
@@ -43,8 +41,8 @@ def test_dense_sparse_weighted_and_blocked_give_the_same_j_and_gradient(X, w, fo
     w = w if weighted else None
     residual = make_objective("residual", output)
     theta = initial_theta(residual)
-    expected_terms, expected, _ = evaluate(residual, theta, [residual.prepare(X, w)])
-    full_batch = FullBatch(make_objective(form, output), container(X), w, Workers(1))
+    expected_terms, expected, _ = evaluate(residual, theta, [block_of(residual, X, w)])
+    full_batch = FullBatchLoss(make_objective(form, output), Block(container(X), w), Workers(1))
     terms, gradient = full_batch(theta)
     assert_allclose(terms, expected_terms, rtol=1e-10)
     assert relative_error(gradient, expected) < 1e-10
@@ -58,8 +56,8 @@ def test_the_result_does_not_depend_on_the_number_of_threads(X, w, form, contain
     objective = make_objective(form)
     theta, results = initial_theta(objective, dtype), []
     for n_threads in (1, 2, 3):
-        with threadpool_limits(limits=n_threads, user_api="blas"), workers() as crew:
-            results.append(FullBatch(objective, container(X.astype(dtype)), w, crew)(theta))
+        with threadpool_limits(limits=n_threads, user_api="blas"), worker_threads() as workers:
+            results.append(FullBatchLoss(objective, Block(container(X.astype(dtype)), w), workers)(theta))
     for terms, gradient in results[1:]:
         assert_array_equal(terms, results[0][0])
         assert_array_equal(gradient, results[0][1])
@@ -69,12 +67,12 @@ def test_the_result_does_not_depend_on_the_number_of_threads(X, w, form, contain
 def test_activations_that_are_not_kept_are_computed_again(X, form, monkeypatch):
     objective = make_objective(form)
     theta = initial_theta(objective)
-    kept = FullBatch(objective, X, None, Workers(1))(theta)
-    monkeypatch.setattr(_evaluation, "_MAX_KEPT_BYTES", 0)
+    kept = FullBatchLoss(objective, Block(X), Workers(1))(theta)
+    monkeypatch.setattr(_full_batch, "_MAX_KEPT_BYTES", 0)
     calls = []
     forward = objective.forward
     objective.forward = lambda *args: calls.append(args) or forward(*args)
-    full_batch = FullBatch(objective, X, None, Workers(1))
+    full_batch = FullBatchLoss(objective, Block(X), Workers(1))
     terms, gradient = full_batch(theta)
     assert len(calls) == 2 * -(-N // 1024)
     assert_array_equal(terms, kept[0])
@@ -85,14 +83,14 @@ def test_activations_that_are_not_kept_are_computed_again(X, form, monkeypatch):
 def test_parameters_are_those_of_the_whole_network(X, w, evaluated_before):
     projected, whole = make_objective("projected"), make_objective("linear")
     theta = initial_theta(projected)
-    full_batch = FullBatch(projected, X, w, Workers(1))
+    full_batch = FullBatchLoss(projected, Block(X, w), Workers(1))
     if evaluated_before:
         full_batch(initial_theta(projected) + 1)
         terms, _ = full_batch(theta)
-    theta_of_all = whole.layout.pack(*full_batch.parameters(theta))
+    theta_of_all = whole.layout.pack(*full_batch.parameters(theta)[:2])
     if not evaluated_before:
         terms, _ = full_batch(theta)
-    assert_allclose(FullBatch(whole, X, w, Workers(1))(theta_of_all)[0], terms, rtol=1e-12)
+    assert_allclose(FullBatchLoss(whole, Block(X, w), Workers(1))(theta_of_all)[0], terms, rtol=1e-12)
 
 
 def test_the_terms_are_those_of_the_formula(X, w):
@@ -101,7 +99,7 @@ def test_the_terms_are_those_of_the_formula(X, w):
     layers = *objective.layout.unpack(theta), objective.network.activations, 1
     expected = terms_of_j(X, *layers, w=w, **PARAMETERS)
     for form in ("residual", "linear"):
-        assert_allclose(FullBatch(make_objective(form), X, w, Workers(1))(theta)[0], expected, rtol=1e-11)
+        assert_allclose(FullBatchLoss(make_objective(form), Block(X, w), Workers(1))(theta)[0], expected, rtol=1e-11)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -111,10 +109,10 @@ def test_the_terms_are_those_of_the_formula(X, w):
 def test_a_batch_of_all_rows_is_the_full_batch(X, w, form, container, weighted):
     objective, w = make_objective(form), w if weighted else None
     theta = initial_theta(objective)
-    expected_terms, expected = FullBatch(objective, container(X), w, Workers(1))(theta)
+    expected_terms, expected = FullBatchLoss(objective, Block(container(X), w), Workers(1))(theta)
     rows = np.random.RandomState(1).permutation(N)
-    with threadpool_limits(limits=2, user_api="blas"), workers() as crew:
-        terms, pieces = MiniBatch(objective, crew)(theta, Batch(container(X), w, rows, rows))
+    with threadpool_limits(limits=2, user_api="blas"), worker_threads() as workers:
+        terms, pieces = MiniBatchLoss(objective, workers)(theta, Batch(container(X), w, rows, rows))
         gradient = gathered(theta, pieces)
     assert_allclose(terms, expected_terms, rtol=1e-12)
     assert relative_error(gradient, expected) < 1e-11
@@ -124,15 +122,15 @@ def test_a_large_batch_has_few_blocks(X):
     objective = make_objective("residual")
     calls, forward = [], objective.forward
     objective.forward = lambda *args: calls.append(args) or forward(*args)
-    MiniBatch(objective, Workers(1))(initial_theta(objective), Batch(X, None, np.arange(N), np.arange(N)))
+    MiniBatchLoss(objective, Workers(1))(initial_theta(objective), Batch(X, None, np.arange(N), np.arange(N)))
     assert len(calls) == 8
 
 
 def test_a_batch_sees_its_own_rows_alone(X):
     objective = make_objective("residual")
     theta, rows = initial_theta(objective), np.array([5, 2999, 17])
-    terms, pieces = MiniBatch(objective, Workers(1))(theta, Batch(X, None, rows, rows))
-    expected_terms, expected = FullBatch(objective, X[rows], None, Workers(1))(theta)
+    terms, pieces = MiniBatchLoss(objective, Workers(1))(theta, Batch(X, None, rows, rows))
+    expected_terms, expected = FullBatchLoss(objective, Block(X[rows]), Workers(1))(theta)
     assert_allclose(terms, expected_terms, rtol=1e-13)
     assert relative_error(gathered(theta, pieces), expected) < 1e-12
 
@@ -143,9 +141,9 @@ def test_the_mean_kl_term_of_batches_is_above_that_of_all_rows(X):
     theta = initial_theta(objective)
     batches = np.random.RandomState(0).permutation(N).reshape(-1, 30)
     of_batches = np.mean(
-        [MiniBatch(objective, Workers(1))(theta, Batch(X, None, rows, rows))[0] for rows in batches], axis=0
+        [MiniBatchLoss(objective, Workers(1))(theta, Batch(X, None, rows, rows))[0] for rows in batches], axis=0
     )
-    of_all_rows = FullBatch(objective, X, None, Workers(1))(theta)[0]
+    of_all_rows = FullBatchLoss(objective, Block(X), Workers(1))(theta)[0]
     assert_allclose(of_batches[:2], of_all_rows[:2], rtol=1e-12)
     assert of_batches[2] > of_all_rows[2]
 
@@ -157,7 +155,7 @@ def test_noise_hides_numbers_from_the_network_but_not_from_the_loss(X, container
     seen = []
     forward = objective.forward
     objective.forward = lambda theta, block: seen.append(block) or forward(theta, block)
-    terms, pieces = MiniBatch(objective, Workers(1), corruption=0.3, random_state=np.random.RandomState(0))(
+    terms, pieces = MiniBatchLoss(objective, Workers(1), corruption=0.3, random_state=np.random.RandomState(0))(
         theta, Batch(container(X), None, rows, rows)
     )
     dense = [[sp.csr_matrix(array).toarray() for array in (block.X, block.noisy)] for block in seen]
@@ -167,7 +165,7 @@ def test_noise_hides_numbers_from_the_network_but_not_from_the_loss(X, container
     assert np.mean(noisy[clean != 0] == 0) == pytest.approx(0.3, abs=0.02)
     # The derivative is that of the loss of this noise.
     objective.forward = forward
-    block = objective.prepare(clean, None, noisy)
+    block = block_of(objective, clean, noisy=noisy)
 
     def value(theta):
         return evaluate(objective, theta, [block])[0].sum()
@@ -181,19 +179,8 @@ def test_noise_does_not_depend_on_the_number_of_threads(X, container):
     objective, rows, results = make_objective("linear"), np.arange(600), []
     theta = initial_theta(objective)
     for n_threads in (1, 2):
-        with threadpool_limits(limits=n_threads, user_api="blas"), workers() as crew:
-            batch = MiniBatch(objective, crew, corruption=0.5, random_state=np.random.RandomState(0))
+        with threadpool_limits(limits=n_threads, user_api="blas"), worker_threads() as workers:
+            batch = MiniBatchLoss(objective, workers, corruption=0.5, random_state=np.random.RandomState(0))
             results.append([gathered(theta, batch(theta, Batch(container(X), None, rows, rows))[1]) for _ in range(2)])
     assert_array_equal(results[0], results[1])
     assert not np.array_equal(results[0][0], results[0][1])
-
-
-@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_mean_squared_error_by_definition(X, w, container, weighted):
-    objective = make_objective("residual")
-    coefs, intercepts = objective.layout.unpack(initial_theta(objective))
-    w = w if weighted else None
-    H = 1 / (1 + np.exp(-(X @ coefs[0] + intercepts[0]))) @ coefs[1] + intercepts[1]
-    error = mean_squared_error(container(X), w, coefs, intercepts, ("logistic", "identity"))
-    assert_allclose(error, np.average(((H - X) ** 2).mean(axis=1), weights=w), rtol=1e-12)
