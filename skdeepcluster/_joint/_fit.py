@@ -45,7 +45,9 @@ class JointOptions:
     @classmethod
     def of(cls, estimator):
         """The options of an estimator."""
-        return cls(**{field.name: option(estimator, field.name) for field in fields(cls)})
+        options = {field.name: option(estimator, field.name) for field in fields(cls)}
+        # True is the number 1.
+        return cls(**options | {"n_clusters": int(estimator.n_clusters)})
 
 
 def training_options(encoder, options):

@@ -165,7 +165,8 @@ def test_a_process_forked_while_another_thread_fits_can_fit():
     script = """
 import multiprocessing, threading, numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
-from skdeepcluster import SparseAutoencoderTransformer, _threads
+from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._support import _threads
 X = np.random.RandomState(0).normal(size=(300, 20))
 def fit():
     return SparseAutoencoderTransformer(4, max_iter=5, tol=0.5, random_state=0).fit(X).loss_

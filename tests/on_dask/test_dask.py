@@ -210,11 +210,10 @@ def test_an_epoch_is_the_average_of_an_epoch_on_every_partition(client, blobs):
             shares.append(w[rows].sum() / w.sum())
             states.append(own)
             all_terms.append(own_terms)
-        state = AdamState(
-            *(sum(share * moments(own)[i] for share, own in zip(shares, states)) for i in range(3)),
-            (epoch + 1) * largest,
-        )
-        for array, expected in zip((*found[:3], terms), (*state[:3], np.average(all_terms, axis=0, weights=shares))):
+        means = [sum(share * array for share, array in zip(shares, arrays)) for arrays in zip(*map(moments, states))]
+        state = AdamState(*means, (epoch + 1) * largest)
+        mean_terms = np.average(all_terms, axis=0, weights=shares)
+        for array, expected in zip((*moments(found), terms), (*means, mean_terms)):
             assert_allclose(array, expected, rtol=1e-9, atol=1e-12)
         assert found.n_steps == state.n_steps
 
