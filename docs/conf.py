@@ -56,6 +56,7 @@ copybutton_prompt_is_regexp = True
 
 # A public name, method or parameter without documentation is a warning, and so an error.
 numpydoc_validation_checks = {"GL08", "PR01", "PR02", "PR03", "RT01", "SS01"}
+autodoc_typehints = "none"  # the docstrings have the types, in words
 numpydoc_show_class_members = False  # the template of classes shows them
 
 sphinx_gallery_conf = {

@@ -1,6 +1,8 @@
 """What the estimators share besides scikit-learn's own base classes."""
 
+from collections.abc import Callable
 from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -9,6 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 from ._data import effective_rows, mean_squared_error
 from ._network import Layers
 from ._support._checks import check_rows, check_table, finite_outputs
+from ._support._typing import ArrayLike, MatrixLike
+
+Owner = TypeVar("Owner")
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -17,7 +24,10 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     Fitted, they have ``coefs_``, ``intercepts_`` and a `Network` ``_network``.
     """
 
-    def transform(self, X):
+    coefs_: list[np.ndarray]
+    intercepts_: list[np.ndarray]
+
+    def transform(self, X: MatrixLike) -> np.ndarray:
         """Encode X.
 
         Parameters
@@ -42,7 +52,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_rows(self, X)
         return finite_outputs(lambda: self._encoder_layers.outputs(X)[-1], X, "code")
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Decode X.
 
         Parameters
@@ -72,7 +82,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             )
         return finite_outputs(lambda: self._decoder_layers.outputs(X)[-1], X, "reconstruction")
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
 
         Parameters
@@ -119,7 +129,9 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return self._network.n_components
 
 
-def unchanged_on_error(method):
+def unchanged_on_error(
+    method: Callable[Concatenate[Owner, Arguments], Result],
+) -> Callable[Concatenate[Owner, Arguments], Result]:
     """Decorate a method so that, if it raises, the estimator has its attributes, and its generator its state, back."""
 
     @wraps(method)

@@ -1,11 +1,12 @@
 """The sparse autoencoder as a scikit-learn transformer."""
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, canonical_data, check_values, effective_rows
@@ -15,6 +16,17 @@ from ._solvers import Status
 from ._support._callbacks import CallbackSupportMixin, FitTasks
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
 from ._support._threads import worker_threads
+from ._support._typing import (
+    Activation,
+    ArrayLike,
+    Float,
+    Int,
+    Ints,
+    MatrixLike,
+    RandomState,
+    available_if,
+    fit_context,
+)
 from ._training import (
     NO_FIT,
     AutoencoderFit,
@@ -196,6 +208,15 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     (150, 8)
     """
 
+    loss_: float
+    loss_curve_: np.ndarray
+    pretraining_loss_curves_: list[np.ndarray]
+    validation_scores_: list[float]
+    mean_activation_: np.ndarray
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -225,32 +246,32 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
 
     def __init__(
         self,
-        n_components=32,
+        n_components: Int = 32,
         *,
-        hidden_layer_sizes=(),
-        activation="relu",
-        code_activation="logistic",
-        output_activation="identity",
-        tied_weights=False,
-        rho=0.5,
-        beta=1.0,
-        lam=0.001,
-        corruption=0.0,
-        augment=None,
-        pretrain=None,
-        solver="auto",
-        max_iter=None,
-        tol=1e-3,
-        n_iter_no_change=10,
-        early_stopping=False,
-        validation_fraction=0.1,
-        batch_size=256,
-        learning_rate_init=None,
-        shuffle=True,
-        warm_start=False,
-        random_state=None,
-        verbose=0,
-    ):
+        hidden_layer_sizes: Int | Ints = (),
+        activation: Activation = "relu",
+        code_activation: Activation = "logistic",
+        output_activation: Literal["identity", "logistic"] = "identity",
+        tied_weights: bool = False,
+        rho: Float = 0.5,
+        beta: Float = 1.0,
+        lam: Float = 0.001,
+        corruption: Float = 0.0,
+        augment: Callable[[Any, np.random.RandomState], MatrixLike] | None = None,
+        pretrain: Literal["layerwise"] | None = None,
+        solver: Literal["auto", "lbfgs", "adam"] = "auto",
+        max_iter: Int | None = None,
+        tol: Float = 1e-3,
+        n_iter_no_change: Int = 10,
+        early_stopping: bool = False,
+        validation_fraction: Float = 0.1,
+        batch_size: Int = 256,
+        learning_rate_init: Float | None = None,
+        shuffle: bool = True,
+        warm_start: bool = False,
+        random_state: RandomState = None,
+        verbose: Int = 0,
+    ) -> None:
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -277,8 +298,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         self.verbose = verbose
 
     @unchanged_on_error
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Train the autoencoder on X.
 
         Parameters
@@ -312,8 +333,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
 
     @available_if(_learns_from_batches)
     @unchanged_on_error
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Go on training by one pass of Adam over X, a chunk of the data.
 
         The first call draws the initial weights; every call goes on from what the last `fit` or `partial_fit` left, in

@@ -5,8 +5,10 @@ import time
 import warnings
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 from ._solvers import Status
+from ._support._typing import Float
 from ._training._checkpoint import files_of, fit_identity, read_checkpoint, remove_checkpoint, write_checkpoint
 
 __all__ = ["Checkpoint"]
@@ -68,13 +70,13 @@ class Checkpoint:
     False
     """
 
-    def __init__(self, path, *, interval=60.0):
+    def __init__(self, path: str | os.PathLike[Any], *, interval: Float = 60.0) -> None:
         if not isinstance(path, (str, os.PathLike)):
             raise TypeError(f"path={path!r} of Checkpoint must be a str or a path-like.")
         self.path = os.fsdecode(path)
         self.interval = interval
 
-    def setup(self, estimator, context):
+    def setup(self, estimator: Any, context: Any) -> None:
         """Go on from the file, if there is one.
 
         Parameters
@@ -111,7 +113,7 @@ class Checkpoint:
         if path.exists():
             fit.state = self._state_to_go_on_with(path, fit)
 
-    def on_fit_task_begin(self, estimator, context):
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Do nothing.
 
         Parameters
@@ -122,7 +124,7 @@ class Checkpoint:
             The task.
         """
 
-    def on_fit_task_end(self, estimator, context):
+    def on_fit_task_end(self, estimator: Any, context: Any) -> None:
         """Write the state after an iteration, remove it after the fit.
 
         Parameters
@@ -139,7 +141,7 @@ class Checkpoint:
         elif fit.status is None and time.monotonic() - self._last_write >= self.interval:
             self._write(fit)
 
-    def teardown(self, estimator, context):
+    def teardown(self, estimator: Any, context: Any) -> None:
         """Forget the fit.
 
         Parameters

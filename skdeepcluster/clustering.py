@@ -2,8 +2,10 @@
 
 import warnings
 from numbers import Integral
+from typing import Any, Literal, Self
 
-from sklearn.base import BaseEstimator, ClusterMixin, _fit_context
+import numpy as np
+from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,6 +18,7 @@ from ._solvers import Status
 from ._support._callbacks import CallbackSupportMixin, FitTasks
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
 from ._support._threads import worker_threads
+from ._support._typing import ArrayLike, Float, Int, MatrixLike, RandomState, fit_context
 from ._training import NO_FIT, Log, explained_overflow, in_progress
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
@@ -150,6 +153,18 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     (150, 3)
     """
 
+    labels_: np.ndarray
+    cluster_centers_: np.ndarray
+    distance_unit_: float
+    initial_labels_: np.ndarray
+    encoder_: SparseAutoencoderTransformer
+    loss_: float
+    loss_curve_: np.ndarray
+    label_change_: np.ndarray
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
     _parameter_constraints = {
         "n_clusters": [Interval(Integral, 1, None, closed="left")],
         "encoder": [SparseAutoencoderTransformer, FrozenEstimator, None],
@@ -169,22 +184,22 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     def __init__(
         self,
-        n_clusters=8,
+        n_clusters: Int = 8,
         *,
-        encoder=None,
-        gamma=0.1,
-        alpha=1.0,
-        reconstruction_weight=1.0,
-        update_interval=None,
-        max_iter=50,
-        tol=1e-3,
-        batch_size=256,
-        learning_rate_init=0.001,
-        init="gaussian_mixture",
-        n_init=10,
-        random_state=None,
-        verbose=0,
-    ):
+        encoder: SparseAutoencoderTransformer | FrozenEstimator | None = None,
+        gamma: Float = 0.1,
+        alpha: Float = 1.0,
+        reconstruction_weight: Float = 1.0,
+        update_interval: Int | None = None,
+        max_iter: Int = 50,
+        tol: Float = 1e-3,
+        batch_size: Int = 256,
+        learning_rate_init: Float = 0.001,
+        init: Literal["gaussian_mixture", "kmeans"] = "gaussian_mixture",
+        n_init: Int = 10,
+        random_state: RandomState = None,
+        verbose: Int = 0,
+    ) -> None:
         self.n_clusters = n_clusters
         self.encoder = encoder
         self.gamma = gamma
@@ -201,8 +216,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         self.verbose = verbose
 
     @unchanged_on_error
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, sample_weight=None):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Train the autoencoder, and refine it together with clusters in its code.
 
         Parameters
@@ -241,7 +256,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
                 self._run(JointFit(encoder, data, options, of_engine, random_state), X, workers.map)
         return self
 
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Clusters of X.
 
         Parameters
@@ -256,7 +271,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         """
         return self.predict_proba(X).argmax(axis=1)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Soft assignments of X to the clusters: q.
 
         They are as sharp as training made them, and no calibrated probabilities.

@@ -4,13 +4,14 @@ It needs more than the package does: ``pip install "skdeepcluster[dask]"``.
 """
 
 from traceback import clear_frames
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from ._base import unchanged_on_error
 from ._data import check_scale
+from ._support._typing import fit_context
 from ._training import AutoencoderFit, TrainingOptions, check_options, network_of
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import ClusterError
@@ -33,7 +34,10 @@ except ImportError as error:
 __all__ = ["DaskSparseAutoencoderTransformer"]
 
 
-class DaskSparseAutoencoderTransformer(SparseAutoencoderTransformer, auto_wrap_output_keys=None):
+# auto_wrap_output_keys is of scikit-learn, which has no types.
+class DaskSparseAutoencoderTransformer(  # type: ignore[call-arg]
+    SparseAutoencoderTransformer, auto_wrap_output_keys=None
+):
     """`SparseAutoencoderTransformer` for tables on a Dask cluster: the same parameters, the same objective.
 
     `fit` trains on the cluster of the current `distributed.Client`. With L-BFGS, every evaluation of J and its gradient
@@ -91,7 +95,7 @@ n_features_in_, feature_names_in_
     >>> client.close()
     """
 
-    def fit(self, X, y=None, sample_weight=None):
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the autoencoder on a table of partitions.
 
         Parameters
@@ -123,18 +127,18 @@ default=None
             If the cluster is lost, or its workers die again and again. Then the estimator has the parameters after the
             last iteration, if there was one, and ``warm_start=True`` goes on from there.
         """
-        reached = {}
+        reached: dict[str, Any] = {}
         try:
             self._fit(X, sample_weight, reached)
         except Exception as error:
             # Empty but after a ClusterError: then, what there is is better than what there was.
-            vars(self).update(reached)
+            self.__dict__.update(reached)
             _let_go(error)
             raise
         return self
 
     @unchanged_on_error
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, reached):
         """`fit`, which leaves in reached what the estimator is to have if the cluster is lost."""
         if not is_partitioned(X):
@@ -172,14 +176,14 @@ default=None
         return fit.attributes(theta) | fit.unknown_attributes | {name: getattr(self, name) for name in names}
 
     @property
-    def partial_fit(self):
+    def partial_fit(self) -> Any:
         """Not there: `fit` goes through all partitions."""
         raise AttributeError(
             "DaskSparseAutoencoderTransformer has no partial_fit: fit goes through all partitions, in epochs with "
             "solver='adam'. to_local() has one, for chunks in memory."
         )
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Encode X.
 
         Parameters
@@ -205,7 +209,7 @@ default=None
             return super().transform(X)
         return _map_rows(self._features_checked(X), self._encoder_layers)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: Any) -> Any:
         """Decode X.
 
         Parameters
@@ -232,7 +236,7 @@ default=None
         _check_columns(X, expected, f"inverse_transform expects codes with n_components={expected}")
         return _map_rows(X, self._decoder_layers)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
 
         Parameters
@@ -264,7 +268,7 @@ default=None
             return super().score(X, sample_weight=sample_weight)
         return -score_of(_current_client(), self._features_checked(X), sample_weight, self._layers)
 
-    def to_local(self):
+    def to_local(self) -> SparseAutoencoderTransformer:
         """The same, fitted, for data in memory.
 
         Returns
@@ -280,7 +284,7 @@ default=None
         check_is_fitted(self)
         parameters = self.get_params(deep=False)
         local = SparseAutoencoderTransformer(**parameters)
-        vars(local).update({name: value for name, value in vars(self).items() if name not in parameters})
+        local.__dict__.update({name: value for name, value in vars(self).items() if name not in parameters})
         return local
 
     def _features_checked(self, X):

@@ -61,7 +61,8 @@ class PartitionedData(DataSource):
     def load(cls, client, X, sample_weight=None):
         """The data of a user."""
         cluster = Cluster(client)
-        return cls(cluster, *_blocks_of(cluster, X, sample_weight), X, sample_weight)
+        blocks, n_bytes = _blocks_of(cluster, X, sample_weight)
+        return cls(cluster, blocks, n_bytes, X, sample_weight)
 
     @property
     def shape(self):
@@ -118,8 +119,8 @@ class PartitionedData(DataSource):
             nodes = self._blocks.map(_tasks.local_epoch, common, across=seeds)
             sums = self._cluster.merged(partial(_tasks.total_of, n_parts=len(nodes)), nodes)
             means = (array / sums.weight for array in (sums.x, sums.first_moment, sums.second_moment))
-            arrays = (array.astype(state.x.dtype, copy=False) for array in means)
-            state = AdamState(*arrays, state.n_steps + largest_n_steps)
+            x, first_moment, second_moment = (array.astype(state.x.dtype, copy=False) for array in means)
+            state = AdamState(x, first_moment, second_moment, state.n_steps + largest_n_steps)
             yield state, sums.terms / sums.weight
 
     def outputs_of(self, layers):

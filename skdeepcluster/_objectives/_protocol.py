@@ -42,10 +42,13 @@ class BatchObjective(ABC):
 
     network: Network
     layout: ParameterLayout
-    term_names: tuple[str, ...]
     scale: float = 1.0
     couples_rows: ClassVar[bool] = False
     only_products: bool = False
+
+    @property
+    @abstractmethod
+    def term_names(self) -> tuple[str, ...]: ...
 
     @abstractmethod
     def forward(self, theta: np.ndarray, block: Block) -> list[np.ndarray]:

@@ -13,6 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from .._support._checks import about
+from .._support._typing import ArrayLike, MatrixLike
 from ._neighbors import nearest_neighbors, neighbor_information
 from ._silhouette import silhouette_score, silhouette_scores
 
@@ -26,7 +27,7 @@ SCORING_CONSTRAINTS = {
 }
 
 
-def check_labels(labels, Z, name):
+def check_labels(labels: ArrayLike, Z: MatrixLike, name: str) -> np.ndarray:
     """The labels as an array, one for each row of Z; the name is theirs in errors."""
     with about(name):
         labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))

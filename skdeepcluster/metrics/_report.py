@@ -1,14 +1,15 @@
 """Reports on a partition."""
 
 import warnings
+from typing import Any, Literal
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
-from sklearn.utils._param_validation import validate_params
 
 from .._support._checks import check_table
+from .._support._typing import ArrayLike, Int, RandomState, validate_params
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import (
     INTERNAL_METRICS,
@@ -20,7 +21,7 @@ from ._internal import (
 )
 
 
-class ClusteringReport(dict):
+class ClusteringReport(dict[str, Any]):
     """Scores of a clustering, a dict from name to value that prints as a table.
 
     ``pandas.DataFrame([report])`` makes it a row, ``pandas.DataFrame(reports)`` several.
@@ -33,7 +34,7 @@ class ClusteringReport(dict):
     1.0
     """
 
-    def __str__(self):
+    def __str__(self) -> str:
         width = max(map(len, self), default=0)
         texts = {name: f"{value:.4f}" if isinstance(value, float) else str(value) for name, value in self.items()}
         return "\n".join(f"{name:<{width}}  {text:>10}" for name, text in texts.items())
@@ -43,7 +44,15 @@ class ClusteringReport(dict):
     {"X": ["array-like"], "labels": ["array-like"], "y_true": ["array-like", None], **SCORING_CONSTRAINTS},
     prefer_skip_nested_validation=True,
 )
-def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=None, noise="drop"):
+def clustering_report(
+    X: ArrayLike,
+    labels: ArrayLike,
+    *,
+    y_true: ArrayLike | None = None,
+    sample_size: Int | None = None,
+    random_state: RandomState = None,
+    noise: Literal["drop", "cluster"] = "drop",
+) -> ClusteringReport:
     """Number of clusters and internal scores of a partition, and its agreement with known classes where given.
 
     Parameters
@@ -128,7 +137,7 @@ def clustering_report(X, labels, *, y_true=None, sample_size=None, random_state=
 
 
 @validate_params({"y_true": ["array-like"], "y_pred": ["array-like"]}, prefer_skip_nested_validation=True)
-def clustering_accuracy(y_true, y_pred):
+def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Share of rows whose cluster is matched to their class, under the best one-to-one matching.
 
     Parameters

@@ -1,11 +1,13 @@
 """Scorers for `GridSearchCV` and its relatives."""
 
 import warnings
+from typing import Any, Literal
 
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions
 
 from .._pipelines import labels_and_space
 from .._support._checks import check_table
+from .._support._typing import Estimator, Int, MatrixLike, RandomState, validate_params
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, check_labels, internal_score
 
@@ -40,7 +42,7 @@ class _ClusteringScorer:
         self.sample_size = sample_size
         self.random_state = random_state
 
-    def __call__(self, estimator, X, y=None):
+    def __call__(self, estimator: Estimator, X: MatrixLike, y: Any = None) -> float:
         labels, Z = labels_and_space(estimator, X, self.space)
         Z = check_table(Z, "X")
         labels = check_labels(labels, Z, "labels")
@@ -70,7 +72,14 @@ class _ClusteringScorer:
     {"metric": [StrOptions(set(INTERNAL_METRICS))], "space": [str], **SCORING_CONSTRAINTS},
     prefer_skip_nested_validation=True,
 )
-def make_clustering_scorer(metric, *, space="input", noise="cluster", sample_size=None, random_state=None):
+def make_clustering_scorer(
+    metric: Literal["silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information"],
+    *,
+    space: str = "input",
+    noise: Literal["cluster", "drop"] = "cluster",
+    sample_size: Int | None = None,
+    random_state: RandomState = None,
+) -> _ClusteringScorer:
     """Make a scorer for `GridSearchCV` and its relatives from an internal metric.
 
     The scorer is a callable ``(estimator, X, y=None)`` for a fitted clusterer or a fitted pipeline that ends in one.

@@ -1,15 +1,17 @@
 """Estimates of what clusterers ask for: the eps of DBSCAN, the number of clusters."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._support._checks import check_table, integers
+from .._support._typing import ArrayLike, Int, Ints, RandomState, validate_params
 from ..metrics._internal import safely_scaled
 from ..metrics._silhouette import silhouette_score
 
@@ -21,7 +23,7 @@ N_INIT = 5
     {"Z": ["array-like"], "min_samples": [Interval(Integral, 2, None, closed="left")]},
     prefer_skip_nested_validation=True,
 )
-def estimate_eps(Z, min_samples=5):
+def estimate_eps(Z: ArrayLike, min_samples: Int = 5) -> Bunch:
     """Estimate `sklearn.cluster.DBSCAN`'s ``eps`` from the knee of the k-distance curve.
 
     The curve is the distance of every row to its ``min_samples``-th nearest row, itself included as DBSCAN counts,
@@ -100,7 +102,14 @@ def _knee(curve):
     },
     prefer_skip_nested_validation=True,
 )
-def estimate_n_clusters(Z, k_range=range(2, 11), *, method="silhouette", n_repeats=10, random_state=None):
+def estimate_n_clusters(
+    Z: ArrayLike,
+    k_range: Ints = range(2, 11),
+    *,
+    method: Literal["silhouette", "gap", "stability"] = "silhouette",
+    n_repeats: Int = 10,
+    random_state: RandomState = None,
+) -> Bunch:
     """Estimate the number of clusters that `sklearn.cluster.KMeans` should look for.
 
     No method can be relied on; ``docs/model_selection.md`` has what they found on 25 real data sets. Look at the curve,

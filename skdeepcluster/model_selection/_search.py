@@ -2,20 +2,21 @@
 
 from copy import deepcopy
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn import get_config
-from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin, _fit_context
+from sklearn.base import BaseEstimator, ClusterMixin, MetaEstimatorMixin
 from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base import unchanged_on_error
 from .._pipelines import errors_named
 from .._support._checks import POSITIVE, Number, about
+from .._support._typing import Clusterer, Float, Int, MatrixLike, RandomState, available_if, fit_context
 from ..metrics._internal import INTERNAL_METRICS
 from ._candidates import fit_candidates, guarded, is_writeable
 from ._grid import draw_settings, make_candidates
@@ -150,6 +151,15 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     0.001
     """
 
+    cv_results_: dict[str, Any]
+    best_index_: int
+    best_params_: dict[str, Any]
+    best_score_: float
+    best_estimator_: Any
+    labels_: np.ndarray
+    score_matrix_: dict[str, np.ndarray]
+    sample_indices_: np.ndarray
+
     _parameter_constraints = {
         "estimator": [HasMethods(["fit_predict"])],
         "param_grid": [dict, list],
@@ -166,19 +176,19 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
 
     def __init__(
         self,
-        estimator,
-        param_grid,
+        estimator: Clusterer,
+        param_grid: dict[str, Any] | list[dict[str, Any]],
         *,
-        metric="auto",
-        n_iter=None,
-        refit=True,
-        n_jobs=None,
-        sample_size=2000,
-        max_noise=0.5,
-        error_score=np.nan,
-        verbose=0,
-        random_state=None,
-    ):
+        metric: str | list[str] | dict[str, Any] = "auto",
+        n_iter: Int | None = None,
+        refit: bool = True,
+        n_jobs: Int | None = None,
+        sample_size: Int | None = 2000,
+        max_noise: Float = 0.5,
+        error_score: Literal["raise"] | float = np.nan,
+        verbose: Int = 0,
+        random_state: RandomState = None,
+    ) -> None:
         self.estimator = estimator
         self.param_grid = param_grid
         self.metric = metric
@@ -192,8 +202,8 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         self.random_state = random_state
 
     @unchanged_on_error
-    @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: MatrixLike, y: Any = None, **params: Any) -> Self:
         """Fit every candidate, rank them, and refit the best.
 
         Parameters
@@ -245,7 +255,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         self._refit(candidates[self.best_index_], X, y, params)
         return self
 
-    def fit_predict(self, X, y=None, **params):
+    def fit_predict(self, X: MatrixLike, y: Any = None, **params: Any) -> np.ndarray:
         """Fit, and return the clusters that the best candidate found.
 
         Parameters
@@ -268,7 +278,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         return self.fit(X, y, **params).labels_
 
     @available_if(_refitted_has("predict"))
-    def predict(self, X):
+    def predict(self, X: MatrixLike) -> np.ndarray:
         """Clusters of X by the best candidate, if its clusterer has ``predict``.
 
         Parameters
@@ -286,7 +296,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             return self.best_estimator_.predict(X)
 
     @available_if(_refitted_has("transform"))
-    def transform(self, X):
+    def transform(self, X: MatrixLike) -> Any:
         """X transformed by the best candidate, as its own ``transform`` does; the code is ``best_estimator_[:-1]``'s.
 
         Parameters
@@ -304,7 +314,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             return self.best_estimator_.transform(X)
 
     @available_if(_refitted_has("transform"))
-    def fit_transform(self, X, y=None, **params):
+    def fit_transform(self, X: MatrixLike, y: Any = None, **params: Any) -> Any:
         """Fit, and transform X by the best candidate.
 
         Parameters
@@ -320,11 +330,11 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         return self.fit(X, y, **params).transform(X)
 
     @property
-    def n_features_in_(self):
+    def n_features_in_(self) -> int:
         return self._of_best_estimator("n_features_in_")
 
     @property
-    def feature_names_in_(self):
+    def feature_names_in_(self) -> np.ndarray:
         return self._of_best_estimator("feature_names_in_")
 
     def _of_best_estimator(self, name):
@@ -339,7 +349,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         tags.transformer_tags = deepcopy(estimator_tags.transformer_tags) if hasattr(self, "transform") else None
         return tags
 
-    def get_metadata_routing(self):
+    def get_metadata_routing(self) -> MetadataRouter:
         """Metadata that `fit` passes on, see scikit-learn's user guide on metadata routing.
 
         Returns

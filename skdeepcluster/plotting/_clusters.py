@@ -1,15 +1,21 @@
 """Where the clusters of a partition lie."""
 
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
-from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils._param_validation import HasMethods
 
 from .._pipelines import labels_and_space
 from .._support._checks import check_table
+from .._support._typing import ArrayLike, Estimator, MatrixLike, Transformer, validate_params
 from ..metrics._internal import NOISE, check_labels
 from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color, cluster_style
+
+if TYPE_CHECKING:
+    from ._style import Axes, Figure
 
 # Width and height of a label of two digits, as shares of axes of the usual size.
 _LABEL_SIZE = np.array([0.045, 0.045])
@@ -58,7 +64,10 @@ class ClusterEmbeddingDisplay:
     (150, 2)
     """
 
-    def __init__(self, *, points, labels, axis_names=("", "")):
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(self, *, points: np.ndarray, labels: np.ndarray, axis_names: tuple[str, str] = ("", "")) -> None:
         self.points = points
         self.labels = labels
         self.axis_names = axis_names
@@ -73,7 +82,9 @@ class ClusterEmbeddingDisplay:
         },
         prefer_skip_nested_validation=True,
     )
-    def from_estimator(cls, estimator, X, *, transformer=None, ax=None):
+    def from_estimator(
+        cls, estimator: Estimator, X: MatrixLike, *, transformer: Transformer | None = None, ax: "Axes | None" = None
+    ) -> Self:
         """Draw X as the fitted clusterer sees it: the code, if an autoencoder comes before it.
 
         Parameters
@@ -114,7 +125,9 @@ class ClusterEmbeddingDisplay:
         },
         prefer_skip_nested_validation=True,
     )
-    def from_predictions(cls, Z, labels, *, transformer=None, ax=None):
+    def from_predictions(
+        cls, Z: MatrixLike, labels: ArrayLike, *, transformer: Transformer | None = None, ax: "Axes | None" = None
+    ) -> Self:
         """Draw rows and their clusters.
 
         Parameters
@@ -144,7 +157,7 @@ class ClusterEmbeddingDisplay:
         points, axis_names = _in_two_dimensions(Z, transformer)
         return cls(points=points, labels=labels, axis_names=axis_names).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the rows.
 
         Parameters

@@ -1,12 +1,14 @@
 """What a network has learned: its weights and its code."""
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval
 
 from .._pipelines import names_after, split_at_autoencoder, transform_by
 from .._support._checks import integers
+from .._support._typing import ArrayLike, Estimator, Float, Int, Ints, MatrixLike, validate_params
 from ._style import (
     INK,
     LINE_COLORS,
@@ -17,6 +19,9 @@ from ._style import (
     panels,
     show_images,
 )
+
+if TYPE_CHECKING:
+    from ._style import Axes, Figure
 
 # A logistic or tanh unit whose outputs stay within this of a bound, or of 0, for all rows says nothing.
 _MARGIN = 0.05
@@ -70,7 +75,19 @@ class CodeWeightsDisplay:
     (16, 64)
     """
 
-    def __init__(self, *, weights, units, feature_names, image_shape=None, n_features=8):
+    ax_: "Axes"
+    axes_: np.ndarray
+    figure_: "Figure"
+
+    def __init__(
+        self,
+        *,
+        weights: np.ndarray,
+        units: np.ndarray,
+        feature_names: np.ndarray,
+        image_shape: tuple[int, ...] | None = None,
+        n_features: Int = 8,
+    ) -> None:
         self.weights = weights
         self.units = units
         self.feature_names = feature_names
@@ -89,7 +106,16 @@ class CodeWeightsDisplay:
         },
         prefer_skip_nested_validation=True,
     )
-    def from_estimator(cls, estimator, *, units=None, image_shape=None, feature_names=None, n_features=8, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        *,
+        units: Ints | None = None,
+        image_shape: Ints | None = None,
+        feature_names: ArrayLike | None = None,
+        n_features: Int = 8,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw the weights of a fitted autoencoder.
 
         Parameters
@@ -136,7 +162,7 @@ class CodeWeightsDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the weights: images side by side, each on a scale of its own with 0 in the middle, or bars.
 
         Parameters
@@ -210,7 +236,19 @@ class ActivationDisplay:
     (0.2, 0)
     """
 
-    def __init__(self, *, mean, low, high, is_dead, is_saturated, rho=None):
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(
+        self,
+        *,
+        mean: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+        is_dead: np.ndarray,
+        is_saturated: np.ndarray,
+        rho: Float | None = None,
+    ) -> None:
         self.mean = mean
         self.low = low
         self.high = high
@@ -223,7 +261,7 @@ class ActivationDisplay:
         {"estimator": [HasMethods("fit")], "X": "no_validation", "ax": "no_validation"},
         prefer_skip_nested_validation=True,
     )
-    def from_estimator(cls, estimator, X, *, ax=None):
+    def from_estimator(cls, estimator: Estimator, X: MatrixLike, *, ax: "Axes | None" = None) -> Self:
         """Draw the activations of a fitted autoencoder on X.
 
         Parameters
@@ -269,7 +307,7 @@ class ActivationDisplay:
         )
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw a point and a line for every unit.
 
         Parameters

@@ -1,16 +1,19 @@
 """What the clusters of a partition are."""
 
+from collections.abc import Collection
 from numbers import Integral
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn.metrics import euclidean_distances
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_consistent_length
 
 from .._pipelines import column_names, labels_and_space
 from .._support._checks import about, check_table
+from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
 from ..metrics._internal import NOISE, check_labels
 from ._style import (
     check_drawable,
@@ -21,6 +24,9 @@ from ._style import (
     shortened,
     show_images,
 )
+
+if TYPE_CHECKING:
+    from ._style import Axes, Figure
 
 _N_CHARACTERS = 70
 _SHOWN = {
@@ -87,9 +93,22 @@ class ClusterProfileDisplay:
     (3, 4)
     """
 
+    ax_: "Axes"
+    axes_: np.ndarray
+    figure_: "Figure"
+
     def __init__(
-        self, *, clusters, sizes, effects=None, feature_names=None, n_shown=5, typical=None, images=None, texts=None
-    ):
+        self,
+        *,
+        clusters: np.ndarray,
+        sizes: np.ndarray,
+        effects: np.ndarray | None = None,
+        feature_names: np.ndarray | None = None,
+        n_shown: Int = 5,
+        typical: list[np.ndarray] | None = None,
+        images: list[np.ndarray] | None = None,
+        texts: list[list[str]] | None = None,
+    ) -> None:
         self.clusters = clusters
         self.sizes = sizes
         self.effects = effects
@@ -103,7 +122,17 @@ class ClusterProfileDisplay:
     @validate_params(
         {"estimator": [HasMethods("fit")], "X": "no_validation", **_SHOWN}, prefer_skip_nested_validation=True
     )
-    def from_estimator(cls, estimator, X, *, feature_names=None, image_shape=None, texts=None, n_shown=5, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        X: MatrixLike,
+        *,
+        feature_names: ArrayLike | None = None,
+        image_shape: Ints | None = None,
+        texts: Collection[str] | None = None,
+        n_shown: Int = 5,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw the clusters that a fitted clusterer gives X.
 
         Typical rows are near to the mean in the space that the clusterer sees, which is the code if an autoencoder
@@ -141,8 +170,9 @@ class ClusterProfileDisplay:
             If the estimator is not fitted.
         """
         labels, Z = labels_and_space(estimator, X, "code")
-        shown = {"feature_names": feature_names, "image_shape": image_shape, "texts": texts, "n_shown": n_shown}
-        return cls.from_predictions(X, labels, Z=Z, **shown, ax=ax)
+        return cls.from_predictions(
+            X, labels, Z=Z, feature_names=feature_names, image_shape=image_shape, texts=texts, n_shown=n_shown, ax=ax
+        )
 
     @classmethod
     @validate_params(
@@ -150,8 +180,17 @@ class ClusterProfileDisplay:
         prefer_skip_nested_validation=True,
     )
     def from_predictions(
-        cls, X, labels, *, Z=None, feature_names=None, image_shape=None, texts=None, n_shown=5, ax=None
-    ):
+        cls,
+        X: MatrixLike,
+        labels: ArrayLike,
+        *,
+        Z: MatrixLike | None = None,
+        feature_names: ArrayLike | None = None,
+        image_shape: Ints | None = None,
+        texts: Collection[str] | None = None,
+        n_shown: Int = 5,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw the clusters of a partition.
 
         Parameters
@@ -206,7 +245,7 @@ class ClusterProfileDisplay:
             display.texts = [[str(texts[row]) for row in rows] for rows in display.typical]
         return display.plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw a panel for each cluster.
 
         Parameters

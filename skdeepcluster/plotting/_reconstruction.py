@@ -1,14 +1,16 @@
 """What a network makes of its input."""
 
 from numbers import Integral
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, gen_batches
-from sklearn.utils._param_validation import HasMethods, Interval, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval
 
 from .._pipelines import column_names, names_after, split_at_autoencoder, transform_by
 from .._support._checks import check_table
+from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
 from ._style import (
     LINE_COLORS,
     PALE,
@@ -20,6 +22,9 @@ from ._style import (
     shortened,
     show_images,
 )
+
+if TYPE_CHECKING:
+    from ._style import Axes, Figure
 
 # More features than this have no names on an axis.
 _MAX_NAMES = 20
@@ -70,7 +75,21 @@ class ReconstructionDisplay:
     (10, 64)
     """
 
-    def __init__(self, *, rows, inputs, reconstructions, errors, n_best, feature_names, image_shape=None):
+    ax_: "Axes"
+    axes_: np.ndarray
+    figure_: "Figure"
+
+    def __init__(
+        self,
+        *,
+        rows: np.ndarray,
+        inputs: np.ndarray,
+        reconstructions: np.ndarray,
+        errors: np.ndarray,
+        n_best: int,
+        feature_names: np.ndarray | None,
+        image_shape: tuple[int, ...] | None = None,
+    ) -> None:
         self.rows = rows
         self.inputs = inputs
         self.reconstructions = reconstructions
@@ -91,7 +110,16 @@ class ReconstructionDisplay:
         },
         prefer_skip_nested_validation=True,
     )
-    def from_estimator(cls, estimator, X, *, image_shape=None, feature_names=None, n_examples=5, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        X: MatrixLike,
+        *,
+        image_shape: Ints | None = None,
+        feature_names: ArrayLike | None = None,
+        n_examples: Int = 5,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw rows of X and what a fitted autoencoder makes of them.
 
         Images are drawn as they are in X, if all steps before the autoencoder have ``inverse_transform``. Everything
@@ -149,7 +177,16 @@ class ReconstructionDisplay:
         },
         prefer_skip_nested_validation=True,
     )
-    def from_predictions(cls, X, X_reconstructed, *, image_shape=None, feature_names=None, n_examples=5, ax=None):
+    def from_predictions(
+        cls,
+        X: MatrixLike,
+        X_reconstructed: ArrayLike,
+        *,
+        image_shape: Ints | None = None,
+        feature_names: ArrayLike | None = None,
+        n_examples: Int = 5,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw rows of X and their reconstructions.
 
         Parameters
@@ -196,7 +233,7 @@ class ReconstructionDisplay:
             image_shape=check_image_shape(image_shape, inputs.shape[1]) if is_image else None,
         )
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the best and the worst rows: images above their reconstructions, or lines over each other.
 
         Parameters

@@ -1,16 +1,21 @@
 """What parameters were chosen by."""
 
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from sklearn.cluster import DBSCAN
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .._pipelines import split_at_clusterer, transform_by
 from .._support._checks import POSITIVE
+from .._support._typing import ArrayLike, Estimator, Float, Int, MatrixLike, validate_params
 from ..model_selection import ClusteringSearch, estimate_eps
 from ._style import INK, LARGEST_DRAWN, LINE_COLORS, PALE, axes_or_new, check_drawable, legend_beside, panels, shortened
+
+if TYPE_CHECKING:
+    from ._style import Axes, Figure
 
 # From this ratio of the largest to the smallest value on, the axis of a parameter is logarithmic.
 _LOG_RATIO = 8
@@ -68,7 +73,19 @@ class SearchDisplay:
     ['neighbor_information', 'davies_bouldin', 'reconstruction']
     """
 
-    def __init__(self, *, values, scores, score, score_matrix, best_index):
+    ax_: "Axes"
+    axes_: np.ndarray
+    figure_: "Figure"
+
+    def __init__(
+        self,
+        *,
+        values: dict[str, np.ndarray],
+        scores: dict[str, np.ndarray],
+        score: np.ndarray,
+        score_matrix: dict[str, np.ndarray],
+        best_index: int,
+    ) -> None:
         self.values = values
         self.scores = scores
         self.score = score
@@ -77,7 +94,13 @@ class SearchDisplay:
 
     @classmethod
     @validate_params({"estimator": [ClusteringSearch], **_KIND}, prefer_skip_nested_validation=True)
-    def from_estimator(cls, estimator, *, kind="parameters", ax=None):
+    def from_estimator(
+        cls,
+        estimator: ClusteringSearch,
+        *,
+        kind: Literal["parameters", "spaces"] = "parameters",
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw the scores of a fitted search.
 
         Parameters
@@ -120,7 +143,7 @@ class SearchDisplay:
         return display.plot(kind=kind, ax=ax)
 
     @validate_params(_KIND, prefer_skip_nested_validation=True)
-    def plot(self, *, kind="parameters", ax=None):
+    def plot(self, *, kind: Literal["parameters", "spaces"] = "parameters", ax: "Axes | None" = None) -> Self:
         """Draw the scores.
 
         Parameters
@@ -224,7 +247,10 @@ class KDistanceDisplay:
     (150,)
     """
 
-    def __init__(self, *, distances, knee, min_samples, eps=None):
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(self, *, distances: np.ndarray, knee: int, min_samples: Int, eps: Float | None = None) -> None:
         self.distances = distances
         self.knee = knee
         self.min_samples = min_samples
@@ -235,7 +261,7 @@ class KDistanceDisplay:
         {"estimator": [HasMethods("fit")], "X": "no_validation", "ax": "no_validation"},
         prefer_skip_nested_validation=False,
     )
-    def from_estimator(cls, estimator, X, *, ax=None):
+    def from_estimator(cls, estimator: Estimator, X: MatrixLike, *, ax: "Axes | None" = None) -> Self:
         """Draw the curve of what a DBSCAN receives, with its eps.
 
         Parameters
@@ -275,7 +301,9 @@ class KDistanceDisplay:
         },
         prefer_skip_nested_validation=True,
     )
-    def from_data(cls, Z, min_samples=5, *, eps=None, ax=None):
+    def from_data(
+        cls, Z: ArrayLike, min_samples: Int = 5, *, eps: Float | None = None, ax: "Axes | None" = None
+    ) -> Self:
         """Draw the curve of rows.
 
         Parameters
@@ -302,7 +330,7 @@ class KDistanceDisplay:
         check_drawable(np.append(estimate.distances, 0.0 if eps is None else eps), "The curve of Z, or eps,")
         return cls(distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the curve.
 
         Parameters

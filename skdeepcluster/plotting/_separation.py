@@ -1,14 +1,20 @@
 """How well the clusters of a partition are separated."""
 
+from typing import TYPE_CHECKING, Self
+
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils._param_validation import HasMethods
 
 from .._pipelines import labels_and_space
 from .._support._checks import check_table
+from .._support._typing import ArrayLike, Estimator, Int, MatrixLike, RandomState, validate_params
 from ..metrics._internal import NOISE, SCORING_CONSTRAINTS, check_labels, safely_scaled
 from ..metrics._silhouette import silhouette_samples
 from ._style import INK, axes_or_new, cluster_color
+
+if TYPE_CHECKING:
+    from ._style import Axes, Figure
 
 _SAMPLING = {name: SCORING_CONSTRAINTS[name] for name in ("sample_size", "random_state")}
 
@@ -50,7 +56,10 @@ class SilhouetteDisplay:
     array([0.9 , 0.89, 0.89, 0.9 ])
     """
 
-    def __init__(self, *, silhouettes, labels):
+    ax_: "Axes"
+    figure_: "Figure"
+
+    def __init__(self, *, silhouettes: np.ndarray, labels: np.ndarray) -> None:
         self.silhouettes = silhouettes
         self.labels = labels
 
@@ -65,7 +74,16 @@ class SilhouetteDisplay:
         },
         prefer_skip_nested_validation=True,
     )
-    def from_estimator(cls, estimator, X, *, space="input", sample_size=None, random_state=None, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Estimator,
+        X: MatrixLike,
+        *,
+        space: str = "input",
+        sample_size: Int | None = None,
+        random_state: RandomState = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw the silhouettes of the clusters that a fitted clusterer gives X.
 
         Parameters
@@ -106,7 +124,15 @@ class SilhouetteDisplay:
         {"Z": ["array-like"], "labels": ["array-like"], **_SAMPLING, "ax": "no_validation"},
         prefer_skip_nested_validation=True,
     )
-    def from_predictions(cls, Z, labels, *, sample_size=None, random_state=None, ax=None):
+    def from_predictions(
+        cls,
+        Z: ArrayLike,
+        labels: ArrayLike,
+        *,
+        sample_size: Int | None = None,
+        random_state: RandomState = None,
+        ax: "Axes | None" = None,
+    ) -> Self:
         """Draw the silhouettes of a partition.
 
         Parameters
@@ -140,7 +166,7 @@ class SilhouetteDisplay:
             )
         return cls(silhouettes=silhouette_samples(safely_scaled(Z)[0], labels), labels=labels).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the silhouettes.
 
         Parameters

@@ -2,9 +2,17 @@
 
 import math
 from numbers import Integral
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy.sparse import issparse
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes as Axes
+    from matplotlib.figure import Figure as OwnFigure
+
+    # Axes that a user gives may lie in a SubFigure instead.
+    Figure: TypeAlias = OwnFigure | Any
 
 # Told apart with any colour vision: the "muted" scheme of P. Tol, "Colour schemes", SRON technical note, 2021.
 CLUSTER_COLORS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#DDCC77", "#AA4499", "#44AA99", "#882255", "#999933")

@@ -1,10 +1,18 @@
 """What happened while a network was trained."""
 
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils._param_validation import HasMethods
 
 from .._pipelines import split_at_autoencoder
+from .._support._typing import Estimator, validate_params
 from ._style import INK, LINE_COLORS, PALE, axes_or_new
+
+if TYPE_CHECKING:
+    from matplotlib.lines import Line2D
+
+    from ._style import Axes, Figure
 
 
 class LossCurveDisplay:
@@ -46,13 +54,17 @@ class LossCurveDisplay:
     ['layer 1', 'layer 2', 'all layers']
     """
 
-    def __init__(self, *, curves, names):
+    ax_: "Axes"
+    figure_: "Figure"
+    lines_: dict[str, "Line2D"]
+
+    def __init__(self, *, curves: list[Any], names: list[str]) -> None:
         self.curves = curves
         self.names = names
 
     @classmethod
     @validate_params({"estimator": [HasMethods("fit")], "ax": "no_validation"}, prefer_skip_nested_validation=True)
-    def from_estimator(cls, estimator, *, ax=None):
+    def from_estimator(cls, estimator: Estimator, *, ax: "Axes | None" = None) -> Self:
         """Draw the loss curves of a fitted estimator.
 
         Parameters
@@ -77,7 +89,7 @@ class LossCurveDisplay:
         stages = _stages(autoencoder)
         return cls(curves=list(stages.values()), names=list(stages)).plot(ax=ax)
 
-    def plot(self, *, ax=None):
+    def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw J and its terms.
 
         Parameters

@@ -1,0 +1,76 @@
+"""Types of what users pass, and the decorators of scikit-learn with types."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    # scikit-learn has no types, so its decorators would hide the types of what they decorate.
+    Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+    def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Decorated], Decorated]: ...
+
+    def validate_params(
+        parameter_constraints: dict[str, Any], *, prefer_skip_nested_validation: bool
+    ) -> Callable[[Decorated], Decorated]: ...
+
+    def available_if(check: Callable[[Any], bool]) -> Callable[[Decorated], Decorated]: ...
+
+else:
+    from sklearn.base import _fit_context as fit_context
+    from sklearn.utils._param_validation import validate_params
+    from sklearn.utils.metaestimators import available_if
+
+__all__ = [
+    "Activation",
+    "ArrayLike",
+    "Clusterer",
+    "Estimator",
+    "Float",
+    "Int",
+    "Ints",
+    "MatrixLike",
+    "RandomState",
+    "SparseMatrix",
+    "Transformer",
+    "available_if",
+    "fit_context",
+    "validate_params",
+]
+
+
+class SparseMatrix(Protocol):
+    """A sparse matrix or array of SciPy."""
+
+    def tocsr(self) -> Any: ...
+
+
+# Frames are array-like: they have ``__array__``.
+MatrixLike: TypeAlias = ArrayLike | SparseMatrix
+
+Int: TypeAlias = int | np.integer
+Float: TypeAlias = float | np.floating | np.integer
+Ints: TypeAlias = Sequence[Int] | np.ndarray
+RandomState: TypeAlias = Int | np.random.RandomState | None
+
+Activation: TypeAlias = Literal["logistic", "relu", "tanh", "identity"]
+
+
+class Estimator(Protocol):
+    """What has ``fit``."""
+
+    def fit(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class Clusterer(Protocol):
+    """What has ``fit_predict``."""
+
+    def fit_predict(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class Transformer(Protocol):
+    """What has ``fit_transform``."""
+
+    def fit_transform(self, *args: Any, **kwargs: Any) -> Any: ...
