@@ -111,6 +111,12 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X, sample_weight = effective_rows(X, sample_weight)
         return -finite_outputs(lambda: mean_squared_error(X, sample_weight, self._layers), X, "reconstruction error")
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
     @property
     def _layers(self):
         """All `Layers`."""

@@ -11,9 +11,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, canonical_data, check_values, effective_rows
 from ._network import ACTIVATIONS
-from ._objectives import choose_objectives
 from ._solvers import Status
-from ._support._callbacks import CallbackSupportMixin, FitTasks
+from ._support._callbacks import CallbackSupportMixin
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
 from ._support._threads import worker_threads
 from ._support._typing import (
@@ -28,18 +27,11 @@ from ._support._typing import (
     fit_context,
 )
 from ._training import (
-    NO_FIT,
     AutoencoderFit,
-    Log,
-    Problem,
     TrainingOptions,
-    adam_to_continue,
-    check_options,
     explained_overflow,
-    fitted_attributes,
-    in_progress,
-    network_of,
-    records,
+    pass_over_chunk,
+    run_fit,
     warn_about_end,
     warn_if_collapsed,
 )
@@ -371,30 +363,13 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         first = not hasattr(self, "coefs_")
         dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
         X, sample_weight = self._validate_training_data(X, sample_weight, dtype, reset=first)
-        network, options = network_of(self, X.shape[1]), TrainingOptions.of(self)
-        check_options(network, options)
-        adam_state, random_state = adam_to_continue(self, network, X.dtype)
         with worker_threads() as workers:
             data = DataInMemory(X, sample_weight, workers)
-            objectives = choose_objectives(network, options.hyperparameters, is_sparse=data.is_sparse)
-            names = objectives.on_batches.term_names
-            problem = Problem(objectives, data, options, random_state)
-            with explained_overflow(data, options):
-                adam_state, terms = problem.adam_pass(adam_state)
-            loss_curve = np.append(records([], names) if first else self.loss_curve_, records([terms], names))
-            if log := Log.of(self, names):
-                log("epoch", len(loss_curve), terms)
-            attributes = fitted_attributes(network, adam_state.x, loss_curve)
-            if not self._store(problem, adam_state.x, attributes, data):
+            problem, theta, attributes, adam = pass_over_chunk(self, data)
+            if not self._store(problem, theta, attributes, data):
                 raise KeyboardInterrupt
-        self._adam = adam_state, random_state
+        self._adam = adam
         return self
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
 
     def _validate_training_data(self, X, sample_weight, dtype, *, reset):
         X, sample_weight = effective_rows(canonical_data(self, X, dtype, reset=reset), sample_weight)
@@ -403,15 +378,13 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
 
     def _run(self, fit):
         """Go through an `AutoencoderFit`, and keep what comes of it."""
-        data, max_iter = fit.data, sum(stage.max_iter for stage in fit.stages)
-        with in_progress(self, fit):
-            tasks = FitTasks(self, data.X, data.sample_weight, max_iter=max_iter)
-            with explained_overflow(data, fit.options):
-                theta = fit.run(tasks, Log.of(self, fit.term_names))
-            if not self._store(fit.problem(None), theta, fit.attributes(theta), data):
+
+        def keep(theta):
+            if not self._store(fit.problem(None), theta, fit.attributes(theta), fit.data):
                 fit.status = Status.INTERRUPTED
             warn_about_end(fit.status, fit.message, fit.options)
-            tasks.end(lambda: NO_FIT)
+
+        run_fit(self, fit, keep)
 
     def _store(self, problem, theta, attributes, data):
         """Set the fitted attributes; whether all of them could be computed before the user interrupted."""

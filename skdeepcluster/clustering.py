@@ -1,6 +1,7 @@
 """Joint deep clustering: the autoencoder and the clusters in its code, refined together."""
 
 import warnings
+from functools import partial
 from numbers import Integral
 from typing import Any, Literal, Self
 
@@ -15,11 +16,11 @@ from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, canonical_data, effective_rows, iterate_blocks
 from ._joint import JointFit, JointOptions, assign_rows, degenerate_clusters, fitted_encoder, training_options
 from ._solvers import Status
-from ._support._callbacks import CallbackSupportMixin, FitTasks
+from ._support._callbacks import CallbackSupportMixin
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
 from ._support._threads import worker_threads
 from ._support._typing import ArrayLike, Float, Int, MatrixLike, RandomState, fit_context
-from ._training import NO_FIT, Log, explained_overflow, in_progress
+from ._training import explained_overflow, run_fit
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 
@@ -182,6 +183,9 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         "verbose": ["verbose"],
     }
 
+    # Another joint clusterer has another one.
+    _fit_class = JointFit
+
     def __init__(
         self,
         n_clusters: Int = 8,
@@ -253,7 +257,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             options = JointOptions.of(self)
             of_engine = training_options(encoder, options)
             with explained_overflow(data, of_engine):
-                self._run(JointFit(encoder, data, options, of_engine, random_state), X, workers.map)
+                fit = self._fit_class(encoder, data, options, of_engine, random_state)
+                run_fit(self, fit, partial(self._keep, fit, X, workers.map))
         return self
 
     def predict(self, X: MatrixLike) -> np.ndarray:
@@ -297,12 +302,6 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         check_is_fitted(self)
         return self._assign(check_rows(self, X))
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
     def _rows_to_cluster(self, X, sample_weight):
         """The rows of positive weight, and their weights."""
         all_rows = X
@@ -318,17 +317,13 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             )
         return X, sample_weight
 
-    def _run(self, fit, X, map_):
-        """Go through a `JointFit`, and keep what comes of it, with labels of all rows of X."""
-        with in_progress(self, fit):
-            tasks = FitTasks(self, fit.data.X, fit.data.sample_weight, max_iter=self.max_iter)
-            theta = fit.run(tasks, Log.of(self, fit.term_names))
-            vars(self).update(fit.attributes(theta))
-            self.loss_ = fit.loss(theta)
-            self.labels_ = self._assign(X, map_).argmax(axis=1)
-            _warn_about_end(fit.status)
-            _warn_about_clusters(self.labels_, self.cluster_centers_, self.distance_unit_)
-            tasks.end(lambda: NO_FIT)
+    def _keep(self, fit, X, map_, theta):
+        """Set the fitted attributes for parameters that a `JointFit` has reached, with labels of all rows of X."""
+        vars(self).update(fit.attributes(theta))
+        self.loss_ = fit.loss(theta)
+        self.labels_ = self._assign(X, map_).argmax(axis=1)
+        _warn_about_end(fit.status)
+        _warn_about_clusters(self.labels_, self.cluster_centers_, self.distance_unit_)
 
     def _assign(self, X, map_=map):
         clusters = self.cluster_centers_, self.distance_unit_, self._alpha

@@ -82,6 +82,8 @@ class JointFit(Fit):
         The nearest centre of every row, after the last iteration.
     """
 
+    objective_class = EmbeddedClusteringObjective
+
     def __init__(self, encoder, data, options, training_options, random_state):
         network = encoder._network
         self.joint_options = options
@@ -151,15 +153,22 @@ class JointFit(Fit):
 
     def loss(self, theta):
         """J of all rows, exactly, with their targets for these very parameters."""
-        Q = self._assign(theta)
-        P = target_distribution(Q, self._weights @ Q)
-        value = self.objective.gamma * np.mean(self._weights * rel_entr(P, Q).sum(axis=1))
+        value = self.objective.gamma * self.clustering_loss(theta)
         if self.objective.reconstructs:
             autoencoder = self.objective.autoencoder
             value += np.sum(self.data.full_batch(autoencoder).terms(theta[: autoencoder.layout.size]))
         if not np.isfinite(value):
             raise NotFiniteError("value not finite after the last step")
         return float(self.objective.scale * value)
+
+    def clustering_loss(self, theta):
+        """The clustering term of all rows without its weight."""
+        Q = self._assign(theta)
+        return np.mean(self._weights * rel_entr(self.targets_for(Q), Q).sum(axis=1))
+
+    def targets_for(self, Q):
+        """What the soft assignments Q of all rows are to become."""
+        return target_distribution(Q, self._weights @ Q)
 
     def attributes(self, theta):
         coefs, intercepts, _ = self.network.layers(theta)
@@ -206,7 +215,7 @@ class JointFit(Fit):
         clustering_weight = float(options.gamma) * 0.5 * total_variance(self.data.X, self.data.sample_weight)
         # Adam wants gradients well above its epsilon, whatever the weights.
         scale = float(options.reconstruction_weight) if reconstructs else clustering_weight
-        return EmbeddedClusteringObjective(
+        return self.objective_class(
             autoencoder,
             options.n_clusters,
             gamma=clustering_weight / scale if reconstructs else 1.0,
@@ -217,10 +226,10 @@ class JointFit(Fit):
         )
 
     def _set_targets(self, theta):
-        """Assign every row anew, and sharpen the assignments to targets."""
+        """Assign every row anew, and make targets of the assignments."""
         Q = self._assign(theta)
         self.labels = Q.argmax(axis=1)
-        self.data.targets[...] = target_distribution(Q, self._weights @ Q)
+        self.data.targets[...] = self.targets_for(Q)
 
     def _assign(self, theta):
         encoder = self.network.layers(theta).part(self.network.encoder)

@@ -102,9 +102,7 @@ class EmbeddedClusteringObjective(BatchObjective):
         """The `JointSignals` of a block, given its `forward` and what `combine` returned for all rows."""
         centers = self._centers_in_units(theta)
         code = outputs[self.network.n_encoder_layers - 1] / self.unit
-        divergence, code_gradient, center_gradient = clustering_divergence(
-            code, centers, block.targets, self.alpha, block.sample_weight
-        )
+        divergence, code_gradient, center_gradient = self.clustering_term(code, centers, block)
         factor = self.gamma / shared.n_rows
         code_gradient = (factor / self.unit * code_gradient).astype(theta.dtype, copy=False)
         if self.reconstructs:
@@ -112,6 +110,10 @@ class EmbeddedClusteringObjective(BatchObjective):
         else:
             signals = self._encoder_signals(theta, block, outputs, code_gradient)
         return JointSignals(signals, divergence, (factor * center_gradient).astype(theta.dtype, copy=False))
+
+    def clustering_term(self, code, centers, block):
+        """Its value for a block without gamma / n, and its derivatives by code and centres; all in units of s."""
+        return clustering_divergence(code, centers, block.targets, self.alpha, block.sample_weight)
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
         """The terms of J, and its gradient as pairs of a slice of theta and a function that computes it there."""

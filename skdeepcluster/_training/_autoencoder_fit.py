@@ -7,10 +7,18 @@ from sklearn.utils import check_random_state
 
 from .._objectives import choose_objectives
 from ._fit import Fit, FitState
-from ._plan import TrainingOptions, check_options, initial_theta, is_warm, network_of, plan_stages
+from ._plan import (
+    TrainingOptions,
+    adam_to_continue,
+    check_options,
+    initial_theta,
+    is_warm,
+    network_of,
+    plan_stages,
+)
 from ._pretraining import layer_theta, subnetwork, with_layer_theta
 from ._problem import Problem
-from ._report import records
+from ._report import Log, explained_overflow, records
 
 
 class AutoencoderFit(Fit):
@@ -85,3 +93,29 @@ def fitted_attributes(network, theta, loss_curve):
         "pretraining_loss_curves_": [],
         "_adam": None,
     }
+
+
+def pass_over_chunk(estimator, data):
+    """Go on from the last fit or chunk by one pass of Adam over data.
+
+    Returns
+    -------
+    problem : Problem
+    theta : ndarray
+    attributes : dict
+        As `fitted_attributes`.
+    adam : tuple of AdamState and RandomState
+        What the next chunk goes on from.
+    """
+    network, options = network_of(estimator, data.shape[1]), TrainingOptions.of(estimator)
+    check_options(network, options)
+    state, random_state = adam_to_continue(estimator, network, data.dtype)
+    objectives = choose_objectives(network, options.hyperparameters, is_sparse=data.is_sparse)
+    names = objectives.on_batches.term_names
+    problem = Problem(objectives, data, options, random_state)
+    with explained_overflow(data, options):
+        state, terms = problem.adam_pass(state)
+    curve = np.append(getattr(estimator, "loss_curve_", records([], names)), records([terms], names))
+    if log := Log.of(estimator, names):
+        log("epoch", len(curve), terms)
+    return problem, state.x, fitted_attributes(network, state.x, curve), (state, random_state)

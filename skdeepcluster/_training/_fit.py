@@ -1,7 +1,6 @@
 """The engine: a fit through its stages, what it records, and what may end it before its time."""
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from itertools import chain
@@ -10,13 +9,15 @@ import numpy as np
 
 from .._data import BatchOrder
 from .._solvers import AdamState, LBFGSState, Status, minimize
+from .._support._callbacks import FitTasks
 from ._problem import Problem
+from ._report import Log, explained_overflow
 
 # Ends the fit, and not only its stage.
 _ENDS_THE_FIT = {Status.INTERRUPTED, Status.STOPPED, Status.EARLY_STOPPING}
 
 # What the copies of the estimator that callbacks are given have of the fit.
-NO_FIT = {"_fit_in_progress": None}
+_NO_FIT = {"_fit_in_progress": None}
 
 
 @dataclass
@@ -231,7 +232,7 @@ class Fit(ABC):
         if log is not None:
             layer = "" if stage.layer is None else f"layer {stage.layer + 1}, "
             log(layer + stage.iteration_name, len(state.terms[-1]), scale * terms)
-        if tasks.end_iteration(lambda: self.attributes(theta()) | self.unknown_attributes | NO_FIT):
+        if tasks.end_iteration(lambda: self.attributes(theta()) | self.unknown_attributes | _NO_FIT):
             return Status.STOPPED
         return Status.EARLY_STOPPING if self._is_over_on_held_out_rows(stage) else reason
 
@@ -258,14 +259,18 @@ def _alike(array, other):
     return array.dtype == other.dtype and (array.shape == other.shape or (array.ndim == 1 and other.shape == (0,)))
 
 
-@contextmanager
-def in_progress(estimator, fit):
-    """While a fit runs, its estimator has it as ``_fit_in_progress``, since callbacks are given the estimator alone.
+def run_fit(estimator, fit, keep):
+    """Run a fit with the callbacks of its estimator; ``keep(theta)`` sets the fitted attributes.
 
-    Only a `Checkpoint` reads it, and may put another state into the fit before that is run.
+    Meanwhile the estimator has the fit as ``_fit_in_progress``, since callbacks are given the estimator alone. Only a
+    `Checkpoint` reads that, and may put another state into the fit before it is run.
     """
+    data, max_iter = fit.data, sum(stage.max_iter for stage in fit.stages)
     estimator._fit_in_progress = fit
     try:
-        yield
+        tasks = FitTasks(estimator, data.X, data.sample_weight, max_iter=max_iter)
+        with explained_overflow(data, fit.options):
+            keep(fit.run(tasks, Log.of(estimator, fit.term_names)))
+        tasks.end(lambda: _NO_FIT)
     finally:
         del estimator._fit_in_progress

@@ -272,7 +272,7 @@ def test_ctrl_c_keeps_what_there_is(blobs, frozen, monkeypatch):
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skdeepcluster.clustering.Log.__call__", interrupted)
+    monkeypatch.setattr("skdeepcluster._training.Log.__call__", interrupted)
     with pytest.warns(InterruptedFitWarning, match="clusters, up to then"):
         model = DeepEmbeddedClustering(6, encoder=frozen, **QUICK, verbose=1).fit(blobs)
     assert model.n_iter_ == 1

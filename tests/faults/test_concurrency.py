@@ -174,7 +174,7 @@ def fit_in_child(queue):
     queue.put((fit(), max(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")))
 with threadpool_limits(2, user_api="blas"):
     expected = fit()
-    for hold in (_threads.workers, lambda: _threads._lock):
+    for hold in (_threads.worker_threads, lambda: _threads._lock):
         holds, is_over = threading.Event(), threading.Event()
         def fit_for_long():
             with hold():
