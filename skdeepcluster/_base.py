@@ -19,9 +19,10 @@ Result = TypeVar("Result")
 
 
 class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
-    """Mixin for transformers that encode rows to a code and decode it; scorers find the space before one by it.
+    """Mixin for transformers that encode rows to a code, and decode it.
 
-    Fitted, they have ``coefs_``, ``intercepts_`` and a `Network` ``_network``.
+    When fitted, they have ``coefs_``, ``intercepts_`` and ``_network``, a `Network`. Scorers and displays look for this
+    class to find the autoencoder of a pipeline.
     """
 
     coefs_: list[np.ndarray]
@@ -119,7 +120,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     @property
     def _layers(self):
-        """All `Layers`."""
+        """All `Layers`, from the input to the reconstruction."""
         return Layers(self.coefs_, self.intercepts_, self._network.activations)
 
     @property
@@ -138,7 +139,10 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 def unchanged_on_error(
     method: Callable[Concatenate[Owner, Arguments], Result],
 ) -> Callable[Concatenate[Owner, Arguments], Result]:
-    """Decorate a method so that, if it raises, the estimator has its attributes, and its generator its state, back."""
+    """Decorate a method so that it changes nothing if it raises.
+
+    The estimator gets back the attributes that it had before, and its random generator the state that it had.
+    """
 
     @wraps(method)
     def guarded(estimator, *args, **kwargs):

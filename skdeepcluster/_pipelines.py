@@ -1,4 +1,4 @@
-"""Looking into fitted pipelines: their steps, the autoencoder among them, the space that a partition is judged in."""
+"""Looking into fitted pipelines: their steps, their autoencoder, and the space in which to judge a partition."""
 
 from contextlib import contextmanager
 from copy import deepcopy
@@ -12,7 +12,7 @@ from ._base import AutoencoderMixin
 
 
 def flat_steps(estimator, prefix=""):
-    """(name, estimator) of every step, nested pipelines opened up and their names joined by ``__``.
+    """All steps as pairs (name, estimator). Nested pipelines are opened up, with names joined by ``__``.
 
     A fitted search stands for its best estimator.
     """
@@ -28,7 +28,7 @@ def flat_steps(estimator, prefix=""):
 
 
 def labels_and_space(estimator, X, space):
-    """Labels of X under a fitted estimator, and X in the space to score in."""
+    """The labels that a fitted estimator gives X, and X in the space to score in."""
     features, clusterer = split_at_clusterer(estimator)
     is_joint = isinstance(clusterer, AutoencoderMixin)
     n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
@@ -56,7 +56,7 @@ def split_at_clusterer(estimator):
 
 
 def _n_steps_before(space, features, estimator):
-    """How many of the feature steps lead to the space to score in."""
+    """The number of feature steps to go through to reach the space to score in."""
     names = [name for name, _ in features]
     if space == "code":
         return len(features)
@@ -69,7 +69,7 @@ def _n_steps_before(space, features, estimator):
                 "space='input' cannot find the autoencoder's input, since the autoencoder is inside another step. Give "
                 f"the name of the step whose output to score in, one of {names}, or space='code'."
             )
-        # Without an autoencoder, as in a baseline, the features that reach the clusterer are all there is.
+        # A baseline has no autoencoder. Then it is judged in the space that its clusterer receives.
         return len(features)
     if space not in names:
         raise ValueError(f"space={space!r} is neither 'input' nor 'code' nor a step before the clusterer: {names}.")
@@ -77,7 +77,7 @@ def _n_steps_before(space, features, estimator):
 
 
 def split_at_autoencoder(estimator):
-    """The steps before the autoencoder of a fitted pipeline, and the autoencoder, or joint clustering, itself."""
+    """The steps of a fitted pipeline before its autoencoder, or joint clustering, and the autoencoder itself."""
     steps = [step for _, step in flat_steps(estimator)]
     for n_before, step in enumerate(steps):
         if isinstance(step, AutoencoderMixin):
@@ -90,7 +90,7 @@ def split_at_autoencoder(estimator):
 
 
 def transform_by(steps, X):
-    """X through the transformers; those that are set to write to what they are given, with copy=False, get a copy."""
+    """Pass X through transformers. Those with copy=False, which may write to their input, get a copy."""
     for step in steps:
         with errors_named(step):
             X = step.transform(X if getattr(step, "copy", True) else copied(X))
@@ -99,7 +99,7 @@ def transform_by(steps, X):
 
 @contextmanager
 def errors_named(step):
-    """Let errors of a user's step say whose they are."""
+    """Add to an error of a step the name of its class."""
     try:
         yield
     except Exception as error:
@@ -108,12 +108,12 @@ def errors_named(step):
 
 
 def copied(X):
-    """A copy of X: of an array the same kind of array in memory."""
+    """A copy of X. That of any NumPy array, such as a memory map, is an ordinary array in memory."""
     return np.array(X) if isinstance(X, np.ndarray) else deepcopy(X)
 
 
 def names_after(steps, n_features):
-    """Names of the n_features features that come out of fitted transformers: those that they know, else x0, x1, ..."""
+    """Names of the features that fitted transformers return: those that they know, or x0, x1, ..."""
     names = getattr(steps[0], "feature_names_in_", None) if steps else None
     try:
         for step in steps:
@@ -124,8 +124,8 @@ def names_after(steps, n_features):
 
 
 def column_names(X):
-    """Names of the columns of X: those of a frame, else x0, x1, ..."""
-    # The columns of pyarrow's tables are the data.
+    """Names of the columns of X: those of a frame, or x0, x1, ... for everything else."""
+    # A pyarrow table has its names in column_names. Its columns are the data, and have two dimensions, not one.
     for names in (getattr(X, "columns", None), getattr(X, "column_names", None)):
         if names is not None and np.ndim(names) == 1:
             return np.asarray(names)
@@ -133,5 +133,5 @@ def column_names(X):
 
 
 def _default_names(n_features):
-    """As scikit-learn calls features without names."""
+    """The names that scikit-learn gives to features without names."""
     return np.array([f"x{i}" for i in range(n_features)], dtype=object)

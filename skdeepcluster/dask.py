@@ -34,7 +34,7 @@ except ImportError as error:
 __all__ = ["DaskSparseAutoencoderTransformer"]
 
 
-# auto_wrap_output_keys is of scikit-learn, which has no types.
+# auto_wrap_output_keys is an option of scikit-learn, which has no types.
 class DaskSparseAutoencoderTransformer(  # type: ignore[call-arg]
     SparseAutoencoderTransformer, auto_wrap_output_keys=None
 ):
@@ -131,7 +131,7 @@ default=None
         try:
             self._fit(X, sample_weight, reached)
         except Exception as error:
-            # Empty but after a ClusterError: then, what there is is better than what there was.
+            # reached is empty, unless the cluster was lost. Then the parameters of the last iteration are kept.
             self.__dict__.update(reached)
             _let_go(error)
             raise
@@ -140,14 +140,14 @@ default=None
     @unchanged_on_error
     @fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, reached):
-        """`fit`, which leaves in reached what the estimator is to have if the cluster is lost."""
+        """Fit. If the cluster is lost, the dict reached has the attributes that the estimator is to have."""
         if not is_partitioned(X):
             raise TypeError(
                 f"X is {type(X).__name__}, and DaskSparseAutoencoderTransformer fits dask.array, dask.dataframe and "
                 "lists of delayed blocks. For data in memory use SparseAutoencoderTransformer, or "
                 "dask.array.from_array(X)."
             )
-        # What does not depend on the data is checked before they are read.
+        # Check first what does not depend on the data, as reading them may take long.
         check_options(network_of(self, 1), TrainingOptions.of(self))
         client = _current_client()
         if is_frame(X):
@@ -288,7 +288,7 @@ default=None
         return local
 
     def _features_checked(self, X):
-        """X, a collection, which must have the features seen in `fit`."""
+        """Return X, a collection. Raises a ValueError if it does not have the features seen in `fit`."""
         if is_frame(X):
             _check_feature_names(self, X._meta, reset=False)
         _check_columns(X, self.n_features_in_, f"{type(self).__name__} is expecting {self.n_features_in_} features")
@@ -296,9 +296,10 @@ default=None
 
 
 def _let_go(error):
-    """Clear the variables of the frames that an error came through.
+    """Clear the local variables in the traceback of an error.
 
-    A scheduler in this process keeps errors of tasks, with their frames, and what these refer to stays on the workers.
+    A scheduler in this process keeps the errors of tasks, with their tracebacks. Data that a local variable refers to
+    would stay on the workers.
     """
     while error is not None:
         clear_frames(error.__traceback__)
@@ -325,7 +326,7 @@ def _current_client():
 
 
 def _check_columns(X, n_columns, expected):
-    """Refuse a collection that has another number of columns, if that is known; of a list it is not."""
+    """Raise a ValueError if a collection has another number of columns. That of a list of Delayed is not known."""
     if is_list_of_delayed(X):
         return
     n_found = X.shape[1] if is_frame(X) else row_chunks(X).shape[1]
@@ -336,7 +337,7 @@ def _check_columns(X, n_columns, expected):
 def _map_rows(X, layers):
     """The outputs of `Layers` for the rows of X, as a `dask.array`."""
     n_units, dtype = layers.coefs[-1].shape[1], layers.coefs[0].dtype
-    # One node for all tasks, of the same name for the same layers.
+    # All tasks share one node with the layers. Its name depends on the layers alone.
     node = literal(layers, name=f"layers-{tokenize(layers)}")
     if is_list_of_delayed(X):
         dtype = np.result_type(dtype, np.float64)

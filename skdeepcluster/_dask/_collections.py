@@ -13,14 +13,14 @@ from ._graph import literal
 
 
 class Partitions(NamedTuple):
-    """A table by rows.
+    """A table that is cut into partitions of rows.
 
     Attributes
     ----------
     parts : list of Delayed
     n_rows : list of int, or None if they are not known
     n_bytes : int, or None if it is not known
-        Of all rows, once they are floats.
+        Size of all rows, after conversion to floats.
     """
 
     parts: list
@@ -39,12 +39,12 @@ def is_list_of_delayed(X):
 
 
 def is_partitioned(X):
-    """Whether X is one of the kinds of tables that are read here."""
+    """Whether X is a partitioned table of a kind that is supported here."""
     return isinstance(X, da.Array) or is_frame(X) or is_list_of_delayed(X)
 
 
 def row_chunks(X):
-    """A `dask.array` of tables in chunks that have all the columns."""
+    """X, a two-dimensional `dask.array`, in chunks that each have all columns."""
     if X.ndim != 2:
         raise ValueError(f"X has {X.ndim} dimensions, but a table of rows and features has 2. Reshape it.")
     return X if len(X.chunks[1]) == 1 else X.rechunk({1: -1})
@@ -59,15 +59,15 @@ def partitions(X):
     if any(math.isnan(n) for n in (*X.chunks[0], X.shape[1])):
         return Partitions(parts, None, None)
     n_bytes = X.shape[0] * X.shape[1] * (4 if X.dtype == np.float32 else 8)
-    # Of a sparse one that is not the size.
+    # For sparse chunks, the size is not known.
     return Partitions(parts, list(X.chunks[0]), None if issparse(X._meta) else n_bytes)
 
 
 def weight_partitions(sample_weight, n_partitions, rows_of_partitions):
-    """The weights as a list of Delayed, one for each partition; Nones for None.
+    """The weights as a list of Delayed, one for each partition of X; a list of None if there are no weights.
 
-    rows_of_partitions is called, for the numbers of rows, if the partitions of the weights do not say what belongs to
-    what.
+    Weights in one array have to be cut at the partitions of X. For that, rows_of_partitions() is called, which returns
+    the numbers of rows of these.
     """
     if sample_weight is None:
         return [None] * n_partitions

@@ -1,4 +1,4 @@
-"""Graphs of tasks, and what runs them."""
+"""Graphs of tasks, and the cluster that runs them."""
 
 import weakref
 from collections.abc import Sequence
@@ -15,13 +15,14 @@ from distributed import KilledWorker, futures_of, wait
 
 from ..exceptions import ClusterError
 
-# Results that one task adds up.
+# Number of results that one task of a tree of sums adds up.
 _TREE_WIDTH = 8
 
-# Share of the memory of all workers up to which data, and outputs between the phases of an evaluation, are kept there.
+# Data, and outputs between the phases of an evaluation, are kept on the workers. They may take this share of the memory
+# of all workers.
 _KEPT_SHARE = 0.4
 
-# What is shared by all rows may be large, and has to go to the workers: nothing to warn of.
+# Dask warns of large graphs. Here that is no mistake: what all rows share may be large, and the workers need it.
 _SUBMISSION = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
 
 
@@ -32,8 +33,8 @@ class Nodes(Sequence):
     ----------
     delayed : list of Delayed
     homes : list of str or None, default=None
-        Addresses of the workers that hold them. What is made of a node is made there, if the worker lives and no other
-        one is idle for long: left to itself, the scheduler takes any worker that has one of the inputs.
+        Addresses of the workers that hold them. Tasks on a node run on that worker, unless it is gone, or another
+        worker would be idle for long. Without this, the scheduler would take any worker that has one of the inputs.
     """
 
     def __init__(self, delayed, homes=None):
@@ -47,7 +48,10 @@ class Nodes(Sequence):
         return self._delayed[i]
 
     def map(self, function, *arguments, across=None):
-        """``function(node, *arguments)`` of every node, or ``function(node, *arguments, own)`` with one of across."""
+        """``function(node, *arguments)`` for every node.
+
+        With across, which has one item for each node, ``function(node, *arguments, item)``.
+        """
         task = delayed(function, pure=False)
         own = [()] * len(self) if across is None else zip(across)
         homes = self.homes or [None] * len(self)
@@ -58,18 +62,21 @@ class Nodes(Sequence):
         return Nodes(results, self.homes)
 
     def select(self, kept):
-        """The nodes for which kept, a list, is true."""
+        """The nodes for which the list kept has a true value."""
         homes = self.homes and list(compress(self.homes, kept))
         return Nodes(list(compress(self._delayed, kept)), homes)
 
 
 def literal(value, name=None):
-    """A value as a node of its own, so that it goes to a worker once, and can be had again if that one dies."""
+    """A value as a node of its own.
+
+    It goes to a worker once, and is sent again if that worker dies.
+    """
     return delayed(value, name=name or f"skdeepcluster-{uuid4().hex}", traverse=False)
 
 
 class Cluster:
-    """What training asks of a `distributed.Client`.
+    """The cluster of a `distributed.Client`, with the few operations that training needs.
 
     Parameters
     ----------
@@ -80,12 +87,12 @@ class Cluster:
         self._client = client
         self._reserved = 0.0
         with self._explained_loss():
-            # Without workers there is no knowing what they can keep.
+            # How much can be kept depends on the memory of the workers, so there has to be at least one.
             client.wait_for_workers(1)
             self._room = _KEPT_SHARE * client.run_on_scheduler(_memory_of_workers)
 
     def reserve(self, owner, n_bytes):
-        """Whether there is room on the workers to keep so many bytes for as long as their owner lives."""
+        """Reserve memory on the workers until the owner is deleted. Returns False if there is too little left."""
         if self._reserved + n_bytes > self._room:
             return False
         self._reserved += n_bytes
@@ -96,17 +103,20 @@ class Cluster:
         self._reserved -= n_bytes
 
     def result(self, node):
-        """What a Delayed, or a list of them, computes to."""
+        """Compute a Delayed, or a list of them, and return the results."""
         with self._explained_loss(), dask.config.set(_SUBMISSION):
             return self._client.gather(self._client.compute(node))
 
     def persist(self, nodes):
-        """The `Nodes`, with what they compute to kept on the workers for as long as they are referred to."""
+        """Compute the `Nodes` on the workers, which keep the results as long as the returned `Nodes` exist."""
         with self._explained_loss(), dask.config.set(_SUBMISSION):
             return Nodes(list(self._client.persist(list(nodes))), nodes.homes)
 
     def located(self, nodes):
-        """The same `Nodes`, which are persisted and do not move any more, with their homes, once they are computed."""
+        """Wait until persisted `Nodes` are computed, and return them with their homes.
+
+        From then on they stay where they are.
+        """
         with self._explained_loss():
             futures = futures_of(list(nodes))
             wait(futures)
@@ -114,9 +124,9 @@ class Cluster:
         return Nodes(list(nodes), [next(iter(holders.get(node.key, ())), None) for node in nodes])
 
     def merged(self, merge, nodes, item=None):
-        """What a tree of tasks ``merge(list of results)`` makes of the nodes, or of one item of each."""
+        """Merge the results of the nodes, or one item of each, by a tree of tasks ``merge(list of results)``."""
         if item is not None:
-            # Only that is to leave the worker.
+            # Take the item on the worker, so that the rest is not sent.
             nodes = nodes.map(itemgetter(item))
         nodes = list(nodes)
         while True:
@@ -127,7 +137,7 @@ class Cluster:
 
     @contextmanager
     def _explained_loss(self):
-        """Lets a cluster that is gone, or workers that die again and again, show as a ClusterError."""
+        """Raise a ClusterError if the cluster is gone, or its workers die again and again."""
         try:
             yield
         except KilledWorker as error:
@@ -136,7 +146,7 @@ class Cluster:
                 "small: make the partitions smaller, or give the workers more."
             ) from error
         except Exception as error:
-            # What a lost connection raises differs by version.
+            # A lost connection raises different errors in different versions, so any error is looked at.
             reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             if self._client.status != "running":
                 raise ClusterError(f"The Dask cluster is gone ({reason}).") from error

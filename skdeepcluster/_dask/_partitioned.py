@@ -1,4 +1,4 @@
-"""Training data that lie on the workers of a cluster, as those who train see them."""
+"""Training data that lie on the workers of a cluster, as a `DataSource`."""
 
 from functools import partial
 from operator import itemgetter
@@ -20,11 +20,11 @@ class PartitionedData(DataSource):
     ----------
     cluster : Cluster
     blocks : Nodes
-        The partitions, as `Block` with their sums and weights of any scale.
+        The partitions, each a `Block` with its sums. The scale of the weights does not matter.
     n_bytes : int or None
-        Of all rows, if that is known before they are loaded.
+        Size of all rows, or None if it is not known before they are loaded.
     X, sample_weight
-        What callbacks are given.
+        As the user gave them. Callbacks receive them.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class PartitionedData(DataSource):
 
     @classmethod
     def load(cls, client, X, sample_weight=None):
-        """The data of a user."""
+        """Load the data of a user."""
         cluster = Cluster(client)
         blocks, n_bytes = _blocks_of(cluster, X, sample_weight)
         return cls(cluster, blocks, n_bytes, X, sample_weight)
@@ -100,12 +100,12 @@ class PartitionedData(DataSource):
         return PartitionedLoss(objective, self._cluster, self._blocks, output_bytes)
 
     def iterations(self, objective, state, options, random_state, *, max_iter=None, n_batches=None, order=None):
-        """By epochs of local steps with averaging; n_batches and order have no meaning here.
+        """Epochs of local steps with averaging; n_batches and order are ignored.
 
-        In an epoch every partition goes its own way from the common state, by one pass of Adam over its own batches;
-        then the parameters and the moving sums of all are averaged, by weight. So an epoch moves the parameters twice
-        per partition, whatever the number of batches, and no partition waits for another. What comes out depends on the
-        partitions, and not on the workers. The terms are the averages of what the partitions saw.
+        In an epoch, every partition starts from the common state and makes one pass of Adam over its own batches. Then
+        the parameters and the moments of Adam are averaged over the partitions, by weight. So in an epoch, parameters
+        are sent twice for each partition, whatever the number of batches, and no partition waits for another. The
+        result depends on the partitions, and not on the workers. The terms of J are averages over the partitions, too.
 
         References
         ----------
@@ -140,7 +140,7 @@ class PartitionedData(DataSource):
         return self._cluster.merged(_tasks.merged_moments, nodes)[1:]
 
     def hold_out(self, fraction, random_state):
-        """Of every partition."""
+        """Hold out rows of every partition."""
         if not any(int(fraction * n_rows) for n_rows in self._n_rows):
             raise ValueError(
                 f"early_stopping=True holds out validation_fraction={fraction} of the rows of every partition, which "
@@ -163,17 +163,19 @@ class PartitionedData(DataSource):
 class PartitionedLoss:
     """J and its gradient on all rows of partitions: `FullBatchLoss` on a cluster.
 
-    The two phases are two maps over the partitions, each with a tree of sums. Down go theta and, for the second, what
-    is shared by all rows; up come the sums. All have the size of the parameters, whatever the number of rows.
+    Each of the two phases has one task for every partition, and a tree of tasks that adds up the results. The workers
+    receive theta, and for the second phase what all rows share, and return sums. All of these have the size of the
+    parameters, whatever the number of rows.
 
     Parameters
     ----------
     objective : Objective
     cluster : Cluster
     blocks : Nodes
-        The partitions, as `Block` with their sums.
+        The partitions, each a `Block` with its sums.
     output_bytes : int
-        Of the outputs of layers, which are kept on the workers between the phases if there is room, or computed twice.
+        Size of the outputs of the layers. They are kept on the workers between the phases if there is room, and
+        computed twice if not.
     """
 
     def __init__(self, objective, cluster, blocks, output_bytes):
@@ -182,7 +184,7 @@ class PartitionedLoss:
         self._blocks = blocks
         self._keeps_outputs = cluster.reserve(self, output_bytes)
         self._total = partial(_tasks.total_of, n_parts=len(blocks))
-        # The theta of the last evaluation, and what all rows shared there.
+        # The theta of the last evaluation, and what `combine` returned for it.
         self._last = None, None
 
     def __call__(self, theta):
@@ -201,14 +203,14 @@ class PartitionedLoss:
         return self.objective.terms(theta, self.objective.combine(theta, statistics), loss)
 
     def parameters(self, theta):
-        """All `Layers`, for the theta of the objective."""
+        """All `Layers` of the network for a theta."""
         last_theta, shared = self._last
         if last_theta is not theta:
             shared, _ = self._first_phase(theta, self._common(theta))
         return self.objective.parameters(theta, shared)
 
     def _common(self, theta):
-        """What all tasks of an evaluation need."""
+        """A node with what all tasks of an evaluation need: the objective and theta."""
         return self._cluster.persist(Nodes([literal((self.objective, theta))]))[0]
 
     def _first_phase(self, theta, common):
@@ -220,7 +222,7 @@ class PartitionedLoss:
 
 
 def score_of(client, X, sample_weight, layers):
-    """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for a user's data, in one pass over them."""
+    """Mean of (h(x) - x)^2 over the features and the weighted rows of a user's data, which are read once."""
     cluster = Cluster(client)
     blocks, _ = _blocks_of(cluster, X, sample_weight, n_features=len(layers.coefs[0]))
     weight, error = cluster.merged(_tasks.pairwise_sum, blocks.map(_tasks.weighted_error, literal(layers)))
@@ -235,7 +237,10 @@ def score_of(client, X, sample_weight, layers):
 
 
 def _blocks_of(cluster, X, sample_weight, n_features=None):
-    """(blocks that a user's data are loaded as, bytes of them or None); n_features is what they need, if known."""
+    """The `Nodes` that load a user's data, and their size in bytes, or None if that is not known.
+
+    n_features is the number of features that the data must have, or None for any number.
+    """
     parts, n_rows, n_bytes = partitions(X)
 
     def rows_of_partitions():
@@ -243,7 +248,7 @@ def _blocks_of(cluster, X, sample_weight, n_features=None):
 
     weights = weight_partitions(sample_weight, len(parts), rows_of_partitions)
     if sample_weight is not None:
-        # They are small, and may come from this process.
+        # Weights are small, and may lie in the memory of this process. Send them to the workers once.
         weights = cluster.persist(Nodes(weights))
     task = delayed(_tasks.load, pure=False)
     blocks = [task(i, part, w, n_features) for i, (part, w) in enumerate(zip(parts, weights))]
@@ -251,7 +256,7 @@ def _blocks_of(cluster, X, sample_weight, n_features=None):
 
 
 def _check_alike(kinds):
-    """Refuse partitions of which some are sparse, or have other features."""
+    """Raise a ValueError if partitions differ in the number of features, or only some of them are sparse."""
     first = kinds[0]
     for i, kind in enumerate(kinds):
         if kind.shape[1] != first.shape[1]:

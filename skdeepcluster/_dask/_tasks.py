@@ -1,4 +1,7 @@
-"""What runs on the workers: pure functions of a partition. Inputs of a task may be used again, so none is changed."""
+"""What runs on the workers: functions of a partition.
+
+Other tasks may use the inputs of a task, too, so a task must not change them.
+"""
 
 from dataclasses import dataclass
 from functools import reduce
@@ -17,12 +20,11 @@ from ._worker import on_worker
 
 
 class Facts(NamedTuple):
-    """What is known of partitions.
+    """Figures of one or more partitions, only of rows of positive weight.
 
     Attributes
     ----------
     n_rows : int
-        Of positive weight.
     weight : float
         Sum of the weights.
     lows, highs : ndarrays of shape (n_features,)
@@ -39,7 +41,7 @@ class Facts(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """What a partition is, once it is loaded.
+    """Shape and type of a loaded partition.
 
     Attributes
     ----------
@@ -62,9 +64,10 @@ def n_rows_of(part):
 
 @on_worker
 def load(index, part, weights, n_features=None):
-    """A partition as a `Block` with its sums, of the rows of positive weight; float32, if it is that, or float64.
+    """The rows of positive weight of a partition, as a `Block` with its sums.
 
-    n_features is what it must have, if that is known.
+    float32 stays float32, all else becomes float64. n_features is the number of features that it must have, or None for
+    any number.
     """
     if len(np.shape(part)) != 2:
         raise ValueError(
@@ -75,7 +78,7 @@ def load(index, part, weights, n_features=None):
     if n_features is not None and X.shape[1] != n_features:
         raise ValueError(f"{name} has {X.shape[1]} features, but {n_features} are expected.")
     if issparse(X):
-        # Dask knows the size of matrices, and not of sparse arrays.
+        # Dask can tell the size in memory of a sparse matrix, but not of a sparse array.
         X = csr_matrix(X)
         if not X.has_canonical_format:
             X = X.copy()
@@ -144,7 +147,7 @@ def merged_facts(facts):
 
 @on_worker
 def scaled(block, scale, dtype):
-    """The partition in another type, with its weights multiplied by a number."""
+    """The partition in another dtype, with its weights multiplied by scale."""
     block = block._replace(X=block.X.astype(dtype, copy=False))
     if block.sample_weight is None:
         return block
@@ -154,14 +157,14 @@ def scaled(block, scale, dtype):
 
 @on_worker
 def total_of(parts, n_parts):
-    """Sum of the statistics, or of the gradient sums, of partitions, n_parts of them in all."""
+    """Sum of the statistics, or of the gradient sums, of some of the partitions. In all there are n_parts of them."""
     first, *others = parts
     return total([first.copy(), *others], n_parts)
 
 
 @on_worker
 def first_phase(block, common, keep_outputs):
-    """(statistics, outputs of every block of rows) of a partition; common is (objective, theta)."""
+    """The statistics of a partition, and the outputs of all its blocks, or None. common is (objective, theta)."""
     objective, theta = common
     with single_threaded() as worker:
         return RowBlocks(objective, block, worker).statistics(theta, keep_outputs=keep_outputs)
@@ -169,7 +172,7 @@ def first_phase(block, common, keep_outputs):
 
 @on_worker
 def second_phase(block, common, shared, first):
-    """The gradient sums of a partition, given what is shared by all rows and its `first_phase`, if that was kept."""
+    """The gradient sums of a partition, given what all rows share. first is the result of `first_phase`, or None."""
     objective, theta = common
     outputs = None if first is None else first[1]
     with single_threaded() as worker:
@@ -178,7 +181,7 @@ def second_phase(block, common, shared, first):
 
 @on_worker
 def statistics_and_loss(block, common):
-    """What the terms of J need of a partition; common is (objective, theta)."""
+    """The statistics and the loss of a partition, which the terms of J need. common is (objective, theta)."""
     objective, theta = common
     with single_threaded() as worker:
         return RowBlocks(objective, block, worker).statistics_and_loss(theta)
@@ -193,7 +196,7 @@ def local_epoch(block, common, seed):
     objective, state, options, n_epochs, largest_n_steps = common
     with single_threaded() as worker:
         n_steps = n_batches(block.n_rows, options)
-        # Counted in steps here: the size of the step depends on them.
+        # The step size of Adam depends on the number of steps done. Here these are the steps of this partition.
         n_steps_done = state.n_steps // largest_n_steps * n_steps
         own = AdamState(state.x.copy(), state.first_moment.copy(), state.second_moment.copy(), n_steps_done)
         epochs = DataInMemory(block.X, block.sample_weight, worker).iterations(
@@ -207,7 +210,7 @@ def local_epoch(block, common, seed):
 
 @dataclass
 class WeightedState(Sums):
-    """States of Adam and terms of J after a `local_epoch`, times weights, and the sum of these."""
+    """The state of Adam and the terms of J after a `local_epoch`, times the weight of the partition; additive."""
 
     weight: float
     x: np.ndarray
@@ -223,14 +226,14 @@ def n_batches(n_rows, options):
 
 @on_worker
 def layer_outputs(block, layers):
-    """The partition that `Layers` make of one."""
+    """The partition with the outputs of the last of `Layers` as its X."""
     with single_threaded():
         return _with_sums(outputs_of(block.X, layers), block.sample_weight)
 
 
 @on_worker
 def weighted_error(block, layers):
-    """(weight, weight times the mean squared error) of a partition, which may be empty."""
+    """The weight of a partition, and its weight times its mean squared error. The partition may be empty."""
     if not block.n_rows:
         return 0.0, 0.0
     with single_threaded(), np.errstate(over="ignore", invalid="ignore"):
@@ -240,14 +243,14 @@ def weighted_error(block, layers):
 
 @on_worker
 def moments(block, layers):
-    """(weight, mean, variance) of the outputs of layers on a partition."""
+    """The weight of a partition, and mean and variance of the outputs of the last of `Layers` on it."""
     with single_threaded():
         return block.weight, *code_moments(block.X, block.sample_weight, lambda rows: layers.outputs(rows)[-1])
 
 
 @on_worker
 def merged_moments(parts):
-    """(weight, mean, variance) of several partitions together (Chan, Golub, LeVeque 1979, equation 2.1)."""
+    """`moments` of several partitions together (Chan, Golub, LeVeque 1979, equation 2.1)."""
     weights = np.array([weight for weight, _, _ in parts])
     shares = weights / weights.sum()
     mean = sum(share * mean for share, (_, mean, _) in zip(shares, parts))
@@ -256,13 +259,13 @@ def merged_moments(parts):
 
 
 def pairwise_sum(pairs):
-    """Sum of pairs."""
+    """The sum of the first items of pairs, and the sum of the second ones."""
     return tuple(map(sum, zip(*pairs)))
 
 
 @on_worker
 def split(block, fraction, held_out, seed):
-    """The part of a partition whose rows are held out, or the other one, with the weights as they are."""
+    """The rows of a partition that are held out, or, with held_out=False, the others. Their weights do not change."""
     order = np.random.RandomState(seed).permutation(block.n_rows)
     n_held_out = int(fraction * block.n_rows)
     rows = np.sort(order[:n_held_out] if held_out else order[n_held_out:])

@@ -1,4 +1,4 @@
-"""What a worker needs for its tasks to be as fast as in a process of one's own, and rounded as there."""
+"""Preparations on a worker, with which a task is as fast, and rounds in the same way, as in the user's process."""
 
 import ctypes
 import os
@@ -10,8 +10,9 @@ from threading import Lock
 import numpy as np
 from scipy.sparse import csr_matrix, issparse
 
-# Parameters of glibc's mallopt by the environment variables that set them: number, default, and what they are raised
-# to, more than the arrays of a block of rows take and more than all of them together.
+# Parameters of glibc's mallopt, by the environment variables that set them: number, default, and the value to use while
+# tasks run. That of the first is larger than any array of a block of rows, that of the second larger than all of these
+# together.
 _TRIM_THRESHOLD = "MALLOC_TRIM_THRESHOLD_"
 _THRESHOLDS = {"MALLOC_MMAP_THRESHOLD_": (-3, 1 << 17, 1 << 22), _TRIM_THRESHOLD: (-1, 1 << 17, 1 << 24)}
 
@@ -20,9 +21,10 @@ _n_running = 0
 
 
 def on_worker(task):
-    """The task, for whose rounding and speed it does not matter where its inputs come from and who started the worker.
+    """Decorate a task so that its speed and rounding are the same on every worker, and for inputs from anywhere.
 
-    Arrays from another process may begin anywhere between two numbers; NumPy takes other, slower ways for these.
+    An array that comes from another process may be unaligned: it begins at an address that is no multiple of the size
+    of its items. NumPy handles such arrays by other, slower code, so they are copied to aligned memory first.
     """
 
     @wraps(task)
@@ -51,11 +53,12 @@ def _aligned(value):
 
 @contextmanager
 def _reused_memory():
-    """Let temporaries take the memory of those that were freed before them.
+    """Let new arrays use the memory of arrays that were freed before.
 
-    Dask starts workers with MALLOC_TRIM_THRESHOLD_, which ends glibc's own adjustment. Every array of more than 128 KiB
-    then comes from the system, page by page, and goes back to it: that takes as long as what is computed. Where the
-    variable is not set, or there is no glibc, nothing is done.
+    Dask starts workers with the variable MALLOC_TRIM_THRESHOLD_. With it, glibc no longer adjusts its thresholds. Then
+    the memory of every array of more than 128 KiB is taken from the system, page by page, and given back. That takes as
+    long as the computation itself, so the thresholds are raised here. If the variable is not set, or the system has no
+    glibc, nothing is done.
     """
     mallopt = _mallopt() if os.environ.get(_TRIM_THRESHOLD, "").isdigit() else None
     if mallopt is None:
@@ -69,7 +72,7 @@ def _reused_memory():
 
 
 def _count(change, mallopt):
-    """Raise the thresholds with the first of the tasks that run at a time, and put them back after the last."""
+    """Count the tasks that run. Raise the thresholds when the first begins, and reset them when the last ends."""
     global _n_running
     with _lock:
         _n_running += change
@@ -82,5 +85,5 @@ def _mallopt():
     try:
         return ctypes.CDLL(None).mallopt
     except (AttributeError, TypeError):
-        # Not glibc, or Windows.
+        # There is no mallopt without glibc, and on Windows there is no library None.
         return None

@@ -19,7 +19,7 @@ from ._silhouette import silhouette_score, silhouette_scores
 
 NOISE = -1
 
-# Allowed values of the options that reports and scorers share.
+# Allowed values of the options that reports, scorers and displays share.
 SCORING_CONSTRAINTS = {
     "sample_size": [Interval(Integral, 2, None, closed="left"), None],
     "random_state": ["random_state"],
@@ -28,7 +28,10 @@ SCORING_CONSTRAINTS = {
 
 
 def check_labels(labels: ArrayLike, Z: MatrixLike, name: str) -> np.ndarray:
-    """The labels as an array, one for each row of Z; the name is theirs in errors."""
+    """Check that there is one label for each row of Z, and return the labels as an array.
+
+    The name is that of the parameter, for error messages.
+    """
     with about(name):
         labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
         check_consistent_length(Z, labels)
@@ -48,12 +51,15 @@ def check_labels(labels: ArrayLike, Z: MatrixLike, name: str) -> np.ndarray:
 
 
 def _is_code(labels):
-    """Whether numbers are integers; above 2^53 not every integer is a float."""
+    """Whether labels are integers.
+
+    Floats above 2^53 do not count: they cannot hold every integer, so different labels may have become the same.
+    """
     return isinstance(labels, Integral) or ((labels % 1 == 0) & (abs(labels) <= 2**53))
 
 
 class DegeneratePartition(Exception):
-    """An internal score is not defined; the message says why, and what to change."""
+    """The internal score of a partition is not defined. The message says why, and what to change."""
 
 
 def _davies_bouldin_score(Z, labels):
@@ -61,8 +67,8 @@ def _davies_bouldin_score(Z, labels):
 
     D. L. Davies, D. W. Bouldin, "A cluster separation measure", 1979.
 
-    scikit-learn's takes distances below 1e-8 for zero and returns 0, the best value, if all s or all d are: a collapsed
-    code, or clusters around one centre, would win.
+    `sklearn.metrics.davies_bouldin_score` treats distances below 1e-8 as zero, and returns 0, the best value, if all s
+    or all d are zero. With it, a collapsed code, or clusters around the same centre, would win a search.
     """
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     indicators = csr_array((np.ones(len(Z)), codes, np.arange(len(Z) + 1)))
@@ -85,7 +91,7 @@ def _neighbor_information_scores(Z, labelings):
 
 
 def _one_by_one(score):
-    """The function of (Z, labelings) from one of (Z, labels); NaN where that is not defined."""
+    """Make a function of (Z, labelings) from one of (Z, labels). A score that is not defined becomes NaN."""
 
     def score_or_nan(Z, labels):
         try:
@@ -99,14 +105,15 @@ def _one_by_one(score):
 class InternalMetric(NamedTuple):
     """A score of partitions in a space."""
 
-    score: Callable  # of (Z, labels)
-    scores: Callable  # of (Z, labelings): an array, for partitions of the same rows, clusters numbered from 0
-    sign: int  # makes higher better
-    worst: float  # after the sign
-    is_sampled: bool  # whether its time grows with the square of the number of rows
+    score: Callable  # score(Z, labels) returns a number
+    scores: Callable  # scores(Z, labelings) returns an array: one number for each partition, clusters numbered from 0
+    sign: int  # the score times this sign is higher for better partitions
+    worst: float  # the worst value, times the sign
+    is_sampled: bool  # whether sample_size applies, as time grows with the square of the number of rows
 
 
-# The Davies-Bouldin index has no worst value; this one is out of reach, and finite, so that means over folds stay so.
+# The Davies-Bouldin index has no worst value. -1e30 is lower than any real score, and finite: means over folds stay
+# finite, too.
 INTERNAL_METRICS = {
     "silhouette": InternalMetric(silhouette_score, silhouette_scores, 1, -1.0, True),
     "calinski_harabasz": InternalMetric(calinski_harabasz_score, _one_by_one(calinski_harabasz_score), 1, 0.0, False),
@@ -116,7 +123,10 @@ INTERNAL_METRICS = {
 
 
 def safely_scaled(Z):
-    """(Z 2^-e, e), with e = 0 unless squares of its values would overflow or vanish. No score depends on the scale."""
+    """Z times 2^-e, and e, such that squares of the values neither overflow nor vanish. Mostly e is 0.
+
+    No internal score depends on the scale of Z.
+    """
     exponent = int(np.frexp(max(Z.max(), -Z.min()))[1])
     if abs(exponent) <= np.finfo(Z.dtype).maxexp // 4:
         return Z, 0
@@ -124,15 +134,16 @@ def safely_scaled(Z):
 
 
 def internal_scores(metric, Z, labelings):
-    """An internal metric of partitions of the same rows, higher is better; NaN where it is not defined.
+    """The scores of several partitions of the same rows by an internal metric; NaN where they are not defined.
 
-    In each the clusters, of which noise is one, are numbered from 0; at least 2, and fewer than rows. Z varies.
+    Higher is better. In every partition the clusters are numbered from 0, and noise is one of them. There are at least
+    2 clusters, and fewer than rows. The rows of Z must not all be the same.
     """
     return INTERNAL_METRICS[metric].sign * INTERNAL_METRICS[metric].scores(safely_scaled(Z)[0], labelings)
 
 
 def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
-    """An internal metric of a partition; raises `DegeneratePartition` where it is not defined."""
+    """The score of a partition by an internal metric. Raises `DegeneratePartition` if it is not defined."""
     if noise == "drop":
         kept = labels != NOISE
         if not kept.any():

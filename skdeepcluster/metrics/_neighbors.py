@@ -1,10 +1,11 @@
-"""The mutual information of neighbours, from a table of the pairs of clusters that neighbours are in."""
+"""How much the cluster of a row tells about the clusters of its nearest neighbours, as mutual information."""
 
 import numpy as np
 from scipy.special import entr
 from sklearn.neighbors import NearestNeighbors
 
-# Neighbours of a row. More blur the borders of small clusters, fewer make the table of pairs noisier.
+# Neighbours of each row. With more of them the borders of small clusters blur. With fewer, the shares of the pairs of
+# clusters are noisier.
 N_NEIGHBORS = 3
 
 
@@ -36,7 +37,8 @@ def neighbor_information(neighbors, codes):
     n_clusters = int(codes.max()) + 1
     of_rows, of_neighbors = np.repeat(codes, neighbors.shape[1]), codes[neighbors.ravel()]
     pairs = of_rows * n_clusters + of_neighbors
-    # A table of all pairs of many clusters would be nearly empty.
+    # With many clusters, a table of all pairs of clusters would be large and nearly empty. Then count only the pairs
+    # that occur.
     counts = np.bincount(pairs) if n_clusters**2 <= pairs.size else np.unique(pairs, return_counts=True)[1]
     information = _entropy(np.bincount(of_rows)) + _entropy(np.bincount(of_neighbors)) - _entropy(counts)
     return max(information, 0.0)

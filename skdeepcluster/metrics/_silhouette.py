@@ -9,22 +9,24 @@ from sklearn.utils import gen_batches
 
 from .._support._threads import worker_threads
 
-# Rows and columns of a block of distances: 2 MB for each thread.
+# Number of rows and of columns of a block of distances, which takes 2 MB. Every thread has one at a time.
 _BLOCK = 512
 
-# Clusters in a group. It bounds the table of sums, which has a number for every row and cluster.
+# Clusters in a group. The table of sums of distances has a number for every row and every cluster of a group, so this
+# bounds its size.
 _N_CLUSTERS = 128
 
-# Below this share of |u|^2 + |v|^2, a squared distance |u|^2 + |v|^2 - 2 u'v has lost more than 5 of 16 digits.
+# A squared distance is computed as |u|^2 + |v|^2 - 2 u'v. If it is less than this share of |u|^2 + |v|^2, the
+# subtraction has cost it more than 5 of its 16 digits.
 _CANCELLED = 1e-5
 
 
 class _Group(NamedTuple):
-    """Some of the clusters, and the rows in them, one cluster after the other."""
+    """Some of the clusters. Their rows are sorted by cluster."""
 
-    rows: np.ndarray  # of Z
-    codes: np.ndarray  # the cluster of every row, from 0, ascending
-    sizes: np.ndarray  # of the clusters
+    rows: np.ndarray  # indices of the rows of Z
+    codes: np.ndarray  # the cluster of each of these rows, numbered from 0 in the group, ascending
+    sizes: np.ndarray  # number of rows of each cluster
 
 
 def silhouette_score(Z, labels):
@@ -83,7 +85,7 @@ def silhouette_samples(Z, labels):
 
 
 def silhouette_scores(Z, labelings):
-    """`silhouette_score` of several partitions of the same rows, which share the distances.
+    """`silhouette_score` of several partitions of the same rows. Distances are computed once for all of them.
 
     Parameters
     ----------
@@ -100,7 +102,7 @@ def silhouette_scores(Z, labelings):
     centre = _centre(Z)
     partitions = [np.unique(labels, return_inverse=True, return_counts=True)[1:] for labels in labelings]
     stops = np.cumsum([len(sizes) for _, sizes in partitions])
-    # One column for every cluster of every partition
+    # The indicator matrix has a column for every cluster of every partition.
     columns = np.stack([stop - len(sizes) + codes for stop, (codes, sizes) in zip(stops, partitions)], axis=1)
     first_of_row = np.arange(0, columns.size + 1, len(partitions))
     indicators = csr_array((np.ones(columns.size), columns.ravel(), first_of_row), shape=(len(Z), stops[-1]))
@@ -117,7 +119,8 @@ def silhouette_scores(Z, labelings):
 
 
 def _centre(Z):
-    # Products cancel less near the origin. The median of some rows will do for it, and outliers do not move it.
+    # Subtracting a centre from all rows changes no distance, and |u|^2 + |v|^2 - 2 u'v loses fewer digits. Outliers
+    # hardly move a median, and the median of at most 512 rows is near enough.
     return np.median(Z[:: -(-len(Z) // _BLOCK)], axis=0)
 
 
@@ -154,7 +157,7 @@ def _distance_sums(Z, centre, g, h, workers):
 
     g_to_h = np.zeros((len(h.sizes), len(g.rows)))
     h_to_g = g_to_h if h is g else np.zeros((len(g.sizes), len(h.rows)))
-    # Distances are symmetric: within a group, a block below the diagonal is the transpose of one above it.
+    # Distances are symmetric: within a group, leave out the blocks below the diagonal, transposes of those above it.
     blocks = [
         (g_rows, h_rows)
         for g_rows in gen_batches(len(g.rows), _BLOCK)
@@ -170,15 +173,19 @@ def _distance_sums(Z, centre, g, h, workers):
 
 
 def _distances(x, y, centre, diagonal=None):
-    """Euclidean distances between the rows of x and those of y; `diagonal` says from which row of y on y has x."""
+    """Euclidean distances between the rows of x and those of y.
+
+    If the rows of x are also in y, one after the other, `diagonal` is the index of the first of them in y.
+    """
     u, v = (np.subtract(points, centre, dtype=np.float64) for points in (x, y))
     uu, vv = (np.einsum("ij,ij->i", points, points)[:, np.newaxis] for points in (u, v))
-    # |u|^2 + |v|^2 - 2 u'v as a single product
+    # One matrix product computes |u|^2 + |v|^2 - 2 u'v for all pairs.
     D = np.hstack([-2 * u, uu, np.ones_like(uu)]) @ np.hstack([v, np.ones_like(vv), vv]).T
     if diagonal is not None:
         np.fill_diagonal(D[:, diagonal:], np.inf)
     if D.min() < _CANCELLED * (uu.max() + vv.max()):
-        # Differences of coordinates do not cancel. The condition above is a bound, and fast.
+        # Here subtraction has cost too many digits for some pairs. Compute the rows with such pairs again, from
+        # differences of coordinates. The condition above is a quick test whether there can be any.
         cancelled = (_CANCELLED * (uu + vv.T) > D).any(axis=1)
         D[cancelled] = cdist(x[cancelled], y, "sqeuclidean")
     if diagonal is not None:
@@ -187,7 +194,10 @@ def _distances(x, y, centre, diagonal=None):
 
 
 def _sums_by_cluster(D, codes):
-    """Sums over the columns of D in each cluster, a row for a cluster; codes, the clusters of the columns, ascend."""
+    """For each cluster the sum of the columns of D that belong to it, as a row.
+
+    The codes are the clusters of the columns, in ascending order.
+    """
     return np.stack([columns.sum(axis=1) for columns in np.split(D, np.flatnonzero(np.diff(codes)) + 1, axis=1)])
 
 

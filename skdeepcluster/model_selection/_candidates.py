@@ -1,4 +1,4 @@
-"""Fitting the candidates of a search, with every step that several of them share fitted once."""
+"""Fitting the candidates of a search. A step that several candidates share is fitted once."""
 
 import time
 import traceback
@@ -33,17 +33,17 @@ class Failure(NamedTuple):
 
 
 class Features(NamedTuple):
-    """What the steps up to some step made of the data."""
+    """The data after some of the steps of a candidate, and what is known of these steps."""
 
     Z: object  # of shape (n_samples, n_features)
     seconds: float = 0.0  # of fitting these steps
-    reconstruction_error: float = np.nan  # of the last autoencoder, as a share of its input's variance
-    collapsed: bool = False  # whether rows hardly differ in the code of an autoencoder, or in Z
+    reconstruction_error: float = np.nan  # of the last autoencoder, as a share of the variance of its input
+    collapsed: bool = False  # whether rows hardly differ in the code of some autoencoder, or are all the same in Z
     failure: Failure | None = None
 
 
 class Partition(NamedTuple):
-    """What a clusterer made of features."""
+    """The clusters that a clusterer found."""
 
     labels: object = None  # of the sampled rows; -1 for noise
     n_clusters: int = 0
@@ -57,11 +57,11 @@ class Step(NamedTuple):
 
     name: str
     estimator: object
-    params: dict  # metadata by method
+    params: dict  # metadata to pass, as {method: {parameter: value}}
 
 
 class _Context(NamedTuple):
-    """What every fit needs beside its step and its input."""
+    """What is the same for all fits of a search."""
 
     y: object
     rows: np.ndarray  # the sampled rows
@@ -72,10 +72,14 @@ class _Context(NamedTuple):
 def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
     """Fit clones of every candidate to all of X; a step that several candidates have in common is fitted once.
 
-    Steps are common if they, and all steps before them, have the same parameters. Of the last feature step's output,
-    the space that the clusterer receives, and of the labels, only the sampled rows are kept: memory holds the output
-    of the steps before it, one for each distinct setting of them, and up to ``n_jobs`` spaces. No step can write to
-    data that others share: it gets a copy, or, if X is read-only, as mapped files are, a read-only view.
+    Two candidates share a step if the step, and all steps before it, have the same parameters in both.
+
+    Of the space that the clusterer receives, which is the output of the last feature step, and of the labels only the
+    sampled rows are kept. Memory holds the outputs of the steps before the last feature step, one for each distinct
+    setting of them, and up to ``n_jobs`` whole spaces.
+
+    No step can change data that others share. It gets a copy, or, if X is read-only, as a mapped file is, a read-only
+    view.
 
     Parameters
     ----------
@@ -103,14 +107,15 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
     """
     chains = [_steps(candidate, params) for candidate in candidates]
     context = _Context(y, rows, is_writeable(X), reraise)
-    # keys[i][depth] stands for the first `depth` steps of candidate i.
+    # keys[i][depth] is the key of the first `depth` steps of candidate i. Equal keys stand for equal steps.
     keys = [_prefix_keys(chain[:-1], i) for i, chain in enumerate(chains)]
     space_keys = list(dict.fromkeys(key[-1] for key in keys))
-    # The last feature step is fitted in one task with its clusterers, unless that would leave workers idle.
+    # Fit the last feature step and its clusterers in one task, so that no more than n_jobs whole spaces are in memory.
+    # With fewer spaces than workers, some workers would be idle: then every clusterer has a task of its own.
     is_joint = len(space_keys) >= joblib.effective_n_jobs(parallel.n_jobs)
     n_kept = [max(len(key) - 1 - is_joint, 0) for key in keys]
     with warnings.catch_warnings():
-        # The search has one warning for all its candidates.
+        # The search itself warns once, and names all candidates that have collapsed.
         warnings.simplefilter("ignore", CollapsedCodeWarning)
         outputs = _fit_prefixes(Features(X), chains, keys, n_kept, parallel, context)
         tasks = {}
@@ -134,7 +139,7 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
 
 
 def _steps(estimator, params, name=""):
-    """The steps of a candidate, its clusterer last; a pipeline at the end of a pipeline is opened."""
+    """The steps of a candidate, with the clusterer last. If a pipeline ends in a pipeline, both are opened up."""
     if not isinstance(estimator, Pipeline):
         return [Step(name, estimator, {"fit_predict": params})]
     by_step = _params_by_step(estimator, params)
@@ -163,19 +168,19 @@ def _params_by_step(pipeline, params):
 
 
 def _prefix_keys(chain, i):
-    """A key for every number of first steps from 0 on; equal for equal steps, unless they cannot be hashed."""
+    """Keys of the first 0, 1, 2, ... steps of candidate i. Equal steps have equal keys, if they can be hashed."""
     keys = []
     for depth in range(len(chain) + 1):
         try:
             keys.append(joblib.hash([(step.name, step.estimator) for step in chain[:depth]]))
         except Exception:
-            # What cannot be pickled, such as a lambda, is not shared.
+            # A step with something that cannot be pickled, such as a lambda, has no hash. No other candidate shares it.
             keys.append((i, depth))
     return keys
 
 
 def _fit_prefixes(start, chains, keys, n_kept, parallel, context):
-    """The outputs of the first n_kept[i] steps of every candidate i, by key."""
+    """Fit the first n_kept[i] steps of every candidate i. Returns their outputs, as {key: Features}."""
     outputs = {keys[0][0]: start}
     for depth in range(max(n_kept)):
         deeper = [i for i, n in enumerate(n_kept) if n > depth]
@@ -187,7 +192,10 @@ def _fit_prefixes(start, chains, keys, n_kept, parallel, context):
 
 
 def _fit_task(features, feature_steps, clusterers, context):
-    """Fit the feature steps that are left, and every clusterer to what comes out: (space, partitions)."""
+    """Fit the remaining feature steps, then each clusterer to their output.
+
+    Returns the sampled rows of the output, and the partitions.
+    """
     for step in feature_steps:
         features = _fit_features(features, step, context)
     if features.failure is None:
@@ -200,7 +208,7 @@ def _fit_task(features, feature_steps, clusterers, context):
 
 
 def _fit_features(features, step, context):
-    """The features after one more step."""
+    """Fit one more step, and return the features after it."""
     if features.failure is not None:
         return features
     fitted, seconds, failure = _attempt(_fit_transform, context, step, features.Z, context)
@@ -213,7 +221,7 @@ def _fit_features(features, step, context):
 
 
 def _fit_transform(step, Z, context):
-    """(a fitted clone of the step, Z transformed by it)."""
+    """A fitted clone of the step, and Z transformed by it."""
     estimator, params = clone(step.estimator), step.params
     Z = guarded(Z, context.is_copied)
     with errors_named(estimator):
@@ -224,12 +232,15 @@ def _fit_transform(step, Z, context):
 
 
 def is_writeable(X):
-    """Whether a step might write to X; those that may not be written to are files, which may not fit into memory."""
+    """Whether a step could write to X.
+
+    A read-only array is most often a mapped file, which may not fit into memory.
+    """
     return not isinstance(X, np.ndarray) or X.flags.writeable
 
 
 def guarded(Z, is_copied):
-    """What a step can write to without harm to others: a copy; of arrays too large for that a read-only view."""
+    """Z in a form in which a step cannot change the data of others: a copy if is_copied, else a read-only view."""
     if is_copied:
         return copied(Z)
     if isinstance(Z, np.ndarray):
@@ -239,7 +250,11 @@ def guarded(Z, is_copied):
 
 
 def _judge_autoencoders(features, step, Z, rows):
-    """The features with the figures of the autoencoders that the fitted step is, or has as steps; Z is its input."""
+    """The features with the reconstruction error, and whether a code has collapsed, filled in.
+
+    The autoencoder may be the fitted step itself or, if the step is a pipeline, one or more of its steps. Z is the
+    input of the step.
+    """
     parts = [part for _, part in flat_steps(step)]
     places = [i for i, part in enumerate(parts) if isinstance(part, AutoencoderMixin)]
     if not places:
@@ -303,7 +318,7 @@ def _fit_predict(step, Z, context):
 
 
 def _attempt(function, context, *arguments):
-    """(what a function returns, the seconds it took, its failure or None)."""
+    """Call a function. Returns its result, the seconds it took, and its `Failure` or None."""
     start = time.perf_counter()
     try:
         result, failure = function(*arguments), None

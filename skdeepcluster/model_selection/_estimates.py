@@ -15,7 +15,7 @@ from .._support._typing import ArrayLike, Int, Ints, RandomState, validate_param
 from ..metrics._internal import safely_scaled
 from ..metrics._silhouette import silhouette_score
 
-# Starts of every KMeans; one alone would make the curves rough.
+# Starts of every KMeans. With a single one, chance would make the curves rough.
 N_INIT = 5
 
 
@@ -78,7 +78,7 @@ def estimate_eps(Z: ArrayLike, min_samples: Int = 5) -> Bunch:
             f"eps would be 0: many rows of Z have min_samples={min_samples} rows at the same point. Remove duplicates, "
             "or raise min_samples."
         )
-    # Rows at just this distance are to be within eps, whatever the rounding.
+    # Make eps a little larger, so that rounding does not leave out rows at exactly this distance.
     eps = float(distances[knee] * (1 + np.sqrt(np.finfo(distances.dtype).eps)))
     with np.errstate(over="ignore"):
         eps, distances = float(np.ldexp(eps, exponent)), np.ldexp(distances, exponent)
@@ -234,7 +234,7 @@ def _last_highest(scores, errors):
 
 
 def _first_within_error(scores, errors):
-    """The first score that is not below the next minus its error, else the last."""
+    """Index of the first score that is at least the next score minus the error of that, or of the last score."""
     not_below = scores[:-1] >= scores[1:] - errors[1:]
     return int(np.argmax(not_below)) if not_below.any() else len(scores) - 1
 

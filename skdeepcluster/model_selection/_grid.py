@@ -8,7 +8,7 @@ from .._support._checks import about
 
 
 def draw_settings(param_grid, n_iter, random_state):
-    """The whole grid as a list of {parameter: value}, or n_iter of its settings, if that is not None."""
+    """The settings to try, as a list of {parameter: value}: the whole grid, or n_iter that are drawn from it."""
     if not param_grid:
         raise ValueError(f"param_grid={param_grid!r} is empty; give at least one parameter and values for it.")
     grids = [param_grid] if isinstance(param_grid, dict) else param_grid
@@ -21,7 +21,7 @@ def draw_settings(param_grid, n_iter, random_state):
 
 
 def make_candidates(estimator, settings, random_state):
-    """The estimators to try, with a number for every random state that would be None."""
+    """The estimators to try. For a random_state of None they have a number, all of them the same."""
     candidates, seeds = [], {}
     for setting in settings:
         for name, value in setting.items():

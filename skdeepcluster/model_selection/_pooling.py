@@ -8,15 +8,15 @@ from ..metrics._internal import internal_scores
 
 RECONSTRUCTION = "reconstruction"
 
-# Share of the spaces that partitions are scored in, those that reconstruct best.
+# Share of the spaces in which partitions are scored. They are the ones with the lowest reconstruction errors.
 YARDSTICK_SHARE = 0.5
 
 
 def find_yardsticks(spaces):
     """Indices of the spaces to score partitions in.
 
-    Spaces that failed or collapsed are out. Of the others the half with the lowest reconstruction errors is taken, or
-    all if one of them has no autoencoder.
+    Spaces that failed or collapsed are left out. Of the others, the half with the lowest reconstruction errors is
+    taken. If one of them has no autoencoder, and so no error, all are taken.
 
     Parameters
     ----------
@@ -133,5 +133,5 @@ def candidate_scores(matrices, yardsticks, reconstruction_errors, is_judged, wei
     for metric, values in found.items():
         scores[metric][is_judged] = values
     w = np.array([weights[metric] for metric in scores], dtype=np.float64)
-    # The sum of the largest floats would overflow.
+    # Divide the weights by the largest one, as the sum of very large ones would overflow.
     return scores, np.average(list(scores.values()), axis=0, weights=w / w.max())

@@ -1,4 +1,4 @@
-"""What became of the candidates of a search: the bad ones named, all of them in a table."""
+"""The outcome of a search: which candidates cannot be judged, and a table of all candidates."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from ..exceptions import DegenerateClusteringWarning
 
 
 def judgeable(settings, spaces, partitions, n, max_noise):
-    """Which candidates have a partition to judge; a warning names the others, an error if there is none.
+    """Which candidates have a partition to judge. Warns about the others, and raises a ValueError if there is none.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def judgeable(settings, spaces, partitions, n, max_noise):
 
 
 def _why_degenerate(space, partition, n, max_noise):
-    """Why a partition cannot be judged, and what may help, or None."""
+    """Why a partition cannot be judged, and what may help; None if it can."""
     n_sampled_clusters = len(np.unique(partition.labels))
     if space.collapsed:
         return "its space has collapsed, rows hardly differ in it; with an autoencoder, lower lam or beta"

@@ -25,12 +25,12 @@ from ._results import judgeable, tabulate
 
 METRICS = [*INTERNAL_METRICS, RECONSTRUCTION]
 
-# The weights of metric="auto". docs/benchmarks/model_selection.py chose them.
+# The weights of metric="auto". They were chosen by docs/benchmarks/model_selection.py.
 AUTO = {"neighbor_information": 1.0, "davies_bouldin": 0.3, RECONSTRUCTION: 0.4}
 
 
 def _refitted_has(name):
-    """Whether the refitted candidate, or before the fit the estimator, has a method."""
+    """A check for `available_if`: whether the best candidate, or, before the fit, the estimator has a method."""
 
     def check(search):
         if not search.refit:
@@ -366,7 +366,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         return params
 
     def _metric_weights(self):
-        """{metric: weight}."""
+        """The metrics to rank by, as {metric: weight}."""
         metric = AUTO if self.metric == "auto" else self.metric
         names = [metric] if isinstance(metric, str) else list(metric)
         weights = list(metric.values()) if isinstance(metric, dict) else [1.0] * len(names)
@@ -383,11 +383,11 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         return np.sort(random_state.permutation(n)[: self.sample_size])
 
     def _refit(self, candidate, X, y, params):
-        # What an earlier fit with refit=True left would not go with the new results.
+        # Remove what an earlier fit with refit=True has left: it does not belong to the new results.
         for name in ("labels_", "best_estimator_"):
             vars(self).pop(name, None)
         if self.refit:
-            # A step with copy=False would write to it.
+            # A step with copy=False would write to the user's X.
             X = guarded(X, is_writeable(X))
             with errors_named(candidate):
                 self.labels_ = np.asarray(candidate.fit_predict(X, y, **params))

@@ -17,7 +17,7 @@ from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color
 if TYPE_CHECKING:
     from ._style import Axes, Figure
 
-# Width and height of a label of two digits, as shares of axes of the usual size.
+# Width and height of a label of two digits, as shares of the width and height of axes of the usual size.
 _LABEL_SIZE = np.array([0.045, 0.045])
 
 
@@ -183,7 +183,7 @@ class ClusterEmbeddingDisplay:
         ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1], xticks=[], yticks=[])
         rows = [_row_in_the_midst(self.points[self.labels == cluster]) for cluster in clusters]
         rows = np.reshape(rows, (-1, 2))
-        # From here on the limits of the axes are fixed, and places are shares of them.
+        # Nothing below changes the limits of the axes, so places can be given as shares of the axes.
         to_axes = ax.transData + ax.transAxes.inverted()
         for i, (cluster, row, place) in enumerate(zip(clusters, rows, _apart(to_axes.transform(rows)))):
             ax.annotate(
@@ -204,17 +204,20 @@ class ClusterEmbeddingDisplay:
 
 
 def _row_in_the_midst(points):
-    """The row next to the median, not the mean of all, which for a cluster that is bent lies in none."""
+    """The row nearest to the median of a cluster.
+
+    A row is always inside the cluster. The mean is not: that of a bent cluster can lie outside it.
+    """
     return points[np.argmin(np.linalg.norm(points - np.median(points, axis=0), axis=1))]
 
 
 def _apart(places, n_rounds=200):
-    """Places of labels, as shares of the axes, moved until no two labels overlap, or for so many rounds."""
+    """Move labels until no two overlap, for at most n_rounds rounds. Places are shares of the axes."""
     places = np.clip(places, 0.02, 0.98)
     if len(places) < 2:
         return places
     order = np.arange(len(places))
-    # Two labels at one place part sideways.
+    # Two labels at exactly the same place have no direction between them: move them apart sideways.
     sideways = np.sign(np.subtract.outer(order, order))
     for _ in range(n_rounds):
         between = (places[:, np.newaxis] - places) / _LABEL_SIZE
@@ -253,9 +256,9 @@ def _in_two_dimensions(Z, transformer):
         return Z.toarray() if issparse(Z) else Z, ("feature 1", "feature 2")
     if Z.shape[0] == 1:
         raise ValueError(f"Z has one row of {n_features} features, which has no principal components. Give it others.")
-    # Sparse rows are not centred, which would make them dense.
+    # PCA centres the rows, which would make sparse ones dense. TruncatedSVD does not centre.
     reducer = TruncatedSVD(2, random_state=0) if issparse(Z) else PCA(2, random_state=0)
-    # Rows that are all the same have no variance to be shared out.
+    # If all rows are the same, the variance is 0, and its shares are 0 / 0.
     with np.errstate(invalid="ignore"):
         points = np.asarray(reducer.fit_transform(Z))
     shares = np.nan_to_num(reducer.explained_variance_ratio_)

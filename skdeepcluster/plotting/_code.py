@@ -23,7 +23,8 @@ from ._style import (
 if TYPE_CHECKING:
     from ._style import Axes, Figure
 
-# A logistic or tanh unit whose outputs stay within this of a bound, or of 0, for all rows says nothing.
+# A logistic or tanh unit is saturated if all of its outputs are this near to a bound, and dead if all are this near
+# to 0.
 _MARGIN = 0.05
 
 

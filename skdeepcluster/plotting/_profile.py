@@ -1,4 +1,4 @@
-"""What the clusters of a partition are."""
+"""What sets the clusters of a partition apart."""
 
 from collections.abc import Collection
 from numbers import Integral
@@ -272,7 +272,7 @@ class ClusterProfileDisplay:
             n_columns = 1 if n_clusters <= 25 else 2
             self.ax_, self.axes_ = panels(ax, n_clusters, n_columns, (7.5, 0.4 + 0.2 * self.n_shown))
             self._draw_texts()
-        # Many panels are narrow.
+        # With many clusters the panels are too narrow for the word "cluster".
         word = "cluster " if n_clusters <= 12 else ""
         for ax, cluster, size in zip(self.axes_, self.clusters, self.sizes):
             ax.set_title(f"{word}{cluster}: {size} rows", fontsize="medium", loc="left", parse_math=False)
@@ -283,7 +283,7 @@ class ClusterProfileDisplay:
         for ax, effects in zip(self.axes_, self.effects):
             chosen = np.argsort(-np.abs(effects), kind="stable")[:n_shown]
             horizontal_bars(ax, effects[chosen], self.feature_names[chosen])
-            # A cluster of few rows can have effects many times as large as the others: each has a scale of its own.
+            # Each panel has its own scale: effects in a small cluster can be many times as large as in the others.
             largest = max(np.abs(effects).max(), np.finfo(float).tiny)
             ax.set_xlim(-1.05 * largest, 1.05 * largest)
             ax.tick_params(labelsize="small")
@@ -293,7 +293,7 @@ class ClusterProfileDisplay:
     def _draw_images(self):
         vmin, vmax = min(map(np.min, self.images)), max(map(np.max, self.images))
         for ax, images in zip(self.axes_, self.images):
-            # The images of small clusters are as large as those of others.
+            # Fill up the rows of small clusters, so that images have the same size in all panels.
             padding = np.full((self.n_shown - len(images), *images.shape[1:]), np.nan)
             show_images(ax, np.concatenate([images, padding]), self.n_shown, vmin, vmax)
 
@@ -306,7 +306,7 @@ class ClusterProfileDisplay:
 
 
 def effect_sizes(X, labels, clusters):
-    """Difference of the mean of every feature in a cluster and in all other rows, in standard deviations of all rows.
+    """Mean of every feature in a cluster minus its mean in all other rows, in standard deviations of all rows.
 
     Parameters
     ----------
@@ -335,7 +335,7 @@ def effect_sizes(X, labels, clusters):
             variance = (np.where(known, X - mean, 0.0) ** 2).sum(axis=0) / n
     with np.errstate(invalid="ignore", divide="ignore"):
         differences = sums / counts - (n * mean - sums) / (n - counts)
-        # A variance that is rounding only is none.
+        # A variance this small is a rounding error: the feature is constant.
         varies = variance > (1e-12 * np.abs(mean)) ** 2
         return np.nan_to_num(np.where(varies, differences / np.sqrt(variance), 0.0), posinf=0.0, neginf=0.0)
 
@@ -353,7 +353,7 @@ def _check_numeric(X, **options):
 
 
 def _most_typical(Z, rows, n_shown):
-    """The rows, of those of a cluster, that are nearest to its mean, the nearest first."""
+    """The n_shown of the given rows of Z that are nearest to the mean of these rows, the nearest first."""
     Z = Z[rows]
     distances = euclidean_distances(Z, np.asarray(Z.mean(axis=0)).reshape(1, -1)).ravel()
     return rows[np.argsort(distances, kind="stable")[:n_shown]]

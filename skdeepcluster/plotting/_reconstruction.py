@@ -1,4 +1,4 @@
-"""What a network makes of its input."""
+"""Inputs of a network beside their reconstructions."""
 
 from numbers import Integral
 from typing import TYPE_CHECKING, Self
@@ -26,7 +26,7 @@ from ._style import (
 if TYPE_CHECKING:
     from ._style import Axes, Figure
 
-# More features than this have no names on an axis.
+# With more features than this, their names are left out, as they would not fit on the axis.
 _MAX_NAMES = 20
 
 
@@ -219,9 +219,9 @@ class ReconstructionDisplay:
 
     @classmethod
     def _of_rows(cls, inputs, reconstructions, rows, errors, n_best, names, image_shape):
-        # The rows as they were given may be of any type.
+        # Rows that were picked from the user's X may still be of any type, such as a frame.
         inputs = check_table(_dense(inputs), "X")
-        # Pixels have no names.
+        # Images are drawn without names of features.
         is_image = image_shape is not None
         return cls(
             rows=rows,
@@ -283,7 +283,7 @@ class ReconstructionDisplay:
 
 
 def _squared_errors(X, reconstruct):
-    """Mean over features of the squared error of every row; reconstruct makes those of a slice of rows."""
+    """Mean squared error of every row of X; ``reconstruct(rows)`` returns the reconstructions of a slice of rows."""
     errors = np.empty(X.shape[0])
     for rows in gen_batches(X.shape[0], 1024):
         H = np.asarray(reconstruct(rows), dtype=np.float64)
@@ -295,7 +295,10 @@ def _squared_errors(X, reconstruct):
 
 
 def _best_and_worst(errors, n_examples):
-    """Rows with the smallest errors and those with the largest, in ascending order, and how many of them are best."""
+    """The rows with the smallest errors, then those with the largest, and the number of the former.
+
+    Both are in ascending order of the error. No row is in both.
+    """
     order = np.argsort(errors, kind="stable")
     n_best = min(n_examples, -(-len(order) // 2))
     n_worst = min(n_examples, len(order) - n_best)

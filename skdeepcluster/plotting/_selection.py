@@ -1,4 +1,4 @@
-"""What parameters were chosen by."""
+"""Displays for choosing parameters: the scores of a search, and the curve by which eps is chosen."""
 
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Literal, Self
@@ -17,10 +17,10 @@ from ._style import INK, LARGEST_DRAWN, LINE_COLORS, PALE, axes_or_new, check_dr
 if TYPE_CHECKING:
     from ._style import Axes, Figure
 
-# From this ratio of the largest to the smallest value on, the axis of a parameter is logarithmic.
+# The axis of a parameter is logarithmic if its largest value is at least this many times its smallest one.
 _LOG_RATIO = 8
 
-# Panels of parameters in a row.
+# Number of panels side by side, when there is one for each parameter.
 _N_COLUMNS = 3
 
 _KIND = {"kind": [StrOptions({"parameters", "spaces"})], "ax": "no_validation"}
@@ -361,8 +361,11 @@ class KDistanceDisplay:
 
 
 def _places(ax, values):
-    """Where the values of a parameter are on the axis, ascending, and which of them each candidate has."""
-    # Others, and numbers that no axis can show, are names.
+    """Set the ticks of the axis of a parameter.
+
+    Returns the places of its distinct values, and for each candidate the index of its value among them.
+    """
+    # Values that are not numbers, or too large for an axis, are shown as names, at equal distances.
     is_number = all(
         isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= LARGEST_DRAWN for value in values
     )

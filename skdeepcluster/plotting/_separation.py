@@ -186,7 +186,7 @@ class SilhouetteDisplay:
         starts = np.cumsum([0, *(heights[:-1] + gap)])
         for i, (cluster, start, height) in enumerate(zip(clusters, starts, heights)):
             widths = np.sort(self.silhouettes[self.labels == cluster])[::-1]
-            # From row to row in steps, so that a cluster of one row is seen, too.
+            # Draw every row as a step. A line through the rows would not show a cluster of one row.
             y = np.linspace(start, start + height, len(widths) + 1)
             ax.fill_betweenx(y, 0, [*widths, widths[-1]], step="post", color=cluster_color(i))
         ax.axvline(0, color=INK, linewidth=0.8)

@@ -1,4 +1,4 @@
-"""What the displays share: matplotlib when it is needed, colours, panels, images side by side."""
+"""What the displays share: the import of matplotlib, colours, panels, images side by side."""
 
 import math
 from numbers import Integral
@@ -11,19 +11,20 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
     from matplotlib.figure import Figure as OwnFigure
 
-    # Axes that a user gives may lie in a SubFigure instead.
+    # The axes that a user gives may lie in a SubFigure instead, which has fewer methods.
     Figure: TypeAlias = OwnFigure | Any
 
-# Told apart with any colour vision: the "muted" scheme of P. Tol, "Colour schemes", SRON technical note, 2021.
+# Everybody can tell these apart, also with colour blindness: the "muted" scheme of P. Tol, "Colour schemes", SRON
+# technical note, 2021.
 CLUSTER_COLORS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#DDCC77", "#AA4499", "#44AA99", "#882255", "#999933")
-# With more clusters than colours, the next marker.
+# When all colours are used, the next clusters have the same colours with the next marker.
 CLUSTER_MARKERS = "osD^vP"
 NOISE_COLOR = "#BBBBBB"
-# And for lines those of M. Okabe and K. Ito, "Color universal design", 2008.
+# Colours of lines, for all kinds of colour vision as well: M. Okabe and K. Ito, "Color universal design", 2008.
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, PALE = "#222222", "#AAAAAA"
 
-# The squares of larger numbers are too large for an axis.
+# Larger numbers are not drawn, as their squares are too large for an axis.
 LARGEST_DRAWN = 2.0**504
 
 
@@ -45,7 +46,7 @@ def axes_or_new(ax, figsize):
     Raises
     ------
     TypeError
-        If what is given are no axes, or axes of another projection.
+        If ax is not an Axes, or has another projection, such as polar axes.
     """
     if ax is not None:
         if not isinstance(ax, pyplot().Axes) or ax.name != "rectilinear":
@@ -59,7 +60,7 @@ def axes_or_new(ax, figsize):
 
 
 def panels(ax, n_panels, n_columns, panel_size):
-    """A grid of panels in the place of the given axes, or of those of a new figure.
+    """Replace the given axes, or those of a new figure, by a grid of panels.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def cluster_style(i):
 
 
 def check_drawable(X, name):
-    """Raise if squares of the values of X, an array or CSR with NaN or without, would overflow."""
+    """Raise a ValueError if squares of the values of X would overflow. X is an array or CSR, and may have NaN."""
     values = X.data if issparse(X) else X
     largest = np.fmax.reduce(np.abs(values), axis=None, initial=0.0)
     if largest > 2.0 ** (np.finfo(values.dtype).maxexp // 2 - 8):
@@ -116,7 +117,10 @@ def check_drawable(X, name):
 
 
 def check_image_shape(image_shape, n_features):
-    """The shape as a tuple, (height, width) or (height, width, 3); an error if images of it have other features."""
+    """The shape as a tuple, (height, width) or (height, width, 3).
+
+    Raises a ValueError if it is neither, or if its product is not n_features.
+    """
     shape = tuple(np.atleast_1d(np.asarray(image_shape, dtype=object)).tolist())
     are_sizes = len(shape) in (2, 3) and all(isinstance(size, Integral) and size > 0 for size in shape)
     if not are_sizes or shape[2:] not in ((), (3,)) or math.prod(map(int, shape)) != n_features:
@@ -128,7 +132,7 @@ def check_image_shape(image_shape, n_features):
 
 
 def check_feature_names(feature_names, n_features):
-    """The names as an array; an error if there are more or fewer than features."""
+    """The names as an array. Raises a ValueError if their number is not n_features."""
     names = np.asarray(feature_names, dtype=object)
     if names.shape != (n_features,):
         raise ValueError(f"feature_names has the shape {names.shape}, but there are {n_features} features.")
@@ -136,7 +140,10 @@ def check_feature_names(feature_names, n_features):
 
 
 def tile(images, n_columns):
-    """Images of shape (n, height, width[, 3]) in one, in rows of n_columns with a line between; NaN where none is."""
+    """One image that shows all images, of shape (n, height, width) or (n, height, width, 3), side by side.
+
+    They are in rows of n_columns. Between them is a line of one pixel. Pixels that belong to no image are NaN.
+    """
     n_images, height, width, *channels = images.shape
     n_rows = -(-n_images // n_columns)
     tiles = np.full((n_rows * (height + 1) - 1, n_columns * (width + 1) - 1, *channels), np.nan)
@@ -152,7 +159,7 @@ def show_images(ax, images, n_columns, vmin, vmax):
     span = vmax - vmin if vmax > vmin else 1.0
     tiles = (np.clip(tile(np.asarray(images, dtype=np.float64), n_columns), vmin, vmin + span) - vmin) / span
     if tiles.ndim == 3:
-        # Colours know no masked value: white.
+        # Pixels with colours cannot be masked, so those without a value become white.
         tiles = np.where(np.isnan(tiles), 1.0, np.clip(tiles, 0, 1))
     ax.imshow(np.ma.masked_invalid(tiles), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set(xticks=[], yticks=[])
@@ -169,7 +176,7 @@ def horizontal_bars(ax, values, names):
     """Bars from top to bottom, positive and negative ones in two colours."""
     places = np.arange(len(values))
     ax.barh(places, values, color=np.where(np.asarray(values) >= 0, LINE_COLORS[0], LINE_COLORS[1]))
-    # Names with two dollar signs are no formulas.
+    # With parse_math, matplotlib would take a name with two dollar signs for a formula.
     ax.set_yticks(places, [shortened(name, 24) for name in names], parse_math=False)
     ax.invert_yaxis()
     ax.axvline(0, color=INK, linewidth=0.8)

@@ -114,7 +114,7 @@ class LossCurveDisplay:
         fields = list(dict.fromkeys(field for curve in self.curves for field in curve.dtype.names))
         self.lines_ = {}
         for field, color in zip(fields, (INK, *LINE_COLORS)):
-            # Between the stages, and where a stage has no such term, the line is broken.
+            # NaN breaks the line between two stages, and in a stage that has no such term.
             pieces = [curve[field] if field in curve.dtype.names else np.zeros(len(curve)) for curve in self.curves]
             if not np.concatenate(pieces).any():
                 continue
@@ -122,7 +122,7 @@ class LossCurveDisplay:
             y = np.concatenate([np.append(np.where(piece == 0, np.nan, piece), np.nan) for piece in pieces])
             label = "J" if field == "loss" else field.replace("_", " ")
             style = {"linewidth": 2.0, "zorder": 3} if field == "loss" else {"linewidth": 1.2}
-            # A stage of one iteration is a point.
+            # The marker shows a stage of one iteration, which has no line.
             (self.lines_[field],) = ax.plot(x, y, color=color, label=label, marker=".", markersize=3, **style)
         if len(self.curves) > 1:
             for name, start in zip(self.names, [0, *ends]):
@@ -137,7 +137,7 @@ class LossCurveDisplay:
 
 
 def _stages(autoencoder):
-    """{name: loss curve} of everything that was trained, in order."""
+    """The loss curves of all stages of training, in order, as {name of the stage: curve}."""
     if hasattr(autoencoder, "encoder_"):
         of_encoder = _stages(autoencoder.encoder_)
         before = {"encoder" if name == "all layers" else name: curve for name, curve in of_encoder.items()}
