@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._base import AutoencoderMixin, unchanged_on_error
-from ._data import DataInMemory, canonical_data, check_values, effective_rows
+from ._data import DataInMemory, training_data
 from ._network import ACTIVATIONS
 from ._solvers import Status
 from ._support._callbacks import CallbackSupportMixin
@@ -318,7 +318,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
             negative or all are zero, the shapes do not fit the earlier fit with ``warm_start=True``, or the loss stops
             being finite.
         """
-        X, sample_weight = self._validate_training_data(X, sample_weight, FLOAT_TYPES, reset=True)
+        X, sample_weight = training_data(self, X, sample_weight, FLOAT_TYPES, reset=True)
         with worker_threads() as workers:
             self._run(AutoencoderFit.of(self, DataInMemory(X, sample_weight, workers)))
         return self
@@ -362,7 +362,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
             )
         first = not hasattr(self, "coefs_")
         dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
-        X, sample_weight = self._validate_training_data(X, sample_weight, dtype, reset=first)
+        X, sample_weight = training_data(self, X, sample_weight, dtype, reset=first)
         with worker_threads() as workers:
             data = DataInMemory(X, sample_weight, workers)
             problem, theta, attributes, adam = pass_over_chunk(self, data)
@@ -370,11 +370,6 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
                 raise KeyboardInterrupt
         self._adam = adam
         return self
-
-    def _validate_training_data(self, X, sample_weight, dtype, *, reset):
-        X, sample_weight = effective_rows(canonical_data(self, X, dtype, reset=reset), sample_weight)
-        check_values(X, sample_weight, self.output_activation, type(self).__name__)
-        return X, sample_weight
 
     def _run(self, fit):
         """Go through an `AutoencoderFit`, and keep what comes of it."""

@@ -1,7 +1,7 @@
 """The rows of the data: how they are read, in blocks or in batches, and what is computed from all of them."""
 
 from ._batches import Batch, BatchOrder
-from ._checks import canonical_data, check_scale, check_values, effective_rows
+from ._checks import canonical_data, check_scale, check_values, effective_rows, training_data
 from ._full_batch import FullBatchLoss, RowBlocks
 from ._memory import DataInMemory
 from ._mini_batch import MiniBatchLoss
@@ -35,4 +35,5 @@ __all__ = [
     "mean_squared_error",
     "outputs_of",
     "total_variance",
+    "training_data",
 ]

@@ -17,6 +17,13 @@ _SMALLEST_MEAN_SQUARE, _LARGEST_MEAN_SQUARE = 0.1, 10.0
 _LARGEST_FEATURE_MEAN_SQUARE = 100.0
 
 
+def training_data(estimator, X, sample_weight, dtype, *, reset):
+    """The rows of positive weight that an autoencoder is to be fitted to, and their weights, checked."""
+    X, sample_weight = effective_rows(canonical_data(estimator, X, dtype, reset=reset), sample_weight)
+    check_values(X, sample_weight, estimator.output_activation, type(estimator).__name__)
+    return X, sample_weight
+
+
 def canonical_data(estimator, X, dtype, *, reset):
     """X as scikit-learn validates it for `fit`, but not yet for finite values; sparse without duplicate entries."""
     # The values, also those too large for the type, are looked at by check_values, block by block.

@@ -433,7 +433,7 @@ def test_an_interrupt_before_training_changes_nothing(X, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skdeepcluster.autoencoder.check_values", interrupt)
+    monkeypatch.setattr("skdeepcluster._data._checks.check_values", interrupt)
     with pytest.raises(KeyboardInterrupt):
         model.fit(X[:, :10])
     assert vars(model) == before

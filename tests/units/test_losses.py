@@ -184,3 +184,13 @@ def test_noise_does_not_depend_on_the_number_of_threads(X, container):
             results.append([gathered(theta, batch(theta, Batch(container(X), None, rows, rows))[1]) for _ in range(2)])
     assert_array_equal(results[0], results[1])
     assert not np.array_equal(results[0][0], results[0][1])
+
+
+def test_a_batch_whose_rows_are_coupled_is_one_block_in_its_own_order(X):
+    objective, rows = make_objective("residual"), np.random.RandomState(0).permutation(N)
+    objective.couples_rows = True
+    seen, forward = [], objective.forward
+    objective.forward = lambda theta, block: seen.append(block) or forward(theta, block)
+    MiniBatchLoss(objective, Workers(1))(initial_theta(objective), Batch(X, None, rows, rows))
+    assert len(seen) == 1
+    assert_array_equal(seen[0].X, X[rows])
