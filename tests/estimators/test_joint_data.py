@@ -136,6 +136,7 @@ def test_in_grid_search(blobs, space):
         {"deepembeddedclustering__n_clusters": [2, 6], "deepembeddedclustering__encoder__lam": [1e-3, 1e-2]},
         scoring=make_clustering_scorer("silhouette", space=space),
         cv=[(rows, rows)],
+        refit=False,
         error_score="raise",
     )
     search.fit(blobs)
