@@ -191,31 +191,32 @@ def test_a_process_killed_and_started_again_ends_as_one_that_was_not(tmp_path):
         from skdeepcluster.callbacks import Checkpoint
 
         class Kill:
-            n = 0
+            def __init__(self, at):
+                self.at, self.n = at, 0
             def setup(self, estimator, context): ...
             def teardown(self, estimator, context): ...
             def on_fit_task_begin(self, estimator, context): ...
             def on_fit_task_end(self, estimator, context):
-                Kill.n += 1
-                if Kill.n == int(sys.argv[2]):
+                self.n += 1
+                if self.n == self.at:
                     os.kill(os.getpid(), signal.SIGKILL)
 
         X, _ = make_blobs(500, 10, centers=4, cluster_std=0.3, center_box=(-1, 1), random_state=0)
-        model = SparseAutoencoderTransformer(
-            4, hidden_layer_sizes=(12,), solver="adam", corruption=0.1, max_iter=12, tol=0, random_state=0
-        )
-        model.set_callbacks(Checkpoint(sys.argv[1], interval=0), Kill()).fit(X.astype(np.float32))
-        np.save(sys.argv[3], np.concatenate([W.ravel() for W in model.coefs_]))
+        for fit in sys.argv[1:]:
+            checkpoint, kill_at = fit.split(":")
+            model = SparseAutoencoderTransformer(
+                4, hidden_layer_sizes=(12,), solver="adam", corruption=0.1, max_iter=12, tol=0, random_state=0
+            )
+            model.set_callbacks(Checkpoint(checkpoint, interval=0), Kill(int(kill_at))).fit(X.astype(np.float32))
+            np.save(checkpoint + ".npy", np.concatenate([W.ravel() for W in model.coefs_]))
         """)
-    (tmp_path / "script.py").write_text(script)
 
-    def run(checkpoint, kill_at):
-        command = [sys.executable, "-W", "ignore", "script.py", checkpoint, str(kill_at), checkpoint + ".npy"]
+    def run(*fits):
+        command = [sys.executable, "-W", "ignore", "-c", script, *fits]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
 
-    assert run("whole", 0) == 0
-    assert run("cut", 7) == run("cut", 3) == -9
-    assert run("cut", 0) == 0
+    assert run("whole:0", "cut:7") == run("cut:3") == -9
+    assert run("cut:0") == 0
     assert_array_equal(np.load(tmp_path / "cut.npy"), np.load(tmp_path / "whole.npy"))
 
 

@@ -22,8 +22,9 @@ from skdeepcluster._training import TrainingOptions, _plan, network_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
 
-D, N = 5, 40
-HIDDEN = {1: (), 2: (6,), 3: (6, 4), 4: (6, 4, 5)}
+# Layers differ in size from their neighbours.
+D, N = 3, 40
+HIDDEN = {1: (), 2: (5,), 3: (5, 4), 4: (5, 4, 3)}
 
 make = partial(SparseAutoencoderTransformer, n_components=4, hidden_layer_sizes=(12,), max_iter=20, random_state=0)
 
@@ -45,7 +46,7 @@ def X(blobs):
 def test_gradients(depth, activation, code_activation, output_activation, tied, weighted):
     rng = np.random.RandomState(depth)
     network = mirrored_network(
-        D, HIDDEN[depth], 3, activation=activation, code_activation=code_activation,
+        D, HIDDEN[depth], 2, activation=activation, code_activation=code_activation,
         output_activation=output_activation, tied=tied,
     )  # fmt: skip
     parameters = {"rho": 0.2, "beta": 0.7, "lam": 0.03}

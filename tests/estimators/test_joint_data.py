@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.joint import ENCODER, QUICK, attributes_of
+from helpers.processes import output_of
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InputScaleWarning
 from skdeepcluster.metrics import make_clustering_scorer
@@ -136,6 +137,7 @@ def test_in_grid_search(blobs, space):
         {"deepembeddedclustering__n_clusters": [2, 6], "deepembeddedclustering__encoder__lam": [1e-3, 1e-2]},
         scoring=make_clustering_scorer("silhouette", space=space),
         cv=[(rows, rows)],
+        refit=False,
         error_score="raise",
     )
     search.fit(blobs)
@@ -157,3 +159,33 @@ def test_in_clustering_search_with_the_default_metric(blobs):
         warnings.simplefilter("error")
         search = ClusteringSearch(model, {"gamma": [0.01, 0.1]}, random_state=0).fit(blobs)
     assert np.isfinite(search.best_score_)
+
+
+def test_resident_memory_does_not_grow_by_a_mapped_file_of_2_gb(tmp_path):
+    script = """
+        import resource, sys
+        import numpy as np
+        from skdeepcluster import SparseAutoencoderTransformer
+        from skdeepcluster.clustering import DeepEmbeddedClustering
+
+        path, shape = sys.argv[1], (2**18, 2**11)
+        rows = np.random.RandomState(0).normal(size=(2**11, 2**11)).astype(np.float32)
+        with open(path, "wb") as file:
+            for _ in range(2**7):
+                file.write(rows.tobytes())
+        X = np.memmap(path, dtype=np.float32, mode="r", shape=shape)
+        encoder = SparseAutoencoderTransformer(2, code_activation="identity", beta=0, solver="adam", max_iter=1)
+        joint = DeepEmbeddedClustering(
+            2, encoder=encoder, init="kmeans", n_init=1, max_iter=1, update_interval=2, random_state=0
+        )
+        joint.fit(X[:1000])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        joint.fit(X)
+        print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        """
+    path = tmp_path / "X"
+    megabytes = float(output_of(script, str(path)))
+    assert path.stat().st_size == 2**31
+    path.unlink()
+    # Two buffers of shuffled rows, 128 MB each, are the largest part.
+    assert megabytes < 400

@@ -284,21 +284,21 @@ def test_resident_memory_does_not_grow_with_a_mapped_file(tmp_path, solver):
     script = f"""
 import resource, numpy as np
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._data import _batches
-_batches._BUFFER_BYTES = 2**23
-path, rng = {str(tmp_path / "X.f4")!r}, np.random.RandomState(0)
-n_rows = 200_000
+from skdeepcluster._data import _batches, _mapped
+_batches._BUFFER_BYTES, _mapped._MAPPED_BYTES = 2**22, 2**23
+path, n_rows = {str(tmp_path / "X.f4")!r}, 100_000
 with open(path, "wb") as file:
+    rows = np.random.RandomState(0).random_sample((n_rows // 20, 200)).astype(np.float32)
     for _ in range(20):
-        file.write(rng.random_sample((n_rows // 20, 200)).astype(np.float32).tobytes())
+        file.write(rows)
 X = np.memmap(path, dtype=np.float32, mode="r", shape=(n_rows, 200))
 SparseAutoencoderTransformer(4, max_iter=1, solver={solver!r}).fit(X[:1000])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 SparseAutoencoderTransformer(4, max_iter=1, solver={solver!r}).fit(X)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-    # The file has 160 MB.
-    assert float(output_of(script)) < 80
+    # The file has 80 MB. Of what is read, the system maps up to twice as much.
+    assert float(output_of(script)) < 40
 
 
 # partial_fit

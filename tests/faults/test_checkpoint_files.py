@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 import zipfile
 
@@ -27,7 +26,9 @@ from skdeepcluster._training._checkpoint import read_checkpoint, remove_checkpoi
 # Killed so many times; 50 in the long run.
 N_KILLS = 50 if is_long() else 5
 
-WRITER = """
+# Starts a process for every number it reads, one after the other: what it takes to import is imported once.
+WRITERS = """
+import os
 import sys
 from pathlib import Path
 import numpy as np
@@ -35,14 +36,21 @@ from skdeepcluster._solvers import AdamState
 from skdeepcluster._training import FitState
 from skdeepcluster._training._checkpoint import write_checkpoint
 
-path, i = Path(sys.argv[1]), int(sys.argv[2])
-while True:
-    theta = np.full(200_000, float(i))
-    solver_state = AdamState(theta, theta, theta, i)
-    state = FitState(theta, np.random.RandomState(i), n_stages_done=i, solver_state=solver_state)
-    write_checkpoint(path, state, {"i": i})
-    print(i, flush=True)
-    i += 1
+path = Path(sys.argv[1])
+for line in sys.stdin:
+    i, pid = int(line), os.fork()
+    if pid:
+        _, status = os.waitpid(pid, 0)
+        print("ended", os.waitstatus_to_exitcode(status), flush=True)
+        continue
+    print(os.getpid(), flush=True)
+    while True:
+        theta = np.full(200_000, float(i))
+        solver_state = AdamState(theta, theta, theta, i)
+        state = FitState(theta, np.random.RandomState(i), n_stages_done=i, solver_state=solver_state)
+        write_checkpoint(path, state, {"i": i})
+        print(i, flush=True)
+        i += 1
 """
 
 
@@ -70,36 +78,36 @@ def path(tmp_path):
 def test_the_process_killed_while_writing_leaves_the_last_good_checkpoint(tmp_path):
     """SIGKILL at random moments of a loop that does nothing but write."""
     path, seconds, last, n_unfinished = tmp_path / "fit.checkpoint", random.Random(0), 0, 0
-    (tmp_path / "writer.py").write_text(textwrap.dedent(WRITER))
-    for _ in range(N_KILLS):
-        command = [sys.executable, str(tmp_path / "writer.py"), str(path), str(last)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+    command = [sys.executable, "-c", WRITERS, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writers:
+        for _ in range(N_KILLS):
+            print(last, file=writers.stdin, flush=True)
+            pid = int(writers.stdout.readline())
             # The loop has begun, and goes on for less than two writes to twenty.
-            said = [writer.stdout.readline()]
+            complete = [int(writers.stdout.readline())]
             time.sleep(seconds.uniform(0, 0.1))
-            os.kill(writer.pid, signal.SIGKILL)
-            said += writer.stdout.readlines()
-        assert writer.returncode == -signal.SIGKILL
-        complete = [int(line) for line in said if line.endswith("\n")]
-        state, identity = read_checkpoint(path)
-        # The last one that it said was written, or the next, which it could not say any more.
-        assert identity["i"] in (complete[-1], complete[-1] + 1)
-        assert state.n_stages_done == state.solver_state.n_steps == identity["i"]
-        solver_state = state.solver_state
-        for array in (state.theta, solver_state.x, solver_state.first_moment, solver_state.second_moment):
-            assert_array_equal(array, np.full(200_000, float(identity["i"])))
-        n_unfinished += path.with_name(path.name + ".tmp").exists()
-        last = identity["i"] + 1
+            os.kill(pid, signal.SIGKILL)
+            while (line := writers.stdout.readline()) != f"ended {-signal.SIGKILL}\n":
+                complete.append(int(line))
+            state, identity = read_checkpoint(path)
+            # The last one that it said was written, or the next, which it could not say any more.
+            assert identity["i"] in (complete[-1], complete[-1] + 1)
+            assert state.n_stages_done == state.solver_state.n_steps == identity["i"]
+            solver_state = state.solver_state
+            for array in (state.theta, solver_state.x, solver_state.first_moment, solver_state.second_moment):
+                assert_array_equal(array, np.full(200_000, float(identity["i"])))
+            n_unfinished += path.with_name(path.name + ".tmp").exists()
+            last = identity["i"] + 1
     COUNTS["processes killed while writing a checkpoint"].update(
         {"within a write": n_unfinished, "between writes": N_KILLS - n_unfinished}
     )
     # What a kill left is no obstacle, and it does not stay.
     path.with_name(path.name + ".tmp").write_bytes(b"half")
     write_checkpoint(path, state_of_a_fit(), {})
-    assert sorted(os.listdir(tmp_path)) == ["fit.checkpoint", "writer.py"]
+    assert os.listdir(tmp_path) == ["fit.checkpoint"]
     path.with_name(path.name + ".tmp").write_bytes(b"half")
     remove_checkpoint(path)
-    assert os.listdir(tmp_path) == ["writer.py"]
+    assert os.listdir(tmp_path) == []
 
 
 def test_every_truncation_is_a_clear_error(path):

@@ -118,10 +118,11 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def in_its_own_process(measure, *arguments):
-    """What a function returns where no thread of other tests allocates memory or opens files."""
+@pytest.fixture(scope="module")
+def in_own_process():
+    """Calls functions where no thread of other tests allocates memory or opens files."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        return executor.submit(measure, *arguments).result()
+        yield lambda measure, *arguments: executor.submit(measure, *arguments).result()
 
 
 def growth_over_fits(parameters, shape, times):
@@ -162,6 +163,7 @@ def growth(call, times):
     before, before_resident = tracemalloc.get_traced_memory()[0], resident()
     repeat(times)
     after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
     return after - before, resident() - before_resident, threading.active_count() - n_threads
 
 
@@ -186,9 +188,9 @@ def open_files_after_fits(path):
     ],
     ids=str,
 )
-def test_memory_does_not_grow_over_many_fits(parameters):
+def test_memory_does_not_grow_over_many_fits(in_own_process, parameters):
     n_fits, shape = (200, (20_000, 50)) if is_long() else (30, (200, 100))
-    allocated, of_process, n_threads = in_its_own_process(growth_over_fits, parameters, shape, n_fits)
+    allocated, of_process, n_threads = in_own_process(growth_over_fits, parameters, shape, n_fits)
     COUNTS["fits whose memory was measured"][str(parameters)] += n_fits
     # Python keeps 20 to 50 kB of small objects, however many fits. A copy of the parameters has 7 kB, in the long 3.
     assert allocated < n_fits * (500 if is_long() else 3000)
@@ -198,15 +200,15 @@ def test_memory_does_not_grow_over_many_fits(parameters):
         assert of_process < 20e6
 
 
-def test_memory_does_not_grow_over_joint_fits_and_searches(blobs):
+def test_memory_does_not_grow_over_joint_fits_and_searches(in_own_process, blobs):
     # KMeans alone leaves about 1 kB each time. A copy of the labels has 5 kB, of the data 72 kB.
-    assert in_its_own_process(growth_over_joint_fits_and_searches, blobs, 10)[0] < 10 * 4000
+    assert in_own_process(growth_over_joint_fits_and_searches, blobs, 10)[0] < 10 * 4000
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts the open files of Linux")
-def test_fits_on_mapped_files_leave_no_file_open(tmp_path):
+def test_fits_on_mapped_files_leave_no_file_open(in_own_process, tmp_path):
     draw(500, 10).tofile(tmp_path / "X.f8")
-    counts = in_its_own_process(open_files_after_fits, tmp_path / "X.f8")
+    counts = in_own_process(open_files_after_fits, tmp_path / "X.f8")
     assert len(set(counts)) == 1
 
 

@@ -16,7 +16,9 @@ def fingerprint(value):
     if hasattr(value, "__dask_graph__"):
         return str(value.__dask_keys__())
     if hasattr(value, "columns"):
-        return [str(name) for name in value.columns], repr(value.to_numpy().tolist())
+        # Old polars makes no array of a frame without columns.
+        numbers = value.to_numpy().tolist() if len(value.columns) else ()
+        return [str(name) for name in value.columns], value.shape, repr(numbers)
     if isinstance(value, dict):
         return {name: fingerprint(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -68,7 +68,7 @@ def network(n_features=15):
 
 @pytest.mark.parametrize(
     "kind, weighted, n_partitions",
-    [("dense", False, 1), ("sparse", True, 2), ("sparse", True, 7), ("dense", False, 50)],
+    [("dense", False, 1), ("sparse", True, 2), ("sparse", True, 7), ("dense", False, 20)],
 )
 def test_j_and_its_gradient_are_those_in_memory(client, tables, rng, kind, weighted, n_partitions):
     X, w = tables[kind], rng.uniform(0.5, 2, size=600) if weighted else None

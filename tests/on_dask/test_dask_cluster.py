@@ -39,10 +39,18 @@ def at_evaluation(monkeypatch):
     return install
 
 
+@pytest.fixture(scope="module")
+def mortal_cluster():
+    """A cluster that no other module counts on."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        yield cluster
+
+
 @pytest.fixture
-def mortal_client():
-    """A cluster for a single test: a process that is lost may not be started again in time for the next one."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+def mortal_client(mortal_cluster):
+    with Client(mortal_cluster) as client:
+        # What the test before has killed is started again.
+        client.wait_for_workers(2, timeout=60)
         yield client
 
 
