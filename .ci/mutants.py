@@ -14,7 +14,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-PACKAGES = ("_objectives", "metrics", "_solvers")
+PACKAGES = ("_objectives", "_joint", "metrics", "_solvers")
 NOTICED = ("killed", "timeout")
 
 

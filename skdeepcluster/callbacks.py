@@ -137,7 +137,7 @@ class Checkpoint:
         fit = estimator._fit_in_progress
         if context.task_name == "fit":
             self._end(estimator, fit)
-        # Not in an iteration that came to nothing.
+        # An iteration that ended without results leaves no state to write.
         elif fit.status is None and time.monotonic() - self._last_write >= self.interval:
             self._write(fit)
 
@@ -224,7 +224,7 @@ class _EncoderCheckpoint(Checkpoint):
     """Keeps the state that a fit has ended with: what is fitted with it again has that result at once."""
 
     def _end(self, estimator, fit):
-        # After an interrupt there are stages that did not begin. Joint clustering has gone on without them.
+        # If Ctrl-C ended this fit, joint clustering goes on with what there is: later stages count as done.
         fit.state.n_stages_done = len(fit.stages)
         fit.state.terms += [[] for _ in range(len(fit.stages) - len(fit.state.terms))]
         self._write(fit)

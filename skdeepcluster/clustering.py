@@ -130,7 +130,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     n_samples x n_clusters numbers, and several times as many while it is computed; X itself may be a `numpy.memmap`.
 
     With scikit-learn 1.9 or newer, callbacks of this estimator are called after every iteration of the refinement,
-    those of `encoder` after the iterations of its own fit.
+    those of `encoder` after the iterations of its own fit. A `skdeepcluster.callbacks.Checkpoint` covers both.
 
     References
     ----------
@@ -183,7 +183,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         "verbose": ["verbose"],
     }
 
-    # Another joint clusterer has another one.
+    # What is run. A subclass may have another `JointFit`.
     _fit_class = JointFit
 
     def __init__(
@@ -307,7 +307,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         all_rows = X
         X, sample_weight = effective_rows(X, sample_weight)
         if X.shape[0] < all_rows.shape[0]:
-            # The others get a label, too.
+            # The other rows get a label too, so they have to be finite.
             for _, block in iterate_blocks(all_rows):
                 assert_all_finite(block, estimator_name=type(self).__name__, input_name="X")
         if X.shape[0] < self.n_clusters:

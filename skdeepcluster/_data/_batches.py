@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 
 from ._mapped import memory_map, release_pages
 
-# Bytes of rows that are shuffled together, and of a chunk, which is read in one piece.
+# Bytes of rows that are shuffled together, and bytes of a chunk of consecutive rows, which is read at once.
 _BUFFER_BYTES = 2**27
 _CHUNK_BYTES = 2**20
 
@@ -74,7 +74,7 @@ def epoch_of_batches(X, sample_weight, batch_size, random_state, order=None):
     order = BatchOrder() if order is None else order
     n_rows = X.shape[0]
     row_bytes = max(1, (X.data.nbytes if issparse(X) else X.nbytes) // n_rows)
-    # Whole batches to a chunk, so that only the last batch of an epoch is small.
+    # A chunk has whole batches, so that only the last batch of an epoch is smaller than the others.
     chunk_rows = batch_size * max(1, _CHUNK_BYTES // (row_bytes * batch_size))
     chunks_per_buffer = max(1, _BUFFER_BYTES // (row_bytes * chunk_rows))
     if not len(order.chunks) and not len(order.rows):
@@ -94,7 +94,7 @@ def epoch_of_batches(X, sample_weight, batch_size, random_state, order=None):
 def _batches_of_buffer(X, sample_weight, batch_size, order):
     pool, pool_weight, in_pool = X, sample_weight, order.rows
     if memory_map(X) is not None:
-        # Read in the order of the file, once.
+        # Every row of the buffer is read once, in the order of the file.
         in_file = np.sort(order.rows)
         pool, pool_weight = X[in_file], None if sample_weight is None else sample_weight[in_file]
         in_pool = np.searchsorted(in_file, order.rows)

@@ -11,8 +11,8 @@ from .._support._checks import about, check_rows
 from ..exceptions import InputScaleWarning
 from ._passes import iterate_blocks
 
-# Standardised features have a mean square of 1. Beyond these bounds, for the mean over features and for any one of
-# them, the reconstruction term is out of balance with the others.
+# Standardised features have a mean square of 1. Outside these bounds, for the mean over features or for a single one,
+# the reconstruction term is too small or too large beside the others.
 _SMALLEST_MEAN_SQUARE, _LARGEST_MEAN_SQUARE = 0.1, 10.0
 _LARGEST_FEATURE_MEAN_SQUARE = 100.0
 
@@ -26,7 +26,7 @@ def training_data(estimator, X, sample_weight, dtype, *, reset):
 
 def canonical_data(estimator, X, dtype, *, reset):
     """X as scikit-learn validates it for `fit`, but not yet for finite values; sparse without duplicate entries."""
-    # The values, also those too large for the type, are looked at by check_values, block by block.
+    # `check_values` looks at the values later, block by block, also at those that are too large for the type.
     X = check_rows(estimator, X, dtype=dtype, reset=reset, ensure_all_finite=False)
     if issparse(X) and not X.has_canonical_format:
         X = X.copy()
@@ -71,7 +71,7 @@ def check_scale(lowest, highest, mean_squares, dtype, is_sparse, output_activati
 
 
 def _check_unit_interval(lowest, highest, dtype):
-    # MinMaxScaler itself leaves [0, 1] by rounding.
+    # Values from MinMaxScaler may leave [0, 1] by rounding.
     rounding = 100 * np.finfo(dtype).eps
     if lowest < -rounding or highest > 1 + rounding:
         raise ValueError(

@@ -9,10 +9,11 @@ from ._mapped import pages_of
 from ._passes import block_slices
 from ._sparse import ThreadedCSR
 
-# Activations are kept between the two phases of an evaluation up to this many bytes, and computed twice beyond.
+# Outputs of layers are kept for the second phase of an evaluation if they need no more bytes than this. Otherwise they
+# are computed twice.
 _MAX_KEPT_BYTES = 2**30
 
-# Blocks of a sparse X for networks with several hidden layers.
+# Largest number of blocks of a sparse X, for networks with several hidden layers.
 _MAX_SPARSE_BLOCKS = 16
 
 
@@ -36,8 +37,8 @@ class RowBlocks:
         sparse_products = issparse(rows.X) and objective.only_products
         one_hidden_layer = len(network.activations) == 2
         if sparse_products:
-            # The sums over rows have the size of the dense parameters, whatever the block: one block has them once. But
-            # dense products between hidden layers want more than one.
+            # Every block has sums of the size of the parameters, large beside the sparse rows: one block is best. Hidden
+            # layers above the first are dense, and their products want several threads.
             n_blocks = 1 if one_hidden_layer else min(_MAX_SPARSE_BLOCKS, len(slices))
             slices = equal_slices(rows.X.shape[0], n_blocks)
         self._blocks = [rows.part(part) for part in slices]

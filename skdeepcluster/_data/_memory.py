@@ -75,7 +75,7 @@ class DataInMemory(DataSource):
         if n_batches is not None:
             endless = chain.from_iterable(iter(epoch, None))
             batches_per_iteration = n_batches
-            # The count may be any integer, but not for islice.
+            # update_interval may be any integer, but islice takes none above sys.maxsize.
             batches = partial(islice, endless, min(n_batches, sys.maxsize))
         loss = MiniBatchLoss(
             objective,

@@ -7,7 +7,7 @@ from .._objectives import Block, row_sums, total
 from .._support._checks import check_table
 from .._support._threads import equal_slices
 
-# Rows of a batch that one thread works on, unless that makes more blocks: each has a gradient of its own.
+# Rows of a batch in a block, and the largest number of blocks: each needs memory for its error signals.
 _BATCH_BLOCK_ROWS, _MAX_BATCH_BLOCKS = 128, 8
 
 
@@ -92,7 +92,7 @@ def augmented_rows(augment, X, random_state):
     try:
         augmented = augment(X, random_state)
     except StopIteration as error:
-        # The end of the generators that this goes through.
+        # StopIteration would end the generator of batches, as if the epoch were over.
         raise RuntimeError(f"augment={augment!r} raised StopIteration.") from error
     except Exception as error:
         error.add_note(f"This comes from augment={augment!r}, which is called as augment(X, random_state).")

@@ -77,7 +77,7 @@ def code_moments(X, sample_weight, encode):
     sums, squares = np.zeros((2, n_units))
     for rows, block in iterate_blocks(X, n_units):
         code = encode(block).astype(np.float64, copy=False)
-        # Distances from a typical value keep the digits of a code that hardly varies.
+        # Squares of distances from a typical value, not of the values: a code that hardly varies would lose its digits.
         shift = code.mean(axis=0) if shift is None else shift
         code = code - shift
         w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]

@@ -97,7 +97,7 @@ def clustering_divergence(Z, centers, P, alpha, sample_weight=None):
     """
     Z, centers = _from_the_middle(Z, centers)
     log_Q, log_kernel = _log_assignments(Z, centers, alpha)
-    # q may be too small for a float where p is not.
+    # log q is finite where q itself is too small for a float.
     divergences = xlogy(P, P) - P * log_Q
     C = (P - np.exp(log_Q)) * np.exp(log_kernel) * ((alpha + 1) / alpha)
     if sample_weight is not None:

@@ -11,7 +11,7 @@ from .._training import TrainingOptions, check_sparsity
 from ..autoencoder import SparseAutoencoderTransformer
 from ..callbacks import Checkpoint
 
-# Batches, of 256 rows, that encoder=None is trained on, and the least number of epochs.
+# encoder=None is trained on this number of batches of 256 rows, and for at least this number of epochs.
 _DEFAULT_N_BATCHES, _DEFAULT_MIN_EPOCHS = 5000, 40
 
 
@@ -42,7 +42,7 @@ def _callbacks_of(estimator):
 
 
 def _checkpoints_for(encoder, estimator):
-    """Those of the estimator, for its encoder, whose fit is a part of its own."""
+    """Checkpoints for the encoder, one for each that the estimator has."""
     checkpoints = [callback for callback in _callbacks_of(estimator) if isinstance(callback, Checkpoint)]
     return [checkpoint._of_encoder(estimator, encoder) for checkpoint in checkpoints]
 
@@ -53,7 +53,7 @@ def _check_frozen(encoder, X, names):
         raise TypeError(f"encoder={FrozenEstimator(encoder)!r} must freeze a SparseAutoencoderTransformer.")
     with about("encoder"):
         check_is_fitted(encoder)
-        # Parameters may have been set to anything after the fit, and some of them are used again.
+        # The user may have set parameters after the fit, and some of them are used again.
         encoder._validate_params()
         check_sparsity(encoder._network, TrainingOptions.of(encoder))
     if encoder.n_features_in_ != X.shape[1]:

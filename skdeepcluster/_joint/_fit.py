@@ -15,14 +15,14 @@ from ._assignments import assign_rows, target_distribution
 from ._objective import EmbeddedClusteringObjective
 from ._start import initial_clusters
 
-# Batches of an iteration that update_interval=None means at least.
+# update_interval=None means an epoch, but at least this number of batches.
 _UPDATE_INTERVAL = 140
 
-# The unit of distance in the code, in root mean square distances of rows from their first centre. The codes in the
-# papers, whose unit is 1, are about as large.
+# The unit of distance in the code: this share of the root mean square distance of rows from their first centre. In the
+# papers the unit is 1, and their codes have about that size in this unit.
 _UNITS_PER_RADIUS = 0.1
 
-# Clusters are merged if their centres are nearer than this, in units of distance.
+# Clusters whose centres are nearer than this, in units of distance, count as merged.
 _MERGED_DISTANCE = 0.1
 
 
@@ -46,7 +46,7 @@ class JointOptions:
     def of(cls, estimator):
         """The options of an estimator."""
         options = {field.name: option(estimator, field.name) for field in fields(cls)}
-        # True is the number 1.
+        # A bool counts as the integer that it is.
         return cls(**options | {"n_clusters": int(estimator.n_clusters)})
 
 
@@ -206,14 +206,14 @@ class JointFit(Fit):
         )
 
     def _joint_objective(self, autoencoder):
-        """That of the network, with what its J is for all rows, and of clusters in its code."""
+        """The objective of network and clusters, given the one of the network."""
         options = self.joint_options
         reconstructs = options.reconstruction_weight > 0
         if not reconstructs:
-            # Products with a sparse X would be for nothing.
+            # Without reconstruction, the sums of `LinearDecoderObjective` over a sparse X would not be used.
             autoencoder = SparseAutoencoderObjective(self.network, **self.options.hyperparameters)
         clustering_weight = float(options.gamma) * 0.5 * total_variance(self.data.X, self.data.sample_weight)
-        # Adam wants gradients well above its epsilon, whatever the weights.
+        # J is divided by this, so that gradients are well above Adam's epsilon, whatever the weights.
         scale = float(options.reconstruction_weight) if reconstructs else clustering_weight
         return self.objective_class(
             autoencoder,

@@ -48,13 +48,13 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     -------
     clusters : InitialClusters
     """
-    # Of about unit variance, which is what the mixture's tolerances are made for.
+    # Scaled to about unit variance, for which the tolerances of the mixture are made.
     scale = np.sqrt(np.mean(np.var(code, axis=0, dtype=np.float64))) or 1.0
     rounding = np.finfo(code.dtype).eps * np.abs(code).max()
     code = code.astype(np.float64) / scale
     options = {"n_init": n_init, "random_state": random_state}
-    # With several threads KMeans adds up in a changing order. That a start has not converged does no harm. The start of
-    # the mixture itself, by KMeans, is not for other kinds of arrays.
+    # With several OpenMP threads, KMeans would add up in a changing order. The mixture begins with KMeans, which does
+    # not take arrays of other libraries. A start that has not converged is good enough.
     with threadpool_limits(1, user_api="openmp"), config_context(array_api_dispatch=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         # A mixture needs two rows.

@@ -78,7 +78,7 @@ def _multiply_by_tanh_derivative(delta, A):
 
 
 def _relu(Z):
-    # A row of zeros: with a scalar, NumPy's maximum is several times slower.
+    # With a scalar in place of the row of zeros, np.maximum is several times slower.
     return np.maximum(Z, np.zeros_like(Z, shape=Z.shape[-1]), out=Z)
 
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
-# Up to so many blocks are summed in the precision of the data. The error of float32 grows with their number, and is
-# then no more than that of the products within a block.
+# Up to this number of blocks, sums are kept in the precision of the data: their rounding error is then no larger than
+# that of the products within a block. Sums of more blocks are in float64.
 _N_BLOCKS_IN_FLOAT32 = 8
 
-# Products that are added up in the precision of the data before float64 takes over.
+# Number of products that are added in the precision of the data before their sum is added in float64.
 _RUN = 1024
 
 

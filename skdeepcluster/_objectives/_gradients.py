@@ -9,7 +9,7 @@ import numpy as np
 from .._support._threads import equal_slices
 from ._block import Sums
 
-# Weights in a piece: enough for products to be fast, few enough for a piece to stay in the cache until it is used.
+# Weights in a piece: many enough for fast products, few enough for the piece to stay in the cache until Adam uses it.
 _PIECE_SIZE = 2**17
 
 
@@ -84,7 +84,7 @@ def gradient_pieces(layout, signals_of_blocks, theta, lam):
         if not factors:
             continue
         n_in, n_out = layout.shape(layer)
-        # A sparse input has no cheap columns.
+        # Taking columns of a sparse matrix is expensive, so its layer is one piece.
         n_pieces = min(n_in, -(-n_in * n_out // _PIECE_SIZE)) if isinstance(factors[0][0], np.ndarray) else 1
         for rows in equal_slices(n_in, n_pieces):
             start = parts[layer].start

@@ -11,8 +11,8 @@ from ._gradients import ErrorSignals, gradient_sums, known_pieces
 from ._protocol import Objective
 from ._terms import Penalties, weight_decay
 
-# Smallest ridge relative to the trace of A^T A / n: below it rounding errors, of S in float32 and of its inverse in
-# float64, show in the decoder.
+# Smallest ridge, relative to the trace of A^T A / n. With a smaller one the decoder shows the rounding errors of S,
+# which is summed in float32, or of its inverse, which is computed in float64.
 _SMALLEST_RIDGE = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-11}
 
 
@@ -168,7 +168,7 @@ class LinearDecoderObjective(Objective):
         signal_coef = W_transposed.T @ W_transposed
         x_variance = statistics.x_squares / n - x_mean @ x_mean
         error = x_variance - 2 * inner_product(T_transposed, W_transposed) + inner_product(S, signal_coef) + e @ e
-        # Of a perfect reconstruction there are rounding errors of both signs.
+        # Rounding can make the error of a perfect reconstruction slightly negative.
         error = np.maximum(error, 0.0)
         mean_weight = n / n_rows
         if self.projected:
@@ -214,7 +214,7 @@ class LinearDecoderObjective(Objective):
         gradient = sums.gradient.astype(theta.dtype, copy=False)
         if not self.projected:
             coef_gradients, intercept_gradients = self.layout.unpack(gradient)
-            # Tied, this is a view of the gradient of W_1.
+            # With tied weights this is a view of the gradient of W_1, which it adds to.
             coef_gradients[-1][...] += shared.coef_gradient_transposed.T
             intercept_gradients[-1][...] = shared.intercept_gradient
         self.layout.flat_coefs(gradient)[...] += self.lam * self.layout.n_uses * self.layout.flat_coefs(theta)
@@ -247,7 +247,7 @@ class LinearDecoderObjective(Objective):
     def _shift(self, theta):
         """c, the output of the last hidden layer for a row of zeros, shape (h,)."""
         coefs, intercepts, activations = self._hidden(theta)
-        # Without columns the product with W_1 is zero, and costs nothing.
+        # An input without columns gives zeros at no cost.
         no_input = np.zeros((1, 0), dtype=theta.dtype)
         return Layers([coefs[0][:0], *coefs[1:]], intercepts, activations).outputs(no_input)[-1][0]
 

@@ -118,7 +118,7 @@ class SparseAutoencoderObjective(Objective):
         layers = self.network.layers(theta)
         outputs = outputs + self._decode(theta, outputs[-1])
         X = block.X.toarray() if issparse(block.X) else block.X
-        # Only the derivative of a nonlinear output needs the output itself.
+        # The residual may overwrite a linear output, whose derivative does not need it.
         linear = self.network.activations[-1] == "identity"
         loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, out=outputs[-1] if linear else None)
         delta *= 1 / shared.n_rows

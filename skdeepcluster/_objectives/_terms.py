@@ -7,12 +7,12 @@ import numpy as np
 from .._network import ACTIVATIONS
 from ._block import inner_product, sum_over_rows, weigh_rows
 
-# Nearest that a mean activation may come to 0 or 1: log and 1 / rho_hat stay finite for saturated units. About 1e-15,
-# and as far from 1 as from 0 in working precision.
+# Mean activations are kept this far from 0 and from 1, so that log(rho_hat) and 1 / rho_hat are finite for saturated
+# units. It is about 1e-15, and 1 minus it is exact in float64.
 _RHO_HAT_MARGIN = 2.0**-50
 
-# Where p and q differ by less than this share of p, log(p / q) is computed from their difference: the logarithm of a
-# quotient near 1 has lost digits.
+# log(p / q) loses digits where p / q is near 1. Where p and q differ by less than this share of p, it is computed from
+# their difference.
 _NEAR = 0.1
 
 
@@ -64,7 +64,7 @@ def kl_divergence(rho, rho_hat):
     """
     r = np.clip(rho_hat, _RHO_HAT_MARGIN, 1 - _RHO_HAT_MARGIN)
     d = r - rho
-    # Near rho the two parts, of opposite sign, nearly cancel, and a large beta multiplies their errors.
+    # Near rho the two parts nearly cancel. Their errors have to be small, as a large beta multiplies them.
     value = np.sum(rho * _log_ratio(rho, r, d) + (1 - rho) * _log_ratio(1 - rho, 1 - r, -d))
     return value, d / (r * (1 - r))
 
@@ -139,7 +139,8 @@ class SparsityPenalty(Penalty):
         return dict(zip(self._layers, np.split(derivative, self._ends[:-1])))
 
 
-# The penalties of J in the order of its terms, as functions of a network and of the hyperparameters of all.
+# The penalties of J, in the order of its terms. Each is made by a function of the network, which is given the
+# hyperparameters of all penalties by name.
 PENALTIES = [lambda network, *, rho, beta: SparsityPenalty(network, rho=rho, beta=beta)]
 
 

@@ -76,7 +76,7 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
             rate = step_size(state.n_steps)
             state.n_steps += 1
             _step(state, pieces, rate, map_)
-        # With an infinite square every further step is zero, and all looks well.
+        # An infinite second moment makes every further step zero, which would look like convergence.
         if not np.isfinite(state.second_moment.max()):
             raise NotFiniteError(f"square of the gradient not finite by step {state.n_steps} of Adam")
         yield state, np.mean(terms_of_batches, axis=0)
@@ -87,12 +87,12 @@ def _step(state, pieces, rate, map_):
 
     m and v are the two moments, which the state has without their factors 1 - beta.
     """
-    # Python's floats: NumPy's would make float32 arrays compute in float64.
+    # These must be Python floats: a NumPy float64 would turn float32 arrays into float64.
     factor_1, factor_2 = 1 - _BETA_1, math.sqrt(1 - _BETA_2)
     correction = math.sqrt(1 - _BETA_2**state.n_steps)
     rate = float(rate) * correction / (1 - _BETA_1**state.n_steps) * factor_1 / factor_2
     epsilon = _EPSILON * correction / factor_2
-    # Only the products gain from several threads. The rest moves memory, and one thread at a time does it fastest.
+    # Only `compute` gains from several threads. Memory bandwidth limits the update, which is fastest one at a time.
     lock = Lock()
 
     def update(piece):

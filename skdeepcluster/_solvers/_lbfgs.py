@@ -6,16 +6,16 @@ import numpy as np
 
 from ._errors import NoLowerValueError, NotFiniteError
 
-# Pairs of steps and gradient changes that the approximation of the Hessian is made of.
+# Number of past steps, with their gradient changes, that approximate the Hessian.
 _MEMORY = 10
 
 # Sufficient decrease and curvature of a step, the usual values for quasi-Newton methods.
 _C1, _C2 = 1e-4, 0.9
 
-# Evaluations of one line search.
+# Largest number of evaluations of one line search.
 _MAX_TRIALS = 25
 
-# Largest entry of a gradient that is taken for zero.
+# A gradient whose entries are all below this counts as zero.
 _VANISHED_GRADIENT = 1e-10
 
 
@@ -50,7 +50,7 @@ class LBFGSState:
 
     def append(self, s, y):
         """Take in a pair, in the place of the oldest if there are ten."""
-        # Not so only if rounding spoils the curvature condition.
+        # The line search ensures y s > 0, up to rounding. Otherwise the approximation would not be positive definite.
         if not y @ s > 0:
             return self
         n_pairs = len(self.order)
@@ -110,7 +110,7 @@ def lbfgs(terms_and_gradient, state):
         if found is None:
             if len(state.order) == 0:
                 raise NoLowerValueError("it found no lower value in working precision")
-            # The curvature of the past may mislead: try the gradient alone.
+            # The approximate Hessian may be wrong here: forget it, and follow the gradient.
             state = replace(state, order=state.order[:0])
             continue
         x, terms, new_grad = found
@@ -140,5 +140,5 @@ def _line_search(terms_and_gradient, x, terms, grad, direction):
         else:
             return new_x, new_terms, new_grad
         step = 2 * step if high == np.inf else (low + high) / 2
-    # The decrease is enough to go on, even if the curvature is not.
+    # No step met both conditions. One with sufficient decrease is still progress.
     return best

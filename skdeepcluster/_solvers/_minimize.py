@@ -79,7 +79,7 @@ def minimize(iterations, state, *, max_iter, tol, n_iter_no_change, callback, pa
         With ``state`` and its ``x``; ``nit``, earlier iterations included; ``status``, a `Status`; and ``message``,
         which explains MAX_ITER and STUCK.
     """
-    # Users may give larger integers than a deque takes for its length, and no run has as many iterations.
+    # n_iter_no_change and max_iter may be integers too large for the length of a deque.
     stopping = MeanDecrease(tol, min(n_iter_no_change, max_iter, sys.maxsize - 1), past_values)
     n_iter, status, message = len(past_values), Status.CONVERGED, ""
     try:

@@ -1,4 +1,4 @@
-"""Checks of what users pass, scikit-learn's, whose errors say here which input they are about; and of outputs."""
+"""Checks of what users pass, by scikit-learn, with errors that name the input; and a check of outputs."""
 
 import re
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ class Number(Interval):
             return False
 
 
-# Finite ones: not every integer is, as a float.
+# Both refuse infinity, and integers that are too large for a float.
 NOT_NEGATIVE = Number(0, None, closed="left")
 POSITIVE = Number(0, None, closed="neither")
 
@@ -34,7 +34,7 @@ POSITIVE = Number(0, None, closed="neither")
 def about(name):
     """Let errors of checks name the input, and integers that no float holds be a ValueError."""
     try:
-        # Before they say so, checks compute with values that are not finite.
+        # Checks compute with values that are not finite before they raise: no warnings then.
         with np.errstate(over="ignore", invalid="ignore"):
             yield
     except OverflowError as error:
@@ -62,7 +62,7 @@ def integers(values):
     try:
         array = np.asarray(values)
     except ValueError:
-        # Lists of different lengths
+        # A list of lists of different lengths.
         return None
     return array if array.ndim == 1 and len(array) and np.issubdtype(array.dtype, np.integer) else None
 
@@ -72,9 +72,9 @@ def finite_outputs(compute, X, what):
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = compute()
         total = np.sum(outputs)
-    # A sum that is finite spares looking at each, which needs memory; one that is not may only have overflowed.
+    # A finite sum means that all are finite. An infinite one may only have overflowed, so look at each.
     if not np.isfinite(total) and not np.isfinite(outputs).all():
-        # The maximum of a sparse matrix itself would sort its entries, in the user's matrix.
+        # max() of a sparse matrix would sort the entries of the user's matrix in place.
         largest = np.abs(X.data if issparse(X) else X).max()
         raise ValueError(
             f"The {what} of X is not finite: X, whose largest absolute value is {largest:.3g}, is too large for the "

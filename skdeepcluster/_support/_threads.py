@@ -16,10 +16,10 @@ from threading import Lock, Thread
 import numpy as np
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
-# Blocks per thread that may wait to be collected.
+# Results per thread that may wait in memory until the caller takes them.
 _N_WAITING = 3
 
-# Kept, since to look for the BLAS takes as long as a small fit.
+# Kept, because finding the BLAS libraries takes as long as a small fit.
 _controller = cache(ThreadpoolController)
 
 _lock = Lock()
@@ -49,7 +49,7 @@ class Workers:
     def map(self, function, items):
         """Generate ``function(item)`` in the order of the list items, few of them waiting in memory at any time."""
 
-        # A thread starts with NumPy's own settings. What overflows shows as a value that is not finite.
+        # NumPy's error settings do not reach other threads. An overflow shows later, as a value that is not finite.
         def compute(item):
             with np.errstate(over="ignore", invalid="ignore"):
                 return function(item)
@@ -57,8 +57,8 @@ class Workers:
         if self.n_threads == 1 or len(items) == 1:
             yield from map(compute, items)
             return
-        # Whoever is free, a thread or the caller that waits for a result, takes the next item. SimpleQueue is in C: an
-        # interrupt of the caller leaves no lock held, as it may in `concurrent.futures`.
+        # The next item goes to whoever is free: a thread, or the caller while it waits for a result. SimpleQueue is
+        # written in C, so Ctrl-C cannot leave a lock of it held, as it can in `concurrent.futures`.
         results, open_items, ended = deque(), deque(), SimpleQueue()
         n_helpers = 0
 
@@ -98,7 +98,7 @@ class Workers:
             while results:
                 yield collect()
         finally:
-            # After an error or an interrupt no thread may go on behind the caller's back.
+            # After an error or Ctrl-C, wait until no thread works on an item any more.
             open_items.clear()
             for _ in range(n_helpers):
                 ended.get()
@@ -115,7 +115,7 @@ def worker_threads():
         if n_threads == 1:
             yield Workers(1)
         else:
-            # A BLAS built on OpenMP has a limit for every thread.
+            # A BLAS that uses OpenMP has a limit per thread, so each helper sets its own.
             with _helpers(n_threads - 1) as tasks:
                 yield Workers(n_threads, tasks)
     finally:
@@ -124,7 +124,7 @@ def worker_threads():
 
 @contextmanager
 def _helpers(n_threads):
-    """A queue of functions that as many threads call."""
+    """Start n_threads threads; they call the functions that are put into the queue this yields."""
     tasks = SimpleQueue()
 
     def work():
@@ -141,7 +141,7 @@ def _helpers(n_threads):
         for _ in threads:
             tasks.put(None)
         for thread in threads:
-            # An interrupt may have come before it was started.
+            # Ctrl-C may have come before this thread was started.
             if thread.ident is not None:
                 thread.join()
 
@@ -164,7 +164,7 @@ def _hold_blas():
         if _n_holders == 0:
             _limits = _limit_blas()
             if _blas_threads() > 1:
-                # Another thread owns the limits.
+                # threadpoolctl ignored the call: another thread set the limit, and owns it.
                 _forget_owner()
                 _limit_blas()
         _n_holders += 1
@@ -177,7 +177,7 @@ def _release_blas():
     with _lock:
         _n_holders -= 1
         if _n_holders == 0:
-            # This need not be the thread that set the limit.
+            # Another thread may have set the limit.
             _forget_owner()
             _limits.restore_original_limits()
             _forget_owner()
@@ -200,7 +200,7 @@ def _forget_owner():
 
 
 def _start_anew():
-    """In a forked process, the threads that held the lock or BLAS are not there to let go."""
+    """Reset the module in a forked process, in which the threads that held the lock or BLAS do not exist."""
     global _lock, _n_holders, _limits
     _lock = Lock()
     if _n_holders > 0:

@@ -47,7 +47,7 @@ class SparseMatrix(Protocol):
     def tocsr(self) -> Any: ...
 
 
-# Frames are array-like: they have ``__array__``.
+# Frames count as array-like: they have ``__array__``.
 MatrixLike: TypeAlias = ArrayLike | SparseMatrix
 
 Int: TypeAlias = int | np.integer

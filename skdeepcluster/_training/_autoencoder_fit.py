@@ -47,7 +47,7 @@ class AutoencoderFit(Fit):
 
     def objectives(self, layer):
         network = self.network if layer is None else subnetwork(self.network, layer)
-        # Outputs of layers are dense.
+        # The second layer and those above it are trained on outputs of layers, which are dense.
         is_sparse = self.data.is_sparse and not layer
         return choose_objectives(network, self.options.hyperparameters, is_sparse=is_sparse)
 
@@ -55,7 +55,7 @@ class AutoencoderFit(Fit):
         if layer is None:
             return super().problem(layer)
         data = self.data.outputs_of(self.network.layers(self.state.theta).part(slice(layer)))
-        # Only the input is augmented, not what the layers below made of it.
+        # Rows of the input are augmented, not outputs of the layers below.
         options = self.options if layer == 0 else replace(self.options, augment=None)
         return Problem(self.objectives(layer), data, options, self.state.random_state)
 

@@ -79,7 +79,7 @@ def read_checkpoint(path):
             meta = json.loads(str(arrays.pop("meta")))
             if meta["format"] == _FORMAT:
                 return _fit_state(meta, arrays), dict(meta["identity"])
-        # There is no end to the errors by which damage shows: offsets, checksums, types, sizes, depth of brackets.
+        # Damage shows in many kinds of errors: of offsets, checksums, types, sizes, depth of brackets.
         except Exception as error:
             raise ValueError(
                 f"{path} is not a checkpoint of skdeepcluster, or it is damaged ({error}). Delete it to start afresh."

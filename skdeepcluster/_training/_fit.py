@@ -13,10 +13,10 @@ from .._support._callbacks import FitTasks
 from ._problem import Problem
 from ._report import Log, explained_overflow
 
-# Ends the fit, and not only its stage.
+# These end the whole fit. The others end a stage, and the next one begins.
 _ENDS_THE_FIT = {Status.INTERRUPTED, Status.STOPPED, Status.EARLY_STOPPING}
 
-# What the copies of the estimator that callbacks are given have of the fit.
+# Copies of the estimator, which callbacks are given, have no fit in progress.
 _NO_FIT = {"_fit_in_progress": None}
 
 
@@ -104,19 +104,19 @@ class Fit(ABC):
 
     @property
     def term_names(self):
-        """Of the terms of J."""
+        """Names of the terms of J."""
         return self.objectives(None).on_batches.term_names
 
     def problem(self, layer):
-        """The `Problem` of these stages."""
+        """The `Problem` of the stages that train a layer, or all layers for None."""
         return Problem(self.objectives(layer), self.data, self.options, self.state.random_state)
 
     def theta_for(self, layer):
-        """The part of the state's theta that they train."""
+        """The part of the state's theta that these stages train."""
         return self.state.theta
 
     def whole_theta(self, layer, theta):
-        """The state's theta with this part in its place, as a new array."""
+        """The whole theta, given the part that these stages train; an array of its own."""
         return theta
 
     @abstractmethod
@@ -126,14 +126,17 @@ class Fit(ABC):
     @property
     @abstractmethod
     def unknown_attributes(self):
-        """Those that are known at the end alone, as they are before."""
+        """Attributes that only the end of the fit can give, with the values that they have before."""
 
     def begin(self):
         """Provide what has to be there before the first stage, and is not in a state from a file."""
         return
 
     def update(self, theta):
-        """What has to be done between two iterations, given a function that returns theta; a `Status` ends the fit."""
+        """Do what is due between two iterations; returns a `Status` to end the fit, or None.
+
+        ``theta()`` gives the parameters.
+        """
         return None
 
     def owns(self, state):
@@ -151,7 +154,7 @@ class Fit(ABC):
         """
         self.begin()
         state = self.state
-        # Only the last: those of single layers hold the outputs of the layers below.
+        # Keep the last one only: that of a single layer holds the outputs of the layers below it.
         problem_of = lru_cache(maxsize=1)(self.problem)
         try:
             for stage in self.stages[state.n_stages_done :]:
@@ -214,7 +217,7 @@ class Fit(ABC):
             past_values=[float(np.sum(terms)) / scale for terms in state.terms[-1]],
         )
         self.status = result.status
-        # Adam's iterations are planned.
+        # To reach max_iter is a reason to warn with L-BFGS. Adam is meant to.
         self.message = "" if stage.solver == "adam" else result.message
         state.theta, state.solver_state = self.whole_theta(stage.layer, theta_of(result.state)), None
         state.n_stages_done += 1

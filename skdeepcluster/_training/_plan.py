@@ -62,7 +62,7 @@ class TrainingOptions:
 
     @property
     def hyperparameters(self):
-        """Those of J as Python's floats: NumPy's would make float32 arrays compute in float64."""
+        """The hyperparameters of J, as Python floats: a NumPy float64 would turn float32 arrays into float64."""
         return {name: float(getattr(self, name)) for name in _HYPERPARAMETERS}
 
 
@@ -108,7 +108,7 @@ def network_of(estimator, n_features):
         tied=estimator.tied_weights,
     )
     n_weights = sum(map(math.prod, pairwise(network.layer_sizes)))
-    # In bytes, their number has to be one that NumPy knows.
+    # Beyond this, NumPy cannot even count their bytes.
     if n_weights > sys.maxsize // 16:
         raise ValueError(
             f"n_components={estimator.n_components!r} and hidden_layer_sizes={estimator.hidden_layer_sizes!r} make "
@@ -153,7 +153,7 @@ def _fitted_theta(estimator, network, dtype, purpose, remedy):
 
 
 def _own_random_state(estimator):
-    """A generator to keep between calls, which must not be the one that others draw from."""
+    """A generator for later calls of `partial_fit`, apart from one that the user may draw from meanwhile."""
     seed = check_random_state(estimator.random_state).randint(np.iinfo(np.int32).max)
     return np.random.RandomState(seed)
 
@@ -178,7 +178,7 @@ def plan_stages(network, data, options, *, pretrain, warm):
         of Adam would lose it.
     """
     deep = network.n_encoder_layers > 1
-    # Where Adam gets ahead of L-BFGS, for good or at first: docs/performance.md has the study.
+    # Adam gets ahead of L-BFGS there, for good or at first: docs/performance.md has the study.
     many_rows = data.shape[0] >= _AUTO_ROWS and not data.is_sparse and data.is_local
     solver = options.solver
     if solver == "auto":
@@ -200,7 +200,7 @@ def option(estimator, name):
 
 
 def check_options(network, options):
-    """Raise if parameters that are right by themselves do not go together."""
+    """Raise if parameters, each of them valid, do not go together."""
     check_sparsity(network, options)
     if options.need_adam and options.solver == "lbfgs":
         drawn = f"corruption={options.corruption}" if options.corruption > 0 else f"augment={options.augment!r}"
@@ -211,7 +211,7 @@ def check_options(network, options):
 
 
 def check_sparsity(network, options):
-    """Raise if there is a KL term, but no unit that it is of."""
+    """Raise if beta > 0 and no unit of the encoder has a KL term."""
     names = network.activations[network.encoder]
     if options.beta > 0 and not any(ACTIVATIONS[name].is_probability for name in names):
         raise ValueError(
