@@ -37,8 +37,8 @@ class RowBlocks:
         sparse_products = issparse(rows.X) and objective.only_products
         one_hidden_layer = len(network.activations) == 2
         if sparse_products:
-            # Every block has sums of the size of the parameters, large beside the sparse rows: one block is best. Hidden
-            # layers above the first are dense, and their products want several threads.
+            # Every block has sums of the size of the parameters, which is large beside sparse rows: one block is best.
+            # Hidden layers above the first are dense, and their products want several threads.
             n_blocks = 1 if one_hidden_layer else min(_MAX_SPARSE_BLOCKS, len(slices))
             slices = equal_slices(rows.X.shape[0], n_blocks)
         self._blocks = [rows.part(part) for part in slices]
