@@ -365,9 +365,10 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         X, sample_weight = training_data(self, X, sample_weight, dtype, reset=first)
         with worker_threads() as workers:
             data = DataInMemory(X, sample_weight, workers)
-            problem, theta, attributes, adam = pass_over_chunk(self, data)
-            if not self._store(problem, theta, attributes, data):
-                raise KeyboardInterrupt
+            with explained_overflow(data, TrainingOptions.of(self)):
+                problem, theta, attributes, adam = pass_over_chunk(self, data)
+                if not self._store(problem, theta, attributes, data):
+                    raise KeyboardInterrupt
         self._adam = adam
         return self
 
@@ -387,9 +388,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         vars(self).update(attributes)
         self.loss_, self.mean_activation_ = np.nan, np.full(self._n_features_out, np.nan)
         try:
-            with explained_overflow(data, TrainingOptions.of(self)):
-                self.loss_ = problem.loss(theta)
-                self.mean_activation_, variance = data.code_moments(self._encoder_layers)
+            self.loss_ = problem.loss(theta)
+            self.mean_activation_, variance = data.code_moments(self._encoder_layers)
         except KeyboardInterrupt:
             return False
         warn_if_collapsed(data, variance, rho=self.rho, beta=self.beta, lam=self.lam)

@@ -7,6 +7,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+
 from ._solvers import Status
 from ._support._typing import Float
 from ._training._checkpoint import files_of, fit_identity, read_checkpoint, remove_checkpoint, write_checkpoint
@@ -102,11 +105,7 @@ class Checkpoint:
                 f"With early_stopping=True, Checkpoint needs an int as random_state, not {estimator.random_state!r}: "
                 "a fit that goes on must hold out the same rows."
             )
-        if fit.state.random_state.get_state(legacy=False)["bit_generator"] != "MT19937":
-            raise TypeError(
-                f"Checkpoint needs a random_state of NumPy's usual generator, not {estimator.random_state!r}: an "
-                "int, or numpy.random.RandomState(seed)."
-            )
+        _check_generator(fit.state.random_state)
         path = self._checked_path()
         self._identity = fit_identity(estimator, fit)
         self._last_write = time.monotonic()
@@ -161,13 +160,15 @@ class Checkpoint:
                 "random_state=None of DeepEmbeddedClustering, and of its encoder, would have a fit that goes on begin "
                 "with another autoencoder. With a Checkpoint, set random_state to an int."
             )
+        if isinstance(estimator.random_state, np.random.RandomState):
+            _check_generator(estimator.random_state)
         return _EncoderCheckpoint(_encoder_path(self._checked_path()), interval=self.interval)
 
     def _end(self, estimator, fit):
         if fit.status == Status.INTERRUPTED:
             return
         paths = [Path(self.path)]
-        if hasattr(estimator, "encoder"):
+        if hasattr(estimator, "encoder") and not isinstance(estimator.encoder, FrozenEstimator):
             paths.append(_encoder_path(*paths))
         for path in paths:
             try:
@@ -221,13 +222,24 @@ class Checkpoint:
 
 
 class _EncoderCheckpoint(Checkpoint):
-    """Keeps the state that a fit has ended with: what is fitted with it again has that result at once."""
+    """Does not remove the file at the end, but marks all stages as done.
+
+    A second fit reads it, and returns the same result without an iteration.
+    """
 
     def _end(self, estimator, fit):
         # If Ctrl-C ended this fit, joint clustering goes on with what there is: later stages count as done.
-        fit.state.n_stages_done = len(fit.stages)
+        fit.state.n_stages_done, fit.state.solver_state = len(fit.stages), None
         fit.state.terms += [[] for _ in range(len(fit.stages) - len(fit.state.terms))]
         self._write(fit)
+
+
+def _check_generator(random_state):
+    if random_state.get_state(legacy=False)["bit_generator"] != "MT19937":
+        raise TypeError(
+            f"Checkpoint needs a random_state of NumPy's usual generator, not {random_state!r}: an int, or "
+            "numpy.random.RandomState(seed)."
+        )
 
 
 def _encoder_path(path):

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, canonical_data, effective_rows, iterate_blocks
-from ._joint import JointFit, JointOptions, assign_rows, degenerate_clusters, fitted_encoder, training_options
+from ._joint import JointFit, assign_rows, degenerate_clusters, engine_options, fitted_encoder
 from ._solvers import Status
 from ._support._callbacks import CallbackSupportMixin
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
@@ -254,10 +254,10 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         encoder = fitted_encoder(self, rows, sample_weight, random_state)
         with worker_threads() as workers:
             data = DataInMemory(rows, sample_weight, workers)
-            options = JointOptions.of(self)
-            of_engine = training_options(encoder, options)
-            with explained_overflow(data, of_engine):
-                fit = self._fit_class(encoder, data, options, of_engine, random_state)
+            options = self._fit_class.options_class.of(self)
+            for_engine = engine_options(encoder, options)
+            with explained_overflow(data, for_engine):
+                fit = self._fit_class(encoder, data, options, for_engine, random_state)
                 run_fit(self, fit, partial(self._keep, fit, X, workers.map))
         return self
 
@@ -335,7 +335,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 def _warn_about_end(status):
     if status == Status.INTERRUPTED:
         warnings.warn(
-            "Training was interrupted: the estimator has the parameters, and the clusters, up to then.",
+            "Training was interrupted: the estimator has the parameters, and the clusters, up to then. A fit with a "
+            "skdeepcluster.callbacks.Checkpoint goes on from its file when it is started again as it was.",
             InterruptedFitWarning,
         )
 

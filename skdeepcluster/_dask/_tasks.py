@@ -12,7 +12,7 @@ from scipy.sparse import csr_matrix, issparse
 from sklearn.utils import assert_all_finite
 
 from .._data import DataInMemory, RowBlocks, code_moments, iterate_blocks, mean_squared_error, outputs_of
-from .._objectives import Block, RowSums, Sums, total
+from .._objectives import Block, RowSums, Sums, row_sums, total
 from .._solvers import AdamState
 from .._support._checks import check_table, finite_outputs
 from .._support._threads import single_threaded
@@ -103,15 +103,12 @@ def _checked_weights(index, weights, n_rows):
 
 
 def _with_sums(X, weights):
-    w = np.ones(X.shape[0]) if weights is None else weights
     x_sum, x_squares = np.zeros(X.shape[1]), 0.0
     with single_threaded():
         for rows, block in iterate_blocks(X) if X.shape[0] else ():
-            x_sum += block.T @ w[rows]
-            squares = (
-                block.multiply(block).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", block, block, dtype=float)
-            )
-            x_squares += float(w[rows] @ np.ravel(squares))
+            sums = row_sums(block, None if weights is None else weights[rows])
+            x_sum += sums.x_sum
+            x_squares += sums.x_squares
     return Block(X, weights, sums=RowSums(x_sum, x_squares))
 
 

@@ -22,9 +22,9 @@ class Batch(NamedTuple):
         The data, or the part of a mapped file that is in memory.
     sample_weight : ndarray of shape (n_pool,) or None
     rows : ndarray of int of shape (n_rows,)
-        The rows of X that are meant.
+        Row numbers of the batch in X.
     indices : ndarray of int of shape (n_rows,)
-        What they are called in all of the data.
+        Row numbers of the same rows in all of the data.
     """
 
     X: np.ndarray

@@ -16,7 +16,7 @@ _MIN_BLOCK_ROWS, _MAX_BLOCK_ROWS = 128, 1024
 def block_slices(n_rows, n_features, n_units):
     """Slices of rows, nearly equal in size, whose data and activations fit a core's cache.
 
-    They depend on the shape of the data alone, and so do the sums over them.
+    They depend on these numbers alone, and not on the threads, and so do the sums over them.
     """
     block_rows = np.clip(_BLOCK_SIZE // (n_features + 2 * n_units), _MIN_BLOCK_ROWS, _MAX_BLOCK_ROWS)
     return equal_slices(n_rows, -(-n_rows // block_rows))

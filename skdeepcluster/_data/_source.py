@@ -1,7 +1,8 @@
 """What training asks of data, wherever they are."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Self
 
 import numpy as np
 
@@ -9,8 +10,7 @@ from .._network import Layers
 from .._objectives import BatchObjective, Objective
 
 
-@runtime_checkable
-class DataSource(Protocol):
+class DataSource(ABC):
     """Rows to train on, with weights of mean 1.
 
     Attributes
@@ -20,7 +20,7 @@ class DataSource(Protocol):
     shape, dtype, is_sparse
         As of an array.
     is_local : bool
-        Whether the rows are there for as long as this process.
+        False if the rows can be lost while this process lives, as on a cluster. Then a fit keeps its `reached_theta`.
     largest : float
         The largest absolute value.
     rows_differ : bool
@@ -32,20 +32,26 @@ class DataSource(Protocol):
     is_local: bool
 
     @property
+    @abstractmethod
     def shape(self) -> tuple[int, int]: ...
 
     @property
+    @abstractmethod
     def dtype(self) -> np.dtype: ...
 
     @property
+    @abstractmethod
     def is_sparse(self) -> bool: ...
 
     @property
+    @abstractmethod
     def largest(self) -> float: ...
 
     @property
+    @abstractmethod
     def rows_differ(self) -> bool: ...
 
+    @abstractmethod
     def full_batch(self, objective: Objective) -> Callable:
         """J and its gradient on all rows, as a function of the objective's theta.
 
@@ -53,6 +59,7 @@ class DataSource(Protocol):
         ``parameters(theta)`` all `Layers`.
         """
 
+    @abstractmethod
     def iterations(
         self,
         objective: BatchObjective,
@@ -80,14 +87,18 @@ class DataSource(Protocol):
             Where the first iteration goes on, kept up to date.
         """
 
+    @abstractmethod
     def outputs_of(self, layers: Layers) -> Self:
-        """The data that layers make of these, with the same weights; these themselves if there are none."""
+        """The outputs of the last layer as data, with the same weights; this object if there are no layers."""
 
+    @abstractmethod
     def mean_squared_error(self, layers: Layers) -> float:
         """Weighted mean over rows, and mean over features, of (h(x) - x)^2, for all layers of an autoencoder."""
 
+    @abstractmethod
     def code_moments(self, layers: Layers) -> tuple[np.ndarray, np.ndarray]:
         """Weighted mean and variance over rows of every output of layers, shape (n_units,) each."""
 
+    @abstractmethod
     def hold_out(self, fraction: float, random_state: np.random.RandomState) -> tuple[Self, Self]:
         """Data with a fraction of the rows set aside, and data of these."""

@@ -28,7 +28,7 @@ _MERGED_DISTANCE = 0.1
 
 @dataclass(frozen=True)
 class JointOptions:
-    """The parameters of the estimator that say what is minimised and how; see there."""
+    """The parameters of the estimator that say what is minimised and how; see the estimator's docstring."""
 
     n_clusters: int
     gamma: float
@@ -50,8 +50,8 @@ class JointOptions:
         return cls(**options | {"n_clusters": int(estimator.n_clusters)})
 
 
-def training_options(encoder, options):
-    """What the engine is told: the encoder's J and noise, and the batches and steps of `JointOptions`."""
+def engine_options(encoder, options):
+    """The options of the engine: the encoder's J and noise, and the batches and steps of `JointOptions`."""
     own = {"batch_size": options.batch_size, "learning_rate_init": options.learning_rate_init}
     return replace(TrainingOptions.of(encoder), **own, shuffle=True, early_stopping=False)
 
@@ -70,7 +70,7 @@ class JointFit(Fit):
     data : DataInMemory
     options : JointOptions
     training_options : TrainingOptions
-        Those of `training_options`.
+        What `engine_options` returns.
     random_state : numpy.random.RandomState
         Draws the start and the batches, and serves the augmentation.
 
@@ -82,7 +82,9 @@ class JointFit(Fit):
         The nearest centre of every row, after the last iteration.
     """
 
+    # What another joint clusterer has of its own.
     objective_class = EmbeddedClusteringObjective
+    options_class = JointOptions
 
     def __init__(self, encoder, data, options, training_options, random_state):
         network = encoder._network
@@ -192,6 +194,10 @@ class JointFit(Fit):
     def unknown_attributes(self):
         return {"loss_": np.nan}
 
+    def objective_parameters(self):
+        """Arguments of `objective_class` besides those of `EmbeddedClusteringObjective`."""
+        return {}
+
     def _first_clusters(self):
         """The `InitialClusters` in the code of the encoder."""
         options, X = self.joint_options, self.data.X
@@ -223,6 +229,7 @@ class JointFit(Fit):
             unit=1.0,
             reconstructs=reconstructs,
             scale=scale,
+            **self.objective_parameters(),
         )
 
     def _set_targets(self, theta):

@@ -101,7 +101,7 @@ def no_sums(block):
 
 @dataclass
 class Sums:
-    """Base of what is additive over blocks of rows, field by field. What is added to it overwrites its arrays."""
+    """Base of what is additive over blocks of rows. ``a += b`` overwrites the arrays of a, and leaves b as it is."""
 
     def __iadd__(self, other):
         for field in fields(self):

@@ -33,7 +33,7 @@ class ErrorSignals(NamedTuple):
 
 @dataclass
 class GradientSums(Sums):
-    """Loss and gradient of the reconstruction and of the KL term through rho_hat; additive over blocks of rows.
+    """Loss and gradient of the reconstruction, and the gradient of all penalties; additive over blocks of rows.
 
     Attributes
     ----------

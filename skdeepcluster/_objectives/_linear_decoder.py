@@ -225,7 +225,9 @@ class LinearDecoderObjective(Objective):
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
         if self.projected:
             decay += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
-        return np.array([shared.error + loss, decay, *(shared.mean_weight * self.penalties.values(shared.means))])
+        return np.array(
+            [shared.error + loss, decay, *(shared.mean_weight * value for value in self.penalties.values(shared.means))]
+        )
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
         """As `finish`, from the `ErrorSignals` of every block; the one piece of the gradient is all of it."""

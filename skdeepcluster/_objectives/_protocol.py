@@ -33,7 +33,7 @@ class BatchObjective(ABC):
     term_names : tuple of str
         Of the terms of J, in the order in which they are returned.
     scale : float
-        J is this many times what is minimised: only the ratio of its weights counts for where the minimum is.
+        The solver minimises J / scale, and recorded terms are multiplied by scale again.
     couples_rows : bool
         Whether a batch cannot be cut into blocks.
     only_products : bool

@@ -140,7 +140,13 @@ class SparseAutoencoderObjective(Objective):
     def terms(self, theta, shared, loss):
         """The terms of J, from the sum of `loss` over all blocks."""
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
-        return np.array([loss / shared.n_rows, decay, *(shared.mean_weight * self.penalties.values(shared.means))])
+        return np.array(
+            [
+                loss / shared.n_rows,
+                decay,
+                *(shared.mean_weight * value for value in self.penalties.values(shared.means)),
+            ]
+        )
 
     def parameters(self, theta, shared):
         """All `Layers`."""

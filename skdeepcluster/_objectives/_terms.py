@@ -1,6 +1,7 @@
 """The terms of J: functions of arrays that return a value and its derivative, and penalties of a network's outputs."""
 
 from abc import ABC, abstractmethod
+from itertools import pairwise
 
 import numpy as np
 
@@ -82,11 +83,14 @@ class Penalty(ABC):
     ----------
     name : str
         Of the term, as in `loss_curve_`.
+    hyperparameters : tuple of str
+        Names of those that it takes, as keyword arguments after the network.
     n_sums : int
         Number of means.
     """
 
     name: str
+    hyperparameters: tuple[str, ...]
     n_sums: int
 
     @abstractmethod
@@ -98,11 +102,17 @@ class Penalty(ABC):
         """The term, given these sums divided by the sum of the weights."""
 
     def unit_gradients(self, means, n_rows, dtype):
-        """What of its derivative by the outputs is the same for all rows of weight 1: layer -> (n_units,)."""
+        """The part of the derivative by a layer's outputs that is the same for all rows of weight 1.
+
+        It is a dict of layers to arrays of shape (n_units,); n_rows is the number of all rows.
+        """
         return {}
 
-    def row_gradients(self, outputs, n_rows):
-        """What of it depends on the row, for rows of weight 1: layer -> (n_rows of the block, n_units)."""
+    def row_gradients(self, outputs, means, n_rows):
+        """The part of it that differs between rows, as if every weight were 1.
+
+        It is a dict of layers to new arrays of shape (rows of the block, n_units), which are overwritten.
+        """
         return {}
 
 
@@ -117,6 +127,7 @@ class SparsityPenalty(Penalty):
     """
 
     name = "sparsity"
+    hyperparameters = ("rho", "beta")
 
     def __init__(self, network, *, rho, beta):
         self.rho = rho
@@ -139,9 +150,8 @@ class SparsityPenalty(Penalty):
         return dict(zip(self._layers, np.split(derivative, self._ends[:-1])))
 
 
-# The penalties of J, in the order of its terms. Each is made by a function of the network, which is given the
-# hyperparameters of all penalties by name.
-PENALTIES = [lambda network, *, rho, beta: SparsityPenalty(network, rho=rho, beta=beta)]
+# The penalties of J, in the order of its terms.
+PENALTIES = [SparsityPenalty]
 
 
 class Penalties:
@@ -151,13 +161,19 @@ class Penalties:
     ----------
     network : Network
     **hyperparameters
-        Of the penalties.
+        Of the penalties. One that is not given has its default.
     """
 
     def __init__(self, network, **hyperparameters):
+        if unknown := hyperparameters.keys() - {name for kind in PENALTIES for name in kind.hyperparameters}:
+            raise TypeError(f"No penalty has the hyperparameters {sorted(unknown)}.")
         self._network = network
-        self._penalties = [make(network, **hyperparameters) for make in PENALTIES]
-        self._ends = np.cumsum([penalty.n_sums for penalty in self._penalties])[:-1]
+        self._penalties = [
+            kind(network, **{name: hyperparameters[name] for name in kind.hyperparameters if name in hyperparameters})
+            for kind in PENALTIES
+        ]
+        ends = np.cumsum([0, *(penalty.n_sums for penalty in self._penalties)]).tolist()
+        self._parts = [slice(*part) for part in pairwise(ends)]
 
     @property
     def names(self):
@@ -168,26 +184,27 @@ class Penalties:
         return np.concatenate([penalty.sums(outputs, sample_weight) for penalty in self._penalties])
 
     def values(self, means):
-        """The terms, given the means of all."""
-        parts = np.split(means, self._ends)
-        return np.array([penalty.value(part) for penalty, part in zip(self._penalties, parts)])
+        """The terms, given the means of all, as a list."""
+        return [penalty.value(means[part]) for penalty, part in zip(self._penalties, self._parts)]
 
     def unit_gradients(self, means, n_rows, dtype):
         """The sum of those of all."""
-        parts = np.split(means, self._ends)
-        return _added(*(penalty.unit_gradients(part, n_rows, dtype) for penalty, part in zip(self._penalties, parts)))
+        pairs = zip(self._penalties, self._parts)
+        return _added(*(penalty.unit_gradients(means[part], n_rows, dtype) for penalty, part in pairs))
 
     def output_gradients(self, block, outputs, shared, code_gradient=None):
-        """What backpropagation adds to derivatives with respect to outputs: layer -> array that fits the block's rows.
+        """Derivatives of all penalties by the outputs of layers, for backpropagation to add.
 
-        shared has n_rows, of all rows, and unit_gradients. code_gradient, or None, is added for the code.
+        They are a dict of layers to arrays of shape (n_units,) or (rows of the block, n_units). shared has n_rows, of
+        all rows, means and unit_gradients. code_gradient, or None, is added for the code.
         """
         gradients = shared.unit_gradients
         if block.sample_weight is not None:
             gradients = {layer: np.outer(_weights(block, unit), unit) for layer, unit in gradients.items()}
-        for penalty in self._penalties:
-            own = penalty.row_gradients(outputs, shared.n_rows)
-            gradients = _added(gradients, {layer: weigh_rows(row, block.sample_weight) for layer, row in own.items()})
+        for penalty, part in zip(self._penalties, self._parts):
+            if own := penalty.row_gradients(outputs, shared.means[part], shared.n_rows):
+                own = {layer: weigh_rows(rows, block.sample_weight) for layer, rows in own.items()}
+                gradients = _added(gradients, own)
         if code_gradient is None:
             return gradients
         return _added(gradients, {self._network.n_encoder_layers - 1: code_gradient})

@@ -18,7 +18,7 @@ from ._plan import (
 )
 from ._pretraining import layer_theta, subnetwork, with_layer_theta
 from ._problem import Problem
-from ._report import Log, explained_overflow, records
+from ._report import Log, records
 
 
 class AutoencoderFit(Fit):
@@ -113,8 +113,7 @@ def pass_over_chunk(estimator, data):
     objectives = choose_objectives(network, options.hyperparameters, is_sparse=data.is_sparse)
     names = objectives.on_batches.term_names
     problem = Problem(objectives, data, options, random_state)
-    with explained_overflow(data, options):
-        state, terms = problem.adam_pass(state)
+    state, terms = problem.adam_pass(state)
     curve = np.append(getattr(estimator, "loss_curve_", records([], names)), records([terms], names))
     if log := Log.of(estimator, names):
         log("epoch", len(curve), terms)

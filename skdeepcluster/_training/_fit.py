@@ -163,6 +163,9 @@ class Fit(ABC):
                 if self.status in _ENDS_THE_FIT:
                     break
         except KeyboardInterrupt:
+            if state.solver_state is not None:
+                # It came between the solver and its parameters, which are not known then. A checkpoint has them.
+                raise
             self.status = Status.INTERRUPTED
         return state.theta if state.best_theta is None else state.best_theta
 
@@ -180,13 +183,14 @@ class Fit(ABC):
             if type(state.solver_state) is not type(expected):
                 return False
             pairs += zip(vars(state.solver_state).values(), vars(expected).values())
-        order = vars(state.order).values()
-        pairs += zip(order, vars(BatchOrder()).values())
-        if any(len(indices) and not 0 <= min(indices) <= max(indices) < self.data.shape[0] for indices in order):
+        pairs += zip(vars(state.order).values(), vars(BatchOrder()).values())
+        pairs += [(terms, np.zeros(len(self.term_names))) for terms in chain(*state.terms)]
+        if len(state.terms) != n_begun or not all(map(_alike, *zip(*pairs))):
             return False
-        n_terms = len(self.term_names)
-        pairs += [(terms, np.zeros(n_terms)) for terms in chain(*state.terms)]
-        return len(state.terms) == n_begun and all(map(_alike, *zip(*pairs))) and self.owns(state)
+        for indices in vars(state.order).values():
+            if len(indices) and not 0 <= indices.min() <= indices.max() < self.data.shape[0]:
+                return False
+        return self.owns(state)
 
     def _start_of_solver(self, stage):
         """A state of a stage's solver as it may be at its start, for its type and shapes."""
@@ -201,7 +205,8 @@ class Fit(ABC):
         if len(state.terms) == state.n_stages_done:
             state.terms.append([])
         if self._is_over_on_held_out_rows(stage):
-            self.status = Status.EARLY_STOPPING
+            # It goes on after its last iteration. The best parameters are known.
+            self.status, state.solver_state = Status.EARLY_STOPPING, None
             return
         scale = problem.objectives.on_batches.scale
         iterations, start, theta_of = problem.iterations(

@@ -31,7 +31,7 @@ _HYPERPARAMETERS = ("rho", "beta", "lam")
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """The parameters of the estimator that say what is minimised and how; see there."""
+    """The parameters of the estimator that say what is minimised and how; see the estimator's docstring."""
 
     rho: float
     beta: float

@@ -298,6 +298,9 @@ FORGED = {
     "best theta": lambda arrays: {"best_theta": np.ones(3)},
     "rows that are none": lambda arrays: {"order rows": np.array([0, 10**6])},
     "negative chunks": lambda arrays: {"order chunks": np.array([-1])},
+    "rows in two dimensions": lambda arrays: {"order rows": np.zeros((2, 2), dtype=int)},
+    "rows that are text": lambda arrays: {"order rows": np.array(["a"])},
+    "one row": lambda arrays: {"order rows": np.array(1)},
     "rows that are no numbers of rows": lambda arrays: {"order rows": np.array([0.5])},
     "what another kind of fit keeps": lambda arrays: {"own radius": np.float64(1)},
 }

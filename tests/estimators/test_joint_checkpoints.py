@@ -17,6 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._joint import _fit
+from skdeepcluster._training import _problem
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InterruptedFitWarning
@@ -104,6 +105,32 @@ def test_a_resumed_fit_equals_one_never_cut_off(X, tmp_path, monkeypatch, name, 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_encoder_killed_at_its_very_end_and_again_in_the_refinement(X, tmp_path, monkeypatch):
+    path = tmp_path / "joint.checkpoint"
+    whole = make("early stopping").fit(X)
+    n_all = whole.encoder_.n_iter_
+    for where in (("encoder", n_all), ("start", 0), ("refinement", 1), ("refinement", 3)):
+        kill(make("early stopping"), X, path, where, monkeypatch)
+    assert_equal(make("early stopping").set_callbacks(Checkpoint(path)).fit(X), whole)
+
+
+def test_ctrl_c_before_anything_new_was_done_changes_nothing(X, tmp_path, monkeypatch):
+    path = tmp_path / "joint.checkpoint"
+    whole = make("lbfgs").fit(X)
+    kill(make("lbfgs"), X, path, ("encoder", 3), monkeypatch)
+    content = path.with_name(path.name + ".encoder").read_bytes()
+
+    def ctrl_c(*arguments, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_problem, "lbfgs", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        make("lbfgs").set_callbacks(Checkpoint(path)).fit(X)
+    monkeypatch.undo()
+    assert path.with_name(path.name + ".encoder").read_bytes() == content
+    assert_equal(make("lbfgs").set_callbacks(Checkpoint(path)).fit(X), whole)
+
+
 @pytest.mark.parametrize("kind", ["sparse", "mapped", "weighted"])
 def test_a_fit_to_other_kinds_of_data_goes_on(X, tmp_path, monkeypatch, kind):
     data, w = X, None
@@ -188,6 +215,15 @@ def test_without_any_seed_there_is_nothing_to_go_on_from(X, tmp_path):
         model.set_callbacks(Checkpoint(tmp_path / "joint.checkpoint")).fit(X)
 
 
+def test_another_generator_is_refused_before_anything_is_trained(X, tmp_path):
+    recorder = Recorder()
+    model = make(random_state=np.random.RandomState(np.random.PCG64(0)))
+    model.encoder.set_callbacks(recorder)
+    with pytest.raises(TypeError, match=r"needs a random_state of NumPy's usual generator"):
+        model.set_callbacks(Checkpoint(tmp_path / "joint.checkpoint")).fit(X)
+    assert recorder.events == []
+
+
 def test_a_frozen_encoder_goes_on_without_a_file_of_its_own(X, tmp_path, monkeypatch):
     path = tmp_path / "joint.checkpoint"
     frozen = FrozenEstimator(clone(make().encoder).fit(X))
@@ -200,7 +236,10 @@ def test_a_frozen_encoder_goes_on_without_a_file_of_its_own(X, tmp_path, monkeyp
     other = FrozenEstimator(clone(make("lbfgs").encoder).fit(X))
     with pytest.raises(ValueError, match=r"written by a fit of something else .*start: an earlier fit, checksum"):
         make().set_params(encoder=other).set_callbacks(Checkpoint(path)).fit(X)
+    others_file = tmp_path / "joint.checkpoint.encoder"
+    others_file.write_text("not ours")
     assert_equal(make().set_params(encoder=frozen).set_callbacks(Checkpoint(path)).fit(X), whole)
+    assert others_file.read_text() == "not ours"
 
 
 @pytest.mark.parametrize("changed", [{"gamma": 0.2}, {"n_clusters": 5}, {"encoder__lam": 0.5}], ids=str)

@@ -18,16 +18,16 @@ from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderO
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
-WEIGHT = 0.3
-
 
 class CodeNorm(_terms.Penalty):
-    """WEIGHT * 1/n sum_i w_i sum_j |a_j(x_i)|, with j over the units of the code."""
+    """l1 * 1/n sum_i w_i sum_j |a_j(x_i)|, with j over the units of the code."""
 
     name = "code_norm"
+    hyperparameters = ("l1",)
     n_sums = 1
 
-    def __init__(self, network):
+    def __init__(self, network, *, l1=0.3):
+        self.l1 = l1
         self._code = network.n_encoder_layers - 1
 
     def sums(self, outputs, sample_weight):
@@ -35,17 +35,16 @@ class CodeNorm(_terms.Penalty):
         return np.array([norms.sum() if sample_weight is None else sample_weight @ norms])
 
     def value(self, means):
-        return WEIGHT * means[0]
+        return self.l1 * means[0]
 
-    def row_gradients(self, outputs, n_rows):
-        return {self._code: WEIGHT / n_rows * np.sign(outputs[self._code])}
+    def row_gradients(self, outputs, means, n_rows):
+        return {self._code: self.l1 / n_rows * np.sign(outputs[self._code])}
 
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
     """What a user of the protocol would write in `_terms.PENALTIES`."""
-    penalties = [*_terms.PENALTIES, lambda network, **others: CodeNorm(network)]
-    monkeypatch.setattr(_terms, "PENALTIES", penalties)
+    monkeypatch.setattr(_terms, "PENALTIES", [*_terms.PENALTIES, CodeNorm])
 
 
 NETWORKS = {
@@ -58,11 +57,12 @@ FORMS = {
     "projected": lambda network, **options: LinearDecoderObjective(network, **options, projected=True),
 }
 HYPERPARAMETERS = {"rho": 0.1, "beta": 3.0, "lam": 0.01}
+L1 = 0.7
 
 
 def by_definition(network, X, layers, w):
     code = layers.part(network.encoder).outputs(X)[-1]
-    return j_sparse(X, *layers, network.n_encoder_layers, w=w, **HYPERPARAMETERS) + WEIGHT * np.average(
+    return j_sparse(X, *layers, network.n_encoder_layers, w=w, **HYPERPARAMETERS) + L1 * np.average(
         np.abs(code).sum(axis=1), weights=w
     )
 
@@ -74,7 +74,7 @@ def by_definition(network, X, layers, w):
 def test_value_and_gradient_of_every_form(rng, name, form, n_blocks, weighted):
     network, X = NETWORKS[name], rng.normal(size=(40, 6))
     w = random_weights(rng, 40) if weighted else None
-    objective = FORMS[form](network, **HYPERPARAMETERS)
+    objective = FORMS[form](network, **HYPERPARAMETERS, l1=L1)
     theta = rng.normal(scale=0.5, size=objective.layout.size)
 
     def j(theta, n_blocks=1):
@@ -97,7 +97,7 @@ def test_fits_record_it(blobs, solver, container):
     model = SparseAutoencoderTransformer(4, solver=solver, max_iter=30, tol=0.1, random_state=0, lam=1e-3)
     model.fit(container(blobs))
     assert model.loss_curve_.dtype.names == ("loss", "reconstruction", "weight_decay", "sparsity", "code_norm")
-    norm = WEIGHT * np.abs(model.transform(blobs)).sum(axis=1).mean()
+    norm = 0.3 * np.abs(model.transform(blobs)).sum(axis=1).mean()
     assert_allclose(model.loss_curve_["code_norm"][-1], norm, rtol=1e-9 if solver == "lbfgs" else 0.1)
 
 
@@ -115,3 +115,8 @@ def test_partial_fit_joint_clustering_and_checkpoints_have_it(blobs, tmp_path):
     except ImportError:  # scikit-learn before 1.9
         return
     assert_allclose(with_file.coefs_[0], whole.coefs_[0], rtol=0, atol=0)
+
+
+def test_what_no_penalty_takes_is_refused():
+    with pytest.raises(TypeError, match=r"No penalty has the hyperparameters \['l2'\]"):
+        SparseAutoencoderObjective(NETWORKS["logistic"], **HYPERPARAMETERS, l2=1.0)

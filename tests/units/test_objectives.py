@@ -389,7 +389,7 @@ def test_equal_units_without_weight_decay_have_a_decoder(problem, dtype):
     without = linear_decoder(True, lam=0.0, beta=0.0, network=three_units)
     fewer = without.layout.pack([np.delete(W[0], 1, axis=1)], [np.delete(b[0], 1)])
     alone, _, _ = evaluate(without, fewer, X)
-    kl = projected.penalties.values(shared.means).sum()
+    kl = sum(projected.penalties.values(shared.means))
     assert_allclose(value - kl, alone, rtol=1e-4 if dtype == np.float32 else 1e-8)
     assert np.isfinite(gradient).all()
 
