@@ -1,4 +1,4 @@
-"""Mutation testing: how many changes to objectives, joint clustering, metrics and solvers the tests notice, in a sample drawn at random.
+"""Mutation testing: how many changes to the mathematics the tests notice, in a sample drawn at random.
 
     python .ci/mutants.py --sample 150          # of each package; hours for all of them with --sample 0
 

@@ -216,7 +216,10 @@ def spied_threads(estimator, X, y=None):
     return {"fit": estimator[0].n_blas_threads_, "score": max(blas_threads(), default=1)}
 
 
-def test_grid_search_in_processes_divides_the_cores(X):
+def test_grid_search_in_processes_divides_the_cores(X, monkeypatch):
+    # joblib divides them where the user has not set a number of threads.
+    for library in ("OPENBLAS", "MKL", "OMP", "BLIS"):
+        monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
     model = make_pipeline(Spy(), clone(MODELS[0]), KMeans(3, n_init=1, random_state=0))
     grid = {"sparseautoencodertransformer__rho": [0.3, 0.5]}
     search = GridSearchCV(model, grid, scoring=spied_threads, refit=False, cv=2, n_jobs=2).fit(X)
