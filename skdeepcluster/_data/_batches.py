@@ -1,6 +1,7 @@
 """Batches: in which order rows are learned from, in memory or from a mapped file."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -33,10 +34,6 @@ class Batch(NamedTuple):
     indices: np.ndarray
 
 
-def _no_rows():
-    return np.zeros(0, dtype=int)
-
-
 @dataclass
 class BatchOrder:
     """What is left of an epoch. Drawing a batch overwrites it; an empty one begins a new epoch.
@@ -49,8 +46,8 @@ class BatchOrder:
         Rows of the buffer that is open, in the order in which they will be learned from.
     """
 
-    chunks: np.ndarray = field(default_factory=_no_rows)
-    rows: np.ndarray = field(default_factory=_no_rows)
+    chunks: np.ndarray = field(default_factory=partial(np.zeros, 0, dtype=int))
+    rows: np.ndarray = field(default_factory=partial(np.zeros, 0, dtype=int))
 
 
 def epoch_of_batches(X, sample_weight, batch_size, random_state, order=None):
