@@ -71,7 +71,7 @@ class DataSource(ABC):
         n_batches: int | None = None,
         order: Any = None,
     ) -> Iterator[tuple[Any, np.ndarray]]:
-        """Generate (state, terms) after every iteration of Adam from an `AdamState`, which is overwritten.
+        """Generate (state, terms) after every iteration of Adam from an `AdamState`, which may be overwritten.
 
         Parameters
         ----------

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ._linear_decoder import LinearDecoderObjective
-from ._protocol import Objective
+from ._protocol import BatchObjective, Objective
 from ._sparse_autoencoder import SparseAutoencoderObjective
 
 
@@ -14,14 +14,14 @@ class Objectives(NamedTuple):
     ----------
     reduced : Objective
         For L-BFGS; its theta may lack the output layer.
-    on_batches : Objective
+    on_batches : BatchObjective
         For Adam.
     exact : Objective
         For J of given parameters.
     """
 
     reduced: Objective
-    on_batches: Objective
+    on_batches: BatchObjective
     exact: Objective
 
 
