@@ -136,7 +136,11 @@ class JointFit(Fit):
         self._set_targets(theta())
         change = float(np.mean(self.labels != before))
         self.state.own["label_changes"] = np.append(self.state.own["label_changes"], change)
-        return Status.CONVERGED if change < self.joint_options.tol else None
+        return Status.CONVERGED if self.is_over() else None
+
+    def is_over(self):
+        changes = self.state.own["label_changes"]
+        return len(changes) > 0 and bool(changes[-1] < self.joint_options.tol)
 
     def owns(self, state):
         if state.own.keys() != {"initial_labels", "radius", "label_changes"} or len(state.terms) != 1:

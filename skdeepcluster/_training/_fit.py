@@ -139,6 +139,10 @@ class Fit(ABC):
         """
         return None
 
+    def is_over(self):
+        """Whether the iteration that the state has come to was the last one, by the rule of `update`."""
+        return False
+
     def owns(self, state):
         """Whether ``state.own`` is as this kind of fit leaves it after an iteration."""
         return not state.own
@@ -212,6 +216,9 @@ class Fit(ABC):
         iterations, start, theta_of = problem.iterations(
             stage, self.theta_for(stage.layer), state.solver_state, state.order
         )
+        if state.solver_state is not None and self.is_over():
+            # It was cut off after its last iteration.
+            iterations = iter(())
         result = minimize(
             tasks.watch(iterations),
             start,

@@ -114,6 +114,17 @@ def test_an_encoder_killed_at_its_very_end_and_again_in_the_refinement(X, tmp_pa
     assert_equal(make("early stopping").set_callbacks(Checkpoint(path)).fit(X), whole)
 
 
+def test_a_refinement_cut_off_after_its_last_iteration_is_over_when_it_goes_on(X, tmp_path, monkeypatch):
+    path = tmp_path / "joint.checkpoint"
+    whole = make(tol=0.05).fit(X)
+    assert whole.n_iter_ < 8
+    assert whole.label_change_[-1] < 0.05
+    kill(make(tol=0.05), X, path, ("refinement", whole.n_iter_), monkeypatch)
+    recorder = Recorder()
+    assert_equal(make(tol=0.05).set_callbacks(Checkpoint(path), recorder).fit(X), whole)
+    assert recorder.estimators == []
+
+
 def test_ctrl_c_before_anything_new_was_done_changes_nothing(X, tmp_path, monkeypatch):
     path = tmp_path / "joint.checkpoint"
     whole = make("lbfgs").fit(X)
