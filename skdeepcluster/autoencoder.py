@@ -11,7 +11,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, training_data
 from ._network import ACTIVATIONS
-from ._solvers import Status
 from ._support._callbacks import CallbackSupportMixin
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
 from ._support._threads import worker_threads
@@ -26,15 +25,7 @@ from ._support._typing import (
     available_if,
     fit_context,
 )
-from ._training import (
-    AutoencoderFit,
-    TrainingOptions,
-    explained_overflow,
-    pass_over_chunk,
-    run_fit,
-    warn_about_end,
-    warn_if_collapsed,
-)
+from ._training import AutoencoderFit, fit_and_keep, fit_chunk_and_keep
 
 __all__ = ["SparseAutoencoderTransformer"]
 
@@ -95,12 +86,14 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         "auto" is "lbfgs" but for dense X of 25,000 rows or more: then it is "adam" with hidden layers, and without them
         "lbfgs" after a few epochs of "adam" if there are 100 code units or more. For data larger than memory, "adam".
     max_iter : int, default=None
-        Largest number of iterations of L-BFGS, or of epochs with ``solver="adam"``; None means 300 and 20. The 8 epochs
-        with which "auto" may begin come on top. Each pretrained layer has as many.
+        Largest number of iterations of L-BFGS, or of epochs with ``solver="adam"``; None means 300, and 20 or as many
+        as make 2,000 batches. The 8 epochs with which "auto" may begin come on top. Each pretrained layer has as many.
     tol : float, default=1e-3
         Training stops when iterations lower J by no more than ``tol`` times J each, on average over the last
         `n_iter_no_change` (so after one more at the soonest); 0 goes on to `max_iter`. With ``solver="adam"`` the same
-        holds for epochs. It holds for each pretrained layer, too.
+        holds for epochs; where they have fewer than 20 batches, as many as have 20 count as one, with the mean of their
+        J. As long as the reconstruction is hardly better than the mean row, 0.01 ``tol`` takes the place of ``tol``:
+        J often rests there before it falls on. All of this holds for each pretrained layer, too.
     n_iter_no_change : int, default=10
         Number of iterations, or epochs, over which the decrease of J is averaged.
     early_stopping : bool, default=False
@@ -155,6 +148,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         planned, and end without a warning.
     skdeepcluster.exceptions.CollapsedCodeWarning
         If no code unit varies by a standard deviation of at least 1e-3.
+    skdeepcluster.exceptions.TrivialReconstructionWarning
+        If the squared error is above 98 % of that of the mean row; with `partial_fit` after 2,000 steps at the soonest.
     skdeepcluster.exceptions.InputScaleWarning
         If the input is far from standardised, with the identity output: the mean square of the features is outside
         [0.1, 10] on average, or above 100 for one of them.
@@ -320,7 +315,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         """
         X, sample_weight = training_data(self, X, sample_weight, FLOAT_TYPES, reset=True)
         with worker_threads() as workers:
-            self._run(AutoencoderFit.of(self, DataInMemory(X, sample_weight, workers)))
+            fit_and_keep(self, AutoencoderFit.of(self, DataInMemory(X, sample_weight, workers)))
         return self
 
     @available_if(_learns_from_batches)
@@ -365,32 +360,5 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         X, sample_weight = training_data(self, X, sample_weight, dtype, reset=first)
         with worker_threads() as workers:
             data = DataInMemory(X, sample_weight, workers)
-            with explained_overflow(data, TrainingOptions.of(self)):
-                problem, theta, attributes, adam = pass_over_chunk(self, data)
-                if not self._store(problem, theta, attributes, data):
-                    raise KeyboardInterrupt
-        self._adam = adam
+            self._adam = fit_chunk_and_keep(self, data)
         return self
-
-    def _run(self, fit):
-        """Go through an `AutoencoderFit`, and keep what comes of it."""
-
-        def keep(theta):
-            if not self._store(fit.problem(None), theta, fit.attributes(theta), fit.data):
-                fit.status = Status.INTERRUPTED
-            warn_about_end(fit.status, fit.message, fit.options)
-
-        run_fit(self, fit, keep)
-
-    def _store(self, problem, theta, attributes, data):
-        """Set the fitted attributes; whether all of them could be computed before the user interrupted."""
-        vars(self).pop("validation_scores_", None)
-        vars(self).update(attributes)
-        self.loss_, self.mean_activation_ = np.nan, np.full(self._n_features_out, np.nan)
-        try:
-            self.loss_ = problem.loss(theta)
-            self.mean_activation_, variance = data.code_moments(self._encoder_layers)
-        except KeyboardInterrupt:
-            return False
-        warn_if_collapsed(data, variance, rho=self.rho, beta=self.beta, lam=self.lam)
-        return True

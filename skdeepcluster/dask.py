@@ -12,7 +12,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 from ._base import unchanged_on_error
 from ._data import check_scale
 from ._support._typing import fit_context
-from ._training import AutoencoderFit, TrainingOptions, check_options, network_of
+from ._training import AutoencoderFit, TrainingOptions, check_options, fit_and_keep, network_of
 from .autoencoder import SparseAutoencoderTransformer
 from .exceptions import ClusterError
 
@@ -159,7 +159,7 @@ default=None
         check_scale(data.lowest, data.highest, data.mean_squares, data.dtype, data.is_sparse, self.output_activation)
         fit = AutoencoderFit.of(self, data)
         try:
-            self._run(fit)
+            fit_and_keep(self, fit)
         except ClusterError as error:
             if fit.reached_theta is None:
                 raise ClusterError(f"{error} No iteration was over; the estimator is as it was before.") from error

@@ -6,6 +6,7 @@ __all__ = [
     "DegenerateClusteringWarning",
     "InputScaleWarning",
     "InterruptedFitWarning",
+    "TrivialReconstructionWarning",
 ]
 
 
@@ -63,4 +64,15 @@ class InterruptedFitWarning(UserWarning):
     >>> import warnings
     >>> from skdeepcluster.exceptions import InterruptedFitWarning
     >>> warnings.simplefilter("error", category=InterruptedFitWarning)
+    """
+
+
+class TrivialReconstructionWarning(UserWarning):
+    """A fitted autoencoder reconstructs the training data hardly better than their mean row would.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepcluster.exceptions import TrivialReconstructionWarning
+    >>> warnings.simplefilter("error", category=TrivialReconstructionWarning)
     """

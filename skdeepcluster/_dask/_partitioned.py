@@ -6,7 +6,7 @@ from operator import itemgetter
 import numpy as np
 from dask.delayed import delayed
 
-from .._data import DataSource
+from .._data import DataSource, n_batches_of
 from .._solvers import AdamState
 from . import _tasks
 from ._collections import partitions, weight_partitions
@@ -94,6 +94,15 @@ class PartitionedData(DataSource):
     def rows_differ(self):
         return bool((self._facts.highs > self._facts.lows).any())
 
+    @property
+    def total_variance(self):
+        nodes = self._blocks.map(_tasks.moments_of_features)
+        return float(self._cluster.merged(_tasks.merged_moments, nodes)[2].sum())
+
+    def n_batches(self, batch_size):
+        """Those of the largest partition."""
+        return max(n_batches_of(n_rows, batch_size) for n_rows in self._n_rows)
+
     def full_batch(self, objective):
         """A `PartitionedLoss`."""
         output_bytes = objective.network.n_hidden_units * self.shape[0] * self.dtype.itemsize
@@ -112,7 +121,7 @@ class PartitionedData(DataSource):
         B. McMahan et al., "Communication-efficient learning of deep networks from decentralized data", 2017,
         algorithm 1.
         """
-        largest_n_steps = max(_tasks.n_batches(n_rows, options) for n_rows in self._n_rows)
+        largest_n_steps = self.n_batches(options.batch_size)
         while True:
             seeds = self._seeds(random_state)
             common = literal((objective, state, options, max_iter, largest_n_steps))

@@ -11,7 +11,16 @@ import numpy as np
 from scipy.sparse import csr_matrix, issparse
 from sklearn.utils import assert_all_finite
 
-from .._data import DataInMemory, RowBlocks, code_moments, iterate_blocks, mean_squared_error, outputs_of
+from .._data import (
+    DataInMemory,
+    RowBlocks,
+    code_moments,
+    feature_moments,
+    iterate_blocks,
+    mean_squared_error,
+    n_batches_of,
+    outputs_of,
+)
 from .._objectives import Block, RowSums, Sums, row_sums, total
 from .._solvers import AdamState
 from .._support._checks import check_table, finite_outputs
@@ -192,7 +201,7 @@ def local_epoch(block, common, seed):
     """
     objective, state, options, n_epochs, largest_n_steps = common
     with single_threaded() as worker:
-        n_steps = n_batches(block.n_rows, options)
+        n_steps = n_batches_of(block.n_rows, options.batch_size)
         # The step size of Adam depends on the number of steps done. Here these are the steps of this partition.
         n_steps_done = state.n_steps // largest_n_steps * n_steps
         own = AdamState(state.x.copy(), state.first_moment.copy(), state.second_moment.copy(), n_steps_done)
@@ -214,11 +223,6 @@ class WeightedState(Sums):
     first_moment: np.ndarray
     second_moment: np.ndarray
     terms: np.ndarray
-
-
-def n_batches(n_rows, options):
-    """Number of batches of an epoch on a partition."""
-    return -(-n_rows // min(options.batch_size, n_rows))
 
 
 @on_worker
@@ -243,6 +247,13 @@ def moments(block, layers):
     """The weight of a partition, and mean and variance of the outputs of the last of `Layers` on it."""
     with single_threaded():
         return block.weight, *code_moments(block.X, block.sample_weight, lambda rows: layers.outputs(rows)[-1])
+
+
+@on_worker
+def moments_of_features(block):
+    """The weight of a partition, and mean and variance of its features."""
+    with single_threaded():
+        return block.weight, *feature_moments(block.X, block.sample_weight)
 
 
 @on_worker

@@ -1,6 +1,6 @@
 """The rows of the data: how they are read, in blocks or in batches, and what is computed from all of them."""
 
-from ._batches import Batch, BatchOrder
+from ._batches import Batch, BatchOrder, n_batches_of
 from ._checks import canonical_data, check_scale, check_values, effective_rows, training_data
 from ._full_batch import FullBatchLoss, RowBlocks
 from ._memory import DataInMemory
@@ -8,6 +8,7 @@ from ._mini_batch import MiniBatchLoss
 from ._passes import (
     block_slices,
     code_moments,
+    feature_moments,
     iterate_blocks,
     map_blocks,
     mean_squared_error,
@@ -30,9 +31,11 @@ __all__ = [
     "check_values",
     "code_moments",
     "effective_rows",
+    "feature_moments",
     "iterate_blocks",
     "map_blocks",
     "mean_squared_error",
+    "n_batches_of",
     "outputs_of",
     "total_variance",
     "training_data",

@@ -33,6 +33,11 @@ class Batch(NamedTuple):
     rows: np.ndarray
     indices: np.ndarray
 
+    @property
+    def n_rows(self):
+        """Number of rows of the batch."""
+        return len(self.rows)
+
 
 @dataclass
 class BatchOrder:
@@ -44,14 +49,25 @@ class BatchOrder:
         Chunks of rows that were not opened yet, in the order in which they will be.
     rows : ndarray of int
         Rows of the buffer that is open, in the order in which they will be learned from.
+    sizes : ndarray of int
+        Numbers of rows of the batches that they make.
     """
 
     chunks: np.ndarray = field(default_factory=partial(np.zeros, 0, dtype=int))
     rows: np.ndarray = field(default_factory=partial(np.zeros, 0, dtype=int))
+    sizes: np.ndarray = field(default_factory=partial(np.zeros, 0, dtype=int))
+
+
+def n_batches_of(n_rows, batch_size):
+    """Number of batches of an epoch."""
+    return -(-n_rows // batch_size)
 
 
 def epoch_of_batches(X, sample_weight, batch_size, random_state, order=None):
     """Generate every `Batch` of one epoch, or of what is left of one.
+
+    There are as few batches as batch_size allows, and their sizes differ by one at most: a few rows left over would be
+    a batch whose step is as long as any, while its rho_hat and its loss are noise.
 
     The data are cut into chunks of consecutive rows, 1 MB each; the chunks are shuffled, and as many of them as fill a
     buffer of 128 MB are shuffled row by row. So data below 128 MB are shuffled as a whole, and a mapped file is read in
@@ -71,24 +87,28 @@ def epoch_of_batches(X, sample_weight, batch_size, random_state, order=None):
     order = BatchOrder() if order is None else order
     n_rows = X.shape[0]
     row_bytes = max(1, (X.data.nbytes if issparse(X) else X.nbytes) // n_rows)
-    # A chunk has whole batches, so that only the last batch of an epoch is smaller than the others.
-    chunk_rows = batch_size * max(1, _CHUNK_BYTES // (row_bytes * batch_size))
-    chunks_per_buffer = max(1, _BUFFER_BYTES // (row_bytes * chunk_rows))
+    n_batches = n_batches_of(n_rows, batch_size)
+    # A chunk has the rows of whole batches.
+    batches_per_chunk = max(1, _CHUNK_BYTES // (row_bytes * batch_size))
+    chunks_per_buffer = max(1, _BUFFER_BYTES // (row_bytes * batch_size * batches_per_chunk))
+    ends_of_batches = np.linspace(0, n_rows, n_batches + 1).astype(int)
     if not len(order.chunks) and not len(order.rows):
-        order.chunks = np.arange(-(-n_rows // chunk_rows))
+        order.chunks = np.arange(-(-n_batches // batches_per_chunk))
         if random_state is not None:
             random_state.shuffle(order.chunks)
     while len(order.chunks) or len(order.rows):
         if not len(order.rows):
-            starts, order.chunks = chunk_rows * order.chunks[:chunks_per_buffer], order.chunks[chunks_per_buffer:]
-            rows = np.concatenate([np.arange(start, min(start + chunk_rows, n_rows)) for start in starts])
+            first, order.chunks = batches_per_chunk * order.chunks[:chunks_per_buffer], order.chunks[chunks_per_buffer:]
+            last = np.minimum(first + batches_per_chunk, n_batches)
+            rows = np.concatenate([np.arange(*ends) for ends in zip(ends_of_batches[first], ends_of_batches[last])])
             if random_state is not None:
                 random_state.shuffle(rows)
             order.rows = rows
-        yield from _batches_of_buffer(X, sample_weight, batch_size, order)
+            order.sizes = np.diff(np.linspace(0, len(rows), np.sum(last - first) + 1).astype(int))
+        yield from _batches_of_buffer(X, sample_weight, order)
 
 
-def _batches_of_buffer(X, sample_weight, batch_size, order):
+def _batches_of_buffer(X, sample_weight, order):
     pool, pool_weight, in_pool = X, sample_weight, order.rows
     if memory_map(X) is not None:
         # Every row of the buffer is read once, in the order of the file.
@@ -97,6 +117,7 @@ def _batches_of_buffer(X, sample_weight, batch_size, order):
         in_pool = np.searchsorted(in_file, order.rows)
         release_pages(X)
     while len(order.rows):
-        indices, order.rows = order.rows[:batch_size], order.rows[batch_size:]
-        rows, in_pool = in_pool[:batch_size], in_pool[batch_size:]
+        size, order.sizes = order.sizes[0], order.sizes[1:]
+        indices, order.rows = order.rows[:size], order.rows[size:]
+        rows, in_pool = in_pool[:size], in_pool[size:]
         yield Batch(pool, pool_weight, rows, indices)

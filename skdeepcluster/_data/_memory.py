@@ -4,17 +4,18 @@ import math
 import sys
 from functools import partial
 from itertools import chain, islice
+from operator import attrgetter
 
 import numpy as np
 from scipy.sparse import issparse
 
 from .._objectives import Block
 from .._solvers import adam, falling_step
-from ._batches import BatchOrder, epoch_of_batches
+from ._batches import BatchOrder, epoch_of_batches, n_batches_of
 from ._full_batch import FullBatchLoss
 from ._mapped import memory_map
 from ._mini_batch import MiniBatchLoss
-from ._passes import code_moments, mean_squared_error, outputs_of
+from ._passes import code_moments, mean_squared_error, outputs_of, total_variance
 from ._source import DataSource
 
 
@@ -60,18 +61,29 @@ class DataInMemory(DataSource):
         ranges = self.X.max(axis=0) - self.X.min(axis=0)
         return bool(ranges.nnz if self.is_sparse else ranges.any())
 
+    @property
+    def total_variance(self):
+        return total_variance(self.X, self.sample_weight)
+
+    def n_batches(self, batch_size):
+        return n_batches_of(self.shape[0], batch_size)
+
     def full_batch(self, objective):
         """A `FullBatchLoss`."""
         return FullBatchLoss(objective, Block(self.X, self.sample_weight), self._workers)
 
     def iterations(self, objective, state, options, random_state, *, max_iter=None, n_batches=None, order=None):
         """By `adam`, batch after batch."""
-        batch_size = min(options.batch_size, self.shape[0])
         order = BatchOrder() if order is None else order
         epoch = partial(
-            epoch_of_batches, self.X, self.sample_weight, batch_size, random_state if options.shuffle else None, order
+            epoch_of_batches,
+            self.X,
+            self.sample_weight,
+            options.batch_size,
+            random_state if options.shuffle else None,
+            order,
         )
-        batches, batches_per_iteration = epoch, -(-self.shape[0] // batch_size)
+        batches, batches_per_iteration = epoch, self.n_batches(options.batch_size)
         if n_batches is not None:
             endless = chain.from_iterable(iter(epoch, None))
             batches_per_iteration = n_batches
@@ -87,7 +99,8 @@ class DataInMemory(DataSource):
         )
         n_steps = np.inf if max_iter is None else max_iter * batches_per_iteration
         step_size = falling_step(options.learning_rate_init, n_steps)
-        return adam(loss, state, batches=batches, step_size=step_size, map_=self._workers.map)
+        weight_of = attrgetter("n_rows")
+        return adam(loss, state, batches=batches, weight_of=weight_of, step_size=step_size, map_=self._workers.map)
 
     @property
     def map(self):

@@ -87,9 +87,14 @@ def code_moments(X, sample_weight, encode):
     return shift + sums / n, np.maximum(squares / n - np.square(sums / n), 0)
 
 
-def total_variance(X, sample_weight):
-    """Weighted mean over rows of ||x_i - mean||^2."""
+def feature_moments(X, sample_weight):
+    """Weighted mean and variance over rows of every feature, shape (n_features,) each."""
     if issparse(X):
         w = None if sample_weight is None else sample_weight.astype(X.dtype)
-        return float(mean_variance_axis(X, axis=0, weights=w)[1].sum())
-    return float(code_moments(X, sample_weight, lambda block: block)[1].sum())
+        return mean_variance_axis(X, axis=0, weights=w)
+    return code_moments(X, sample_weight, lambda block: block)
+
+
+def total_variance(X, sample_weight):
+    """Weighted mean over rows of ||x_i - mean||^2."""
+    return float(feature_moments(X, sample_weight)[1].sum())

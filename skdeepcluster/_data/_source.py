@@ -51,6 +51,15 @@ class DataSource(ABC):
     @abstractmethod
     def rows_differ(self) -> bool: ...
 
+    @property
+    @abstractmethod
+    def total_variance(self) -> float:
+        """Weighted mean over rows of ||x_i - mean||^2, computed anew each time."""
+
+    @abstractmethod
+    def n_batches(self, batch_size: int) -> int:
+        """Number of steps of Adam in an epoch."""
+
     @abstractmethod
     def full_batch(self, objective: Objective) -> Callable:
         """J and its gradient on all rows, as a function of the objective's theta.

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 from scipy.special import rel_entr
 
-from .._data import outputs_of, total_variance
+from .._data import outputs_of
 from .._objectives import SparseAutoencoderObjective, choose_objectives
 from .._solvers import NotFiniteError, Status
 from .._support._checks import finite_outputs
@@ -94,7 +94,7 @@ class JointFit(Fit):
         self._weights = np.ones(data.shape[0]) if data.sample_weight is None else data.sample_weight
         n_batches = options.update_interval
         if n_batches is None:
-            n_batches = max(_UPDATE_INTERVAL, -(-data.shape[0] // min(options.batch_size, data.shape[0])))
+            n_batches = max(_UPDATE_INTERVAL, data.n_batches(options.batch_size))
         fitted = network.layout.pack(encoder.coefs_, encoder.intercepts_).astype(data.dtype, copy=False)
         centers_to_come = np.zeros(options.n_clusters * network.n_components, dtype=data.dtype)
         super().__init__(
@@ -222,7 +222,7 @@ class JointFit(Fit):
         if not reconstructs:
             # Without reconstruction, the sums of `LinearDecoderObjective` over a sparse X would not be used.
             autoencoder = SparseAutoencoderObjective(self.network, **self.options.hyperparameters)
-        clustering_weight = float(options.gamma) * 0.5 * total_variance(self.data.X, self.data.sample_weight)
+        clustering_weight = float(options.gamma) * 0.5 * self.data.total_variance
         # J is divided by this, so that gradients are well above Adam's epsilon, whatever the weights.
         scale = float(options.reconstruction_weight) if reconstructs else clustering_weight
         return self.objective_class(

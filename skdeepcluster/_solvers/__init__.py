@@ -7,6 +7,16 @@ value of the function; `minimize` runs it until it should stop.
 from ._adam import AdamState, adam, falling_step
 from ._errors import NotFiniteError
 from ._lbfgs import LBFGSState, lbfgs
-from ._minimize import Status, minimize
+from ._minimize import TOL_ON_PLATEAU, Status, minimize
 
-__all__ = ["AdamState", "LBFGSState", "NotFiniteError", "Status", "adam", "falling_step", "lbfgs", "minimize"]
+__all__ = [
+    "TOL_ON_PLATEAU",
+    "AdamState",
+    "LBFGSState",
+    "NotFiniteError",
+    "Status",
+    "adam",
+    "falling_step",
+    "lbfgs",
+    "minimize",
+]

@@ -39,8 +39,8 @@ def falling_step(first, n_steps):
     return lambda n_before: first * (1 - n_before / n_steps)
 
 
-def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
-    """Generate the state and the mean of the terms over the batches after every epoch, without end.
+def adam(terms_and_gradient, state, *, batches, weight_of, step_size, map_=map):
+    """Generate the state and the weighted mean of the terms over the batches after every epoch, without end.
 
     Parameters
     ----------
@@ -52,6 +52,8 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
         Start, which is overwritten.
     batches : callable
         ``batches()`` gives the batches of one epoch.
+    weight_of : callable
+        ``weight_of(batch)``, by which the terms of a batch count in the mean.
     step_size : callable
         ``step_size(n_steps)`` before a step, given how many went before.
     map_ : callable, default=map
@@ -67,19 +69,20 @@ def adam(terms_and_gradient, state, *, batches, step_size, map_=map):
     D. P. Kingma, J. Ba, "Adam: a method for stochastic optimization", 2015, algorithm 1.
     """
     while True:
-        terms_of_batches = []
+        terms_of_batches, weights = [], []
         for batch in batches():
             terms, pieces = terms_and_gradient(state.x, batch)
             if not np.isfinite(np.sum(terms)):
                 raise NotFiniteError(f"value not finite at step {state.n_steps + 1} of Adam")
             terms_of_batches.append(terms)
+            weights.append(weight_of(batch))
             rate = step_size(state.n_steps)
             state.n_steps += 1
             _step(state, pieces, rate, map_)
         # An infinite second moment makes every further step zero, which would look like convergence.
         if not np.isfinite(state.second_moment.max()):
             raise NotFiniteError(f"square of the gradient not finite by step {state.n_steps} of Adam")
-        yield state, np.mean(terms_of_batches, axis=0)
+        yield state, np.average(terms_of_batches, axis=0, weights=weights)
 
 
 def _step(state, pieces, rate, map_):

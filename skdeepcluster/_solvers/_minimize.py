@@ -3,6 +3,7 @@
 import sys
 from collections import deque
 from enum import StrEnum
+from itertools import islice
 
 import numpy as np
 from scipy.optimize import OptimizeResult
@@ -21,39 +22,61 @@ class Status(StrEnum):
     EARLY_STOPPING = "early stopping"  # held-out rows gained nothing any more
 
 
+# The share of tol that stops the iterations on a plateau.
+TOL_ON_PLATEAU = 0.01
+
+
 class MeanDecrease:
     """Tells when iterations lower a value f by no more than ``tol * |f|`` each, on average over the last n_iter.
 
-    The average forgives single short iterations, and the rule does not depend on the scale of f. With tol = 0 it never
-    tells.
+    The average forgives single short iterations, and the rule does not depend on the scale of f.
 
     Parameters
     ----------
-    tol : float
     n_iter : int
-    values : iterable of float, default=()
-        Values after earlier iterations, of a run that goes on.
+    terms : iterable, default=()
+        The terms of f after earlier iterations, of a run that goes on.
+    n_averaged : int, default=1
+        Each n_averaged iterations count as one, with the mean of their values as f.
     """
 
-    def __init__(self, tol, n_iter, values=()):
-        self._tol = tol
+    def __init__(self, n_iter, terms=(), n_averaged=1):
         self._n_iter = n_iter
-        self._values = deque(values, maxlen=n_iter + 1)
+        self._n_averaged = n_averaged
+        self._terms = deque(terms, maxlen=(n_iter + 1) * n_averaged)
 
-    def append(self, value):
-        """Take in the value after an iteration."""
-        self._values.append(value)
+    def append(self, terms):
+        """Take in the terms after an iteration."""
+        self._terms.append(terms)
 
     @property
-    def is_small(self):
-        """Whether the last n_iter iterations lowered f too little."""
-        if self._tol == 0 or len(self._values) <= self._n_iter:
+    def first_terms(self):
+        """The terms after the first of the iterations that count."""
+        return self._terms[0]
+
+    def is_within(self, tol):
+        """Whether the iterations that count lowered f so little; never with tol = 0."""
+        if tol == 0 or len(self._terms) < self._terms.maxlen:
             return False
-        first, last = self._values[0], self._values[-1]
-        return first - last <= self._n_iter * self._tol * abs(last)
+        first, last = self._mean(0), self._mean(len(self._terms) - self._n_averaged)
+        return first - last <= self._n_iter * tol * abs(last)
+
+    def _mean(self, start):
+        return float(np.mean([np.sum(terms) for terms in islice(self._terms, start, start + self._n_averaged)]))
 
 
-def minimize(iterations, state, *, max_iter, tol, n_iter_no_change, callback, past_values=()):
+def minimize(
+    iterations,
+    state,
+    *,
+    max_iter,
+    tol,
+    n_iter_no_change,
+    callback,
+    n_averaged=1,
+    is_plateau=lambda terms: False,
+    past_terms=(),
+):
     """Run the iterations of a solver until one of the rules stops them.
 
     Parameters
@@ -63,15 +86,20 @@ def minimize(iterations, state, *, max_iter, tol, n_iter_no_change, callback, pa
     state : LBFGSState or AdamState
         What the iterations start from.
     max_iter : int
-        Largest number of iterations, those of `past_values` included.
+        Largest number of iterations, those of `past_terms` included.
     tol : float
         Stop when iterations lower the value f by no more than ``tol * |f|`` each, on average over the last
         `n_iter_no_change`; 0 goes on.
     n_iter_no_change : int
     callback : callable
         ``callback(state, terms)`` is called after every iteration; if it returns a `Status`, the iterations stop.
-    past_values : sequence of float, default=()
-        The values after earlier iterations of this run.
+    n_averaged : int, default=1
+        Iterations that count as one for `tol` and `n_iter_no_change`, with the mean of their values.
+    is_plateau : callable, default=never
+        ``is_plateau(terms)`` says whether f may well fall again from where it has these terms, though it hardly does at
+        present. If it does from the first of the last `n_iter_no_change` iterations, only a hundredth of `tol` stops.
+    past_terms : sequence, default=()
+        The terms after earlier iterations of this run.
 
     Returns
     -------
@@ -80,10 +108,15 @@ def minimize(iterations, state, *, max_iter, tol, n_iter_no_change, callback, pa
         which explains MAX_ITER and STUCK.
     """
     # n_iter_no_change and max_iter may be integers too large for the length of a deque.
-    stopping = MeanDecrease(tol, min(n_iter_no_change, max_iter, sys.maxsize - 1), past_values)
-    n_iter, status, message = len(past_values), Status.CONVERGED, ""
+    n_iter_no_change = min(n_iter_no_change, max_iter, (sys.maxsize - 1) // n_averaged - 1)
+    decrease = MeanDecrease(n_iter_no_change, past_terms, n_averaged)
+    n_iter, status, message = len(past_terms), Status.CONVERGED, ""
     try:
-        while not stopping.is_small:
+        while True:
+            if decrease.is_within(TOL_ON_PLATEAU * tol):
+                break
+            if decrease.is_within(tol) and not is_plateau(decrease.first_terms):
+                break
             if n_iter >= max_iter:
                 status, message = Status.MAX_ITER, f"it reached max_iter={max_iter} iterations"
                 break
@@ -92,7 +125,7 @@ def minimize(iterations, state, *, max_iter, tol, n_iter_no_change, callback, pa
                 break
             state, terms = advanced
             n_iter += 1
-            stopping.append(float(np.sum(terms)))
+            decrease.append(terms)
             if reason := callback(state, terms):
                 status = reason
                 break

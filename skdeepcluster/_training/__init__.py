@@ -1,7 +1,8 @@
 """A fit from its first iteration to its last: what it is to do, its stages, its record, its checkpoints."""
 
-from ._autoencoder_fit import AutoencoderFit, pass_over_chunk
+from ._autoencoder_fit import AutoencoderFit
 from ._fit import Fit, FitState, run_fit
+from ._outcome import fit_and_keep, fit_chunk_and_keep
 from ._plan import (
     Stage,
     TrainingOptions,
@@ -11,7 +12,7 @@ from ._plan import (
     option,
 )
 from ._problem import Problem
-from ._report import Log, explained_overflow, has_collapsed, records, warn_about_end, warn_if_collapsed
+from ._report import Log, explained_overflow, has_collapsed, records
 
 __all__ = [
     "AutoencoderFit",
@@ -24,12 +25,11 @@ __all__ = [
     "check_options",
     "check_sparsity",
     "explained_overflow",
+    "fit_and_keep",
+    "fit_chunk_and_keep",
     "has_collapsed",
     "network_of",
     "option",
-    "pass_over_chunk",
     "records",
     "run_fit",
-    "warn_about_end",
-    "warn_if_collapsed",
 ]

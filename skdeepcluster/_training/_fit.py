@@ -2,19 +2,22 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from functools import cache, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from itertools import chain
 
 import numpy as np
 
 from .._data import BatchOrder
-from .._solvers import AdamState, LBFGSState, Status, minimize
+from .._solvers import TOL_ON_PLATEAU, AdamState, LBFGSState, Status, minimize
 from .._support._callbacks import FitTasks
-from ._problem import Problem
+from ._problem import PLATEAU_SHARE, Problem
 from ._report import Log, explained_overflow
 
 # These end the whole fit. The others end a stage, and the next one begins.
 _ENDS_THE_FIT = {Status.INTERRUPTED, Status.STOPPED, Status.EARLY_STOPPING}
+
+# Where rules look at epochs, as many count as one as have this number of batches: a few steps say little.
+_LEAST_BATCHES = 20
 
 # Copies of the estimator, which callbacks are given, have no fit in progress.
 _NO_FIT = {"_fit_in_progress": None}
@@ -226,7 +229,9 @@ class Fit(ABC):
             tol=0 if self.options.early_stopping and stage.layer is None else stage.tol,
             n_iter_no_change=self.options.n_iter_no_change,
             callback=partial(self._after_iteration, stage, scale, theta_of, tasks, log),
-            past_values=[float(np.sum(terms)) / scale for terms in state.terms[-1]],
+            n_averaged=self._n_averaged(stage),
+            is_plateau=problem.is_plateau,
+            past_terms=[terms / scale for terms in state.terms[-1]],
         )
         self.status = result.status
         # To reach max_iter is a reason to warn with L-BFGS. Adam is meant to.
@@ -260,12 +265,26 @@ class Fit(ABC):
 
     def _is_over_on_held_out_rows(self, stage):
         """Whether the error has not fallen, or hardly, below its best for long enough in this stage."""
-        n_iter = self.options.n_iter_no_change
+        n_iter = self.options.n_iter_no_change * self._n_averaged(stage)
         errors = self.state.held_out_errors[-len(self.state.terms[-1]) :] if self.state.terms[-1] else []
         if stage.layer is not None or stage.is_prelude or len(errors) <= n_iter:
             return False
         best_before = min(errors[:-n_iter])
-        return best_before - min(errors[-n_iter:]) <= self.options.tol * best_before
+        tol = self.options.tol
+        if best_before > PLATEAU_SHARE * self._held_out_variance:
+            tol *= TOL_ON_PLATEAU
+        return best_before - min(errors[-n_iter:]) <= tol * best_before
+
+    @cached_property
+    def _held_out_variance(self):
+        """Mean variance of the features of the held-out rows: the mean squared error of their mean row."""
+        return self.held_out.total_variance / self.held_out.shape[1]
+
+    def _n_averaged(self, stage):
+        """How many iterations of a stage count as one for the rules that end it."""
+        if stage.iteration_name != "epoch":
+            return 1
+        return -(-_LEAST_BATCHES // self.data.n_batches(self.options.batch_size))
 
 
 def _alike(array, other):

@@ -18,6 +18,9 @@ from .._solvers import AdamState
 # What max_iter=None means.
 _MAX_ITER = {"lbfgs": 300, "adam": 20}
 
+# Epochs of Adam are more on small data, where so many make at least this number of steps.
+LEAST_STEPS = 2000
+
 # What learning_rate_init=None means, without hidden layers and with.
 _SHALLOW_STEP, _DEEP_STEP = 0.01, 0.001
 
@@ -183,7 +186,10 @@ def plan_stages(network, data, options, *, pretrain, warm):
     solver = options.solver
     if solver == "auto":
         solver = "adam" if options.need_adam or (deep and many_rows) else "lbfgs"
-    whole = Stage(solver, options.max_iter or _MAX_ITER[solver], options.tol)
+    max_iter = options.max_iter or _MAX_ITER[solver]
+    if options.max_iter is None and solver == "adam" and data.is_local:
+        max_iter = max(max_iter, -(-LEAST_STEPS // data.n_batches(options.batch_size)))
+    whole = Stage(solver, max_iter, options.tol)
     if warm:
         return [whole]
     if deep:

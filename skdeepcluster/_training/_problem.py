@@ -1,8 +1,14 @@
 """J of some layers, on some data: what a solver minimises."""
 
+from functools import cached_property
+
 import numpy as np
 
 from .._solvers import AdamState, LBFGSState, NotFiniteError, lbfgs
+
+# A reconstruction whose error is above this share of that of the mean row counts as no better, and above this one as
+# likely to be on the way from there, on which J falls slowly at first.
+TRIVIAL_SHARE, PLATEAU_SHARE = 0.98, 0.95
 
 
 class Problem:
@@ -45,16 +51,31 @@ class Problem:
         """
         return self._adam(stage, theta, state, order) if stage.solver == "adam" else self._lbfgs(theta, state)
 
+    def share_of_trivial_error(self, terms):
+        """The reconstruction term of J, as a share of what it is if every row is reconstructed as the mean row.
+
+        It is 0 if the rows do not differ.
+        """
+        return float(terms[0]) / self._trivial_error if self._trivial_error > 0 else 0.0
+
+    def is_plateau(self, terms):
+        """Whether the reconstruction is little better than the mean row, or worse."""
+        return self.share_of_trivial_error(terms) > PLATEAU_SHARE
+
+    @cached_property
+    def _trivial_error(self):
+        return 0.5 * self._data.total_variance
+
     def adam_pass(self, state):
         """Go on from an `AdamState` by one epoch with a constant step; returns the new state and the terms of J."""
         return next(self._data.iterations(self.objectives.on_batches, state, self._options, self._random_state))
 
-    def loss(self, theta):
-        """J of all rows, exactly."""
-        value = float(np.sum(self._data.full_batch(self.objectives.exact).terms(theta)))
-        if not np.isfinite(value):
+    def terms(self, theta):
+        """The terms of J of all rows, exactly."""
+        terms = self._data.full_batch(self.objectives.exact).terms(theta)
+        if not np.isfinite(np.sum(terms)):
             raise NotFiniteError("value not finite after the last step")
-        return value
+        return terms
 
     def _lbfgs(self, theta, state):
         """L-BFGS on the layers that are not projected out."""

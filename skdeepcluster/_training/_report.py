@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._solvers import NotFiniteError, Status
-from ..exceptions import CollapsedCodeWarning, InterruptedFitWarning
+from ..exceptions import CollapsedCodeWarning, InterruptedFitWarning, TrivialReconstructionWarning
+from ._problem import TRIVIAL_SHARE
 
 # Least seconds between lines of verbose=1.
 _SECONDS_BETWEEN_LINES = 1.0
@@ -78,20 +79,49 @@ def has_collapsed(code_variance):
     return bool(np.sqrt(code_variance.max()) < _COLLAPSED_STD)
 
 
-def warn_if_collapsed(data, code_variance, *, rho, beta, lam):
-    """Warn if no unit of the code varies over rows; one row alone cannot vary."""
-    if data.shape[0] == 1 or not has_collapsed(code_variance):
-        return
+def warn_if_useless(data, code_variance, share_of_trivial_error, options):
+    """Warn if no unit of the code varies over rows, one row alone cannot, or if the reconstruction is the mean row.
+
+    Parameters
+    ----------
+    data : DataSource
+    code_variance : ndarray of shape (n_components,)
+    share_of_trivial_error : float
+        See `Problem`.
+    options : TrainingOptions
+    """
+    if data.shape[0] > 1 and has_collapsed(code_variance):
+        _warn_of_collapse(data, code_variance, options)
+    elif share_of_trivial_error > TRIVIAL_SHARE:
+        _warn_of_trivial_reconstruction(share_of_trivial_error, options)
+
+
+def _remedies(options):
+    """What makes a code differ more between rows, most likely first."""
+    rho, beta, lam = options.rho, options.beta, options.lam
+    return [
+        "standardise X if it is not",
+        *([f"lower lam={lam}, which weighs most here"] if lam > 0 else []),
+        *([f"lower beta={beta}"] if beta > 0 else []),
+        *([f"move rho={rho} nearer to 0.5"] if beta > 0 and rho != 0.5 else []),
+    ]
+
+
+def _warn_of_trivial_reconstruction(share, options):
+    longer = "with a larger max_iter" + (f" and tol=0 in place of tol={options.tol}" if options.tol > 0 else "")
+    warnings.warn(
+        "The reconstruction is hardly better than the mean row of X, or worse: its squared error is "
+        f"{100 * share:.3g} % of that row's. The code tells little of X. In this order: train longer, "
+        f"{longer}; {'; '.join(_remedies(options))}; raise n_components.",
+        TrivialReconstructionWarning,
+    )
+
+
+def _warn_of_collapse(data, code_variance, options):
     if not data.rows_differ:
         cause = "All rows of X are the same."
     else:
-        remedies = [
-            "standardise X if it is not",
-            *([f"lower lam={lam}, which weighs most here"] if lam > 0 else []),
-            *([f"lower beta={beta}"] if beta > 0 else []),
-            *([f"move rho={rho} nearer to 0.5"] if beta > 0 and rho != 0.5 else []),
-        ]
-        cause = f"In this order: {'; '.join(remedies)}."
+        cause = f"In this order: {'; '.join(_remedies(options))}."
     warnings.warn(
         "The code has collapsed, it hardly differs between rows: the unit that varies most has a standard "
         f"deviation of {np.sqrt(code_variance.max()):.1e}. {cause}",

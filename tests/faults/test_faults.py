@@ -31,7 +31,7 @@ PLACES = (
     *("_data:canonical_data", "_data:effective_rows", "_data:check_values"),
     *("_network:Layers.outputs", "_network:initial_parameters", "_network:ParameterLayout.unpack"),
     *("_data._batches:epoch_of_batches", "_solvers:adam", "_solvers:lbfgs"),
-    *("_data:FullBatchLoss", "_data:MiniBatchLoss", "_data:code_moments", "_training:warn_if_collapsed"),
+    *("_data:FullBatchLoss", "_data:MiniBatchLoss", "_data:code_moments", "_training._report:warn_if_useless"),
     *("_joint._start:initial_clusters", "_joint:assign_rows", "_joint._assignments:target_distribution"),
     *("_joint:JointFit.update", "_support._threads:Workers.map"),
 )

@@ -203,9 +203,21 @@ def test_adam_goes_on_as_long_as_the_square_of_its_gradient_is_finite():
         return 1.0, [(slice(0, 1), lambda: np.array([batch], dtype=np.float32))]
 
     state = AdamState.start(np.zeros(1, dtype=np.float32))
-    next(adam(terms_and_gradient, state, batches=lambda: [1e18], step_size=lambda n_steps: 0.1))
+    next(
+        adam(
+            terms_and_gradient, state, batches=lambda: [1e18], weight_of=lambda batch: 1, step_size=lambda n_steps: 0.1
+        )
+    )
     with np.errstate(over="ignore"), pytest.raises(NotFiniteError, match="by step 3 of Adam"):
-        next(adam(terms_and_gradient, state, batches=lambda: [1e20, 1e18], step_size=lambda n_steps: 0.1))
+        next(
+            adam(
+                terms_and_gradient,
+                state,
+                batches=lambda: [1e20, 1e18],
+                weight_of=lambda batch: 1,
+                step_size=lambda n_steps: 0.1,
+            )
+        )
 
 
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])

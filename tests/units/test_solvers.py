@@ -54,7 +54,7 @@ def lbfgs(function, x0, **options):
     return minimize(_solvers.lbfgs(function, state), state, **{**DEFAULTS, **options})
 
 
-def adam(function, x0, batches, step_size, **options):
+def adam(function, x0, batches, step_size, weight_of=lambda batch: 1, **options):
     """Adam on functions with a whole gradient; step_size of the number of steps before."""
 
     def in_pieces(x, batch):
@@ -65,7 +65,7 @@ def adam(function, x0, batches, step_size, **options):
         ]
 
     state = AdamState.start(np.array(x0))
-    iterations = _solvers.adam(in_pieces, state, batches=batches, step_size=step_size)
+    iterations = _solvers.adam(in_pieces, state, batches=batches, weight_of=weight_of, step_size=step_size)
     return minimize(iterations, state, **{**DEFAULTS, **options})
 
 
@@ -225,6 +225,20 @@ def test_adam_steps_by_definition(rng, n):
     assert_allclose(values, gradients[:, 0].mean())
 
 
+def test_terms_of_batches_count_by_their_weights():
+    values = []
+    adam(
+        lambda x, batch: (np.array([batch, 1.0]), np.zeros(2)),
+        np.zeros(2),
+        lambda: [10.0, 40.0],
+        lambda t: 0.1,
+        weight_of=lambda batch: {10.0: 3, 40.0: 1}[batch],
+        max_iter=1,
+        callback=lambda state, terms: values.append(terms),
+    )
+    assert_allclose(values, [[17.5, 1.0]])
+
+
 def test_epochs_go_on_where_the_last_ended(rng):
     gradients = rng.normal(size=(4, 5))
     once = adam(lambda x, g: (0.0, g), np.zeros(5), lambda: gradients, lambda t: 0.1, max_iter=1)
@@ -279,6 +293,37 @@ def test_terms_are_summed():
     assert result.x == 2
 
 
+def values_in_turn(values):
+    """A solver that has these values, one after the other."""
+    for i, value in enumerate(values, start=1):
+        yield OptimizeResult(x=i), np.array([value])
+
+
+def test_iterations_that_count_as_one_have_the_mean_of_their_values():
+    # By single values, the fall from 9 to 11 would stop it after two iterations.
+    values = [9.0, 11.0, 7.0, 9.0, 5.0, 7.0, 5.0, 7.0, 0.0]
+    options = {**DEFAULTS, "tol": 0.01, "n_iter_no_change": 1}
+    assert minimize(values_in_turn(values), None, **options).nit == 2
+    # Means of two: 10, 9, 8, 7, 6, 6. The last but one equals that of two iterations before only in the end.
+    result = minimize(values_in_turn(values), None, **options, n_averaged=2)
+    assert (result.status, result.nit) == ("converged", 8)
+
+
+def test_a_plateau_is_gone_through():
+    # It rests at 5, falling by 0.004 a time, before it falls to 1, and rests for good.
+    plateau = 5 - 0.004 * np.arange(12)
+    values = [8.0, *plateau, 3.0, *[1.0] * 12]
+    options = {**DEFAULTS, "tol": 1e-3, "n_iter_no_change": 3}
+    fooled = minimize(values_in_turn(values), None, **options)
+    assert fooled.nit == 5
+    passed = minimize(values_in_turn(values), None, **options, is_plateau=lambda terms: terms[0] > 4)
+    # Three iterations after the first that is not on the plateau.
+    assert (passed.status, passed.nit) == ("converged", 18)
+    # It does end on a plateau that does not fall at all.
+    resting = minimize(values_in_turn([5.0] * 50), None, **options, is_plateau=lambda terms: True)
+    assert (resting.status, resting.nit) == ("converged", 4)
+
+
 def test_the_word_of_the_callback_stops():
     def callback(state, terms):
         return "enough" if state.x == 3 else None
@@ -297,11 +342,11 @@ def test_an_interrupt_keeps_the_last_state():
     assert (result.status, result.x, result.nit) == ("interrupted", 2, 2)
 
 
-def test_past_values_count():
+def test_past_terms_count():
     past = [3.0, 2.0, 1.0]
-    options = {**DEFAULTS, "max_iter": 5, "past_values": past}
+    options = {**DEFAULTS, "max_iter": 5, "past_terms": past}
     assert minimize(one_more(), OptimizeResult(x=0), **options).x == 2
-    done = minimize(one_more(), OptimizeResult(x=0), **{**options, "tol": 0.5, "past_values": [1.0] * 11})
+    done = minimize(one_more(), OptimizeResult(x=0), **{**options, "tol": 0.5, "past_terms": [1.0] * 11})
     assert (done.status, done.x, done.nit) == ("converged", 0, 11)
 
 
