@@ -153,7 +153,7 @@ def _fit_state(meta, arrays):
         random_state=random_state,
         n_stages_done=meta["n_stages_done"],
         solver_state=solver_state,
-        order=BatchOrder(arrays["order chunks"], arrays["order rows"]),
+        order=BatchOrder(**_with_prefix("order ", arrays)),
         terms=[list(arrays[f"terms {i}"]) for i in range(meta["n_stages_begun"])],
         held_out_errors=list(arrays["held_out_errors"].tolist()),
         best_theta=arrays.get("best_theta"),

@@ -194,9 +194,11 @@ class Fit(ABC):
         pairs += [(terms, np.zeros(len(self.term_names))) for terms in chain(*state.terms)]
         if len(state.terms) != n_begun or not all(map(_alike, *zip(*pairs))):
             return False
-        for indices in vars(state.order).values():
-            if len(indices) and not 0 <= indices.min() <= indices.max() < self.data.shape[0]:
+        for numbers in vars(state.order).values():
+            if len(numbers) and not 0 <= numbers.min() <= numbers.max() <= self.data.shape[0]:
                 return False
+        if len(state.order.rows) != state.order.sizes.sum() or self.data.shape[0] in state.order.rows:
+            return False
         return self.owns(state)
 
     def _start_of_solver(self, stage):

@@ -21,7 +21,7 @@ from .._base import AutoencoderMixin
 from .._pipelines import copied, errors_named, flat_steps
 from .._support._checks import check_table
 from .._training import has_collapsed
-from ..exceptions import CollapsedCodeWarning
+from ..exceptions import CollapsedCodeWarning, TrivialReconstructionWarning
 from ..metrics._internal import NOISE
 
 
@@ -115,8 +115,9 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
     is_joint = len(space_keys) >= joblib.effective_n_jobs(parallel.n_jobs)
     n_kept = [max(len(key) - 1 - is_joint, 0) for key in keys]
     with warnings.catch_warnings():
-        # The search itself warns once, and names all candidates that have collapsed.
+        # The search itself warns once, and names all candidates that have collapsed; it has reconstruction errors, too.
         warnings.simplefilter("ignore", CollapsedCodeWarning)
+        warnings.simplefilter("ignore", TrivialReconstructionWarning)
         outputs = _fit_prefixes(Features(X), chains, keys, n_kept, parallel, context)
         tasks = {}
         for i, key in enumerate(keys):

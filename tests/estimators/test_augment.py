@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from threadpoolctl import threadpool_limits
 
+from helpers.marks import FEW_ITERATIONS
 from helpers.objectives import initial_theta
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._data import Batch, DataInMemory, MiniBatchLoss
@@ -19,6 +20,8 @@ from skdeepcluster._support._threads import Workers
 from skdeepcluster._training import AutoencoderFit
 from skdeepcluster._training._checkpoint import fit_identity
 from skdeepcluster.clustering import DeepEmbeddedClustering
+
+pytestmark = FEW_ITERATIONS
 
 
 def jitter(X, random_state):
@@ -104,7 +107,7 @@ def test_partial_fit_augments_too(blobs):
 @pytest.mark.parametrize(
     "augment, message",
     [
-        (lambda X, random_state: X[:, :3], r"rows of shape \(256, 15\) into ndarray of shape \(256, 3\)"),
+        (lambda X, random_state: X[:, :3], r"rows of shape \(200, 15\) into ndarray of shape \(200, 3\)"),
         (lambda X, random_state: X[:1], r"into ndarray of shape \(1, 15\)"),
         (lambda X, random_state: X * np.nan, "from augment contains NaN"),
         (lambda X, random_state: None, "into NoneType of shape None"),

@@ -16,10 +16,11 @@ from sklearn.preprocessing import MinMaxScaler
 from threadpoolctl import threadpool_limits
 
 from helpers.formula import j_sparse
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 SOLVERS = ["auto", "lbfgs", "adam"]
 

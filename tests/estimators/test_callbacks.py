@@ -19,6 +19,7 @@ from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from helpers.recorder import Recorder
 from helpers.state import fingerprint
@@ -27,7 +28,7 @@ from skdeepcluster._network import initial_parameters
 from skdeepcluster._training import network_of
 from skdeepcluster.callbacks import Checkpoint
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 FITS = {
     "lbfgs": {"solver": "lbfgs", "tol": 0},

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from helpers.data import mapped, random_weights
 from helpers.formula import FUNCTIONS, j_sparse
 from helpers.gradients import numerical_gradient, relative_error
+from helpers.marks import FEW_ITERATIONS
 from helpers.objectives import block_of, evaluate
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._data import DataInMemory, FullBatchLoss
@@ -20,7 +21,7 @@ from skdeepcluster._objectives import Block, LinearDecoderObjective, SparseAutoe
 from skdeepcluster._support._threads import Workers
 from skdeepcluster._training import TrainingOptions, _plan, network_of
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 # Layers differ in size from their neighbours.
 D, N = 3, 40
@@ -276,7 +277,9 @@ def test_pretraining_is_for_stacks_and_cold_starts(X):
 def test_early_stopping_ends_with_the_parameters_that_were_best(X, solver, weighted, rng):
     w = rng.uniform(0.1, 2, size=len(X)) if weighted else None
     options = {"hidden_layer_sizes": (60, 60), "lam": 0.0, "beta": 0.0, "tol": 1e-3, "n_iter_no_change": 5}
-    options |= {"solver": solver, "max_iter": 500, "learning_rate_init": 0.02, "validation_fraction": 0.3}
+    # 21 batches, so that epochs count one by one.
+    options |= {"solver": solver, "batch_size": 5, "max_iter": 500}
+    options |= {"learning_rate_init": 0.005, "validation_fraction": 0.3}
     model = make(early_stopping=True, **options).fit(X[:150], sample_weight=None if w is None else w[:150])
     scores = model.validation_scores_
     assert len(scores) == model.n_iter_ < 500
@@ -348,7 +351,7 @@ def test_plans(X, monkeypatch, solver, sizes, corruption):
             network, options = network_of(model, X.shape[1]), TrainingOptions.of(model)
             stages = _plan.plan_stages(network, DataInMemory(X, None, None), options, pretrain=True, warm=warm)
             adam = solver == "adam" or (solver == "auto" and (corruption > 0 or (sizes != () and n_rows == 600)))
-            assert (stages[-1].solver, stages[-1].max_iter) == (("adam", 20) if adam else ("lbfgs", 300))
+            assert (stages[-1].solver, stages[-1].max_iter) == (("adam", 667) if adam else ("lbfgs", 300))
             before = [(stage.solver, stage.max_iter, stage.layer) for stage in stages[:-1]]
             if warm:
                 assert before == []

@@ -7,9 +7,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.frozen import FrozenEstimator
 
+from helpers.marks import FEW_ITERATIONS
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
+
+pytestmark = FEW_ITERATIONS
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
+from helpers.marks import FEW_ITERATIONS
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._joint import _fit
@@ -22,7 +23,7 @@ from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InterruptedFitWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 
 class Killed(BaseException):

@@ -197,6 +197,7 @@ def test_weights_as_bars_with_the_names_of_the_columns(digits):
     assert ax.get_title() == "unit 2"
 
 
+@pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
 def test_weights_of_colour_images(rng):
     X = rng.uniform(size=(50, 4 * 5 * 3))
     autoencoder = SparseAutoencoderTransformer(2, output_activation="logistic", **QUICK).fit(X)

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from helpers.data import mapped
+from helpers.marks import FEW_ITERATIONS
 from helpers.objectives import initial_theta
 from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
@@ -24,7 +25,7 @@ from skdeepcluster._support._threads import Workers
 from skdeepcluster._training import _plan
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 SOLVERS = ["auto", "lbfgs", "adam"]
 
@@ -110,7 +111,9 @@ def test_adam_does_not_warn_and_stops_by_tol(X):
 
 
 def test_defaults_of_max_iter(X):
-    assert make(solver="adam", tol=0).fit(X).n_iter_ == 20
+    # 20 epochs, or 2,000 batches.
+    assert make(solver="adam", tol=0, batch_size=6).fit(X).n_iter_ == 20
+    assert make(solver="adam", tol=0, batch_size=50).fit(X).n_iter_ == 167
     with pytest.warns(ConvergenceWarning, match="max_iter=300"):
         assert make(solver="lbfgs", tol=0, n_components=12, lam=1e-5).fit(X).n_iter_ == 300
 

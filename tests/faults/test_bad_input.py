@@ -13,13 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from helpers.bad_input import HUGE, make, raises
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import plotting
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InputScaleWarning
 from skdeepcluster.metrics import clustering_accuracy, clustering_report, make_clustering_scorer, silhouette_scorer
 from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 make_joint = partial(
     DeepEmbeddedClustering, n_clusters=2, encoder=make(), max_iter=2, update_interval=2, n_init=1, random_state=0

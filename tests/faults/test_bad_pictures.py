@@ -12,10 +12,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from helpers.bad_input import HUGE, make, raises
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import plotting
 from skdeepcluster.model_selection import ClusteringSearch, estimate_n_clusters
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 
 @pytest.mark.parametrize("units", [np.array([], dtype=int), [[0], [1, 2]], [HUGE]], ids=["empty", "ragged", "huge"])

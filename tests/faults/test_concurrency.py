@@ -18,13 +18,14 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from helpers.joint import attributes_of
+from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from helpers.threads import blas_threads
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_report, silhouette_scorer
 from skdeepcluster.model_selection import ClusteringSearch
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 N_THREADS = 8
 

@@ -14,6 +14,7 @@ from sklearn.cluster import KMeans
 
 from helpers.data import standardised_blobs
 from helpers.extent import COUNTS
+from helpers.marks import FEW_ITERATIONS
 from helpers.recorder import Recorder
 from helpers.state import state_of
 from skdeepcluster import SparseAutoencoderTransformer
@@ -22,7 +23,7 @@ from skdeepcluster.exceptions import InterruptedFitWarning
 from skdeepcluster.model_selection import ClusteringSearch
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning"),
+    *FEW_ITERATIONS,
     pytest.mark.filterwarnings("ignore::skdeepcluster.exceptions.InputScaleWarning"),
 ]
 

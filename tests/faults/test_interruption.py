@@ -11,11 +11,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from helpers.data import standardised_blobs
+from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.exceptions import InterruptedFitWarning
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 
 @pytest.fixture(scope="module")

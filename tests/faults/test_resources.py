@@ -20,13 +20,14 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from helpers.extent import COUNTS, is_long
+from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.metrics import clustering_report
 from skdeepcluster.model_selection import ClusteringSearch
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 # Rows of a batch, and of a block at most.
 M, B = 256, 1024

@@ -18,6 +18,7 @@ ALLOWED_WARNINGS = (
     exceptions.CollapsedCodeWarning,
     exceptions.DegenerateClusteringWarning,
     exceptions.InputScaleWarning,
+    exceptions.TrivialReconstructionWarning,
     ConvergenceWarning,
     FitFailedWarning,
 )

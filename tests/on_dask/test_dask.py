@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from helpers.cluster import partitioned
+from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer
@@ -29,11 +30,12 @@ from skdeepcluster._support._threads import Workers
 from skdeepcluster._training import TrainingOptions, _plan
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
+from skdeepcluster.exceptions import TrivialReconstructionWarning
 from skdeepcluster.model_selection import ClusteringSearch
 
 QUICK = {"n_components": 4, "random_state": 0, "max_iter": 6, "tol": 0}
 HYPERPARAMETERS = {"rho": 0.1, "beta": 0.5, "lam": 1e-3}
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +231,29 @@ def test_local_steps_come_near_the_exact_loss(client, blobs, parameters):
     model = on_cluster(**parameters).fit(partitioned(blobs, 3))
     assert model.n_iter_ == 20
     assert model.loss_ < expected.loss_ + 0.25 * (expected.loss_curve_["loss"][0] - expected.loss_)
+
+
+@pytest.mark.parametrize("n_left_over", [1, 3])
+def test_partitions_of_a_few_rows_more_than_batches_learn_as_well(client, blobs, n_left_over):
+    losses = []
+    for n_rows in (200, 200 + n_left_over):
+        options = {"solver": "adam", "max_iter": 30, "batch_size": 100}
+        losses.append(on_cluster(**options).fit(da.from_array(blobs, chunks=(n_rows, -1))).loss_)
+    assert losses[1] < 1.02 * losses[0]
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse"])
+def test_the_variance_of_partitions_is_that_in_memory(client, tables, rng, kind):
+    X, w = 5 + tables[kind] if kind == "dense" else tables[kind], rng.uniform(0.5, 2, size=600)
+    for weights in (None, w / w.mean()):
+        data = PartitionedData.load(client, partitioned(X, 7), weights)
+        assert_allclose(data.total_variance, DataInMemory(X, weights, Workers(1)).total_variance, rtol=1e-10)
+
+
+@pytest.mark.filterwarnings("default::skdeepcluster.exceptions.TrivialReconstructionWarning")
+def test_a_reconstruction_no_better_than_the_mean_row_is_named(client, blobs):
+    with pytest.warns(TrivialReconstructionWarning):
+        on_cluster(solver="adam", max_iter=1, learning_rate_init=1e-9).fit(da.from_array(blobs, chunks=(200, -1)))
 
 
 def test_rows_are_held_out_of_every_partition(client, blobs):

@@ -11,6 +11,7 @@ from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose, assert_array_equal
 
 from helpers.cluster import partitioned
+from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._dask._partitioned import PartitionedLoss
@@ -18,7 +19,7 @@ from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.exceptions import ClusterError
 
 QUICK = {"n_components": 4, "random_state": 0, "max_iter": 8, "tol": 0}
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from helpers.cluster import partitioned
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._dask._collections import partitions
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
 QUICK = {"n_components": 3, "random_state": 0, "max_iter": 2, "tol": 0}
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 
 @pytest.fixture(scope="module")

@@ -11,12 +11,15 @@ from helpers.data import random_weights
 from helpers.formula import j_sparse
 from helpers.gradients import numerical_gradient, relative_error
 from helpers.joint import QUICK
+from helpers.marks import FEW_ITERATIONS
 from helpers.objectives import block_of, evaluate, evaluate_in_pieces, gathered, unequal_parts
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._network import Network
 from skdeepcluster._objectives import LinearDecoderObjective, SparseAutoencoderObjective, _terms
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
+
+pytestmark = FEW_ITERATIONS
 
 
 class CodeNorm(_terms.Penalty):

@@ -12,6 +12,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.preprocessing import StandardScaler
 
 from helpers.exact import best_decoder, j_clustering, j_sparse, kl, kl_derivative
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._data import FullBatchLoss
 from skdeepcluster._joint._assignments import soft_assignments
@@ -22,6 +23,8 @@ from skdeepcluster._solvers import AdamState, NotFiniteError, adam
 from skdeepcluster._support._threads import Workers
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
+
+pytestmark = FEW_ITERATIONS
 
 N, D, H = 12, 5, 3
 
