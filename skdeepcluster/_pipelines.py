@@ -10,6 +10,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import AutoencoderMixin
 
+_SEQUENCES = (list, tuple)
+
+# Methods that copy: of sparse matrices, of frames of pandas and most others; of frames of polars, and of tensors.
+_COPYING = ("copy", "clone")
+
 
 def flat_steps(estimator, prefix=""):
     """All steps as pairs (name, estimator). Nested pipelines are opened up, with names joined by ``__``.
@@ -108,8 +113,31 @@ def errors_named(step):
 
 
 def copied(X):
-    """A copy of X. That of any NumPy array, such as a memory map, is an ordinary array in memory."""
-    return np.array(X) if isinstance(X, np.ndarray) else deepcopy(X)
+    """A copy of data of any kind, by its own means.
+
+    `copy.deepcopy` would ask the class, and that of a slice may answer with what it is a slice of, as AnnData's do. The
+    copy of any NumPy array, such as a memory map, is an ordinary array in memory. What has no copy, such as an h5py
+    dataset, is read as an array.
+    """
+    if isinstance(X, _SEQUENCES):
+        return deepcopy(X)
+    if isinstance(X, np.ndarray) or not _keeps_its_kind(X):
+        return np.array(X)
+    for name in _COPYING:
+        if hasattr(X, name):
+            return getattr(X, name)()
+    # An Arrow table cannot be written to.
+    return X
+
+
+def in_memory(X):
+    """X, or, if it has no copy, what it holds as an array: that can be copied, and go to other processes."""
+    return X if isinstance(X, (np.ndarray, *_SEQUENCES)) or _keeps_its_kind(X) else np.asarray(X)
+
+
+def _keeps_its_kind(X):
+    """Whether X is a sparse matrix, a frame or another kind of data that has copies, or needs none."""
+    return any(hasattr(X, name) for name in (*_COPYING, "__arrow_c_stream__"))
 
 
 def names_after(steps, n_features):
