@@ -6,6 +6,7 @@ from copy import deepcopy
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import AutoencoderMixin
@@ -32,19 +33,39 @@ def flat_steps(estimator, prefix=""):
     ]
 
 
-def labels_and_space(estimator, X, space):
-    """The labels that a fitted estimator gives X, and X in the space to score in."""
+def labels_and_space(estimator, X, space, *, may_be_distances=False):
+    """The labels that a fitted estimator gives X, and X in the space to score in.
+
+    A ValueError, unless it may be, if that "space" is distances that the clusterer takes in the place of features.
+    """
     features, clusterer = split_at_clusterer(estimator)
     is_joint = isinstance(clusterer, AutoencoderMixin)
     n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
+    if n_before_space == len(features) and takes_distances(clusterer) and not may_be_distances:
+        raise ValueError(
+            f"{clusterer!r} takes distances between rows, or affinities, and space={space!r} is these: no points that "
+            "could be measured or drawn. Give a space before them. What takes distances is "
+            "sklearn.metrics.silhouette_score(distances, labels, metric='precomputed'), and ClusterEmbeddingDisplay "
+            "with such a transformer as sklearn.manifold.TSNE(metric='precomputed', init='random')."
+        )
     steps = [step for _, step in features]
     scored = transform_by(steps[:n_before_space], X)
     Z = transform_by(steps[n_before_space:], scored)
     if is_joint and space == "code":
         scored = clusterer.transform(Z)
     with errors_named(clusterer):
-        labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
-    return labels, scored
+        if hasattr(clusterer, "predict") and not takes_distances(clusterer):
+            return clusterer.predict(Z), scored
+        # One with copy=False, as HDBSCAN may have, writes to distances.
+        return clone(clusterer).fit_predict(Z if getattr(clusterer, "copy", True) else copied(Z)), scored
+
+
+def takes_distances(estimator):
+    """Whether an estimator takes distances between rows, or affinities, in the place of features."""
+    options = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+    is_told_so = any(isinstance(value, str) and value.startswith("precomputed") for value in options.values())
+    # Only some of scikit-learn's have the tag; others have no such parameter.
+    return is_told_so or (hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).input_tags.pairwise)
 
 
 def split_at_clusterer(estimator):
