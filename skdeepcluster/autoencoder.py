@@ -11,7 +11,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, training_data
 from ._network import ACTIVATIONS
-from ._solvers import Status
 from ._support._callbacks import CallbackSupportMixin
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
 from ._support._threads import worker_threads
@@ -161,6 +160,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     skdeepcluster.exceptions.InterruptedFitWarning
         If `fit` was interrupted by Ctrl-C while training: it then ends with the parameters of that moment, or the best
         on the held-out rows. `loss_` and `mean_activation_` are NaN if it was interrupted while these were computed.
+        A fit that a search calls, or anything else but you and a Pipeline, raises a KeyboardInterrupt.
 
     Notes
     -----
@@ -377,7 +377,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
 
         def keep(theta):
             if not self._store(fit.problem(None), theta, fit.attributes(theta), fit.data):
-                fit.status = Status.INTERRUPTED
+                fit.interrupt()
             warn_about_end(fit.status, fit.message, fit.options)
 
         run_fit(self, fit, keep)
