@@ -6,9 +6,15 @@ from copy import deepcopy
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import AutoencoderMixin
+
+_SEQUENCES = (list, tuple)
+
+# Methods that copy: of sparse matrices, of frames of pandas and most others; of frames of polars, and of tensors.
+_COPYING = ("copy", "clone")
 
 
 def flat_steps(estimator, prefix=""):
@@ -27,19 +33,39 @@ def flat_steps(estimator, prefix=""):
     ]
 
 
-def labels_and_space(estimator, X, space):
-    """The labels that a fitted estimator gives X, and X in the space to score in."""
+def labels_and_space(estimator, X, space, *, may_be_distances=False):
+    """The labels that a fitted estimator gives X, and X in the space to score in.
+
+    A ValueError, unless it may be, if that "space" is distances that the clusterer takes in the place of features.
+    """
     features, clusterer = split_at_clusterer(estimator)
     is_joint = isinstance(clusterer, AutoencoderMixin)
     n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
+    if n_before_space == len(features) and takes_distances(clusterer) and not may_be_distances:
+        raise ValueError(
+            f"{clusterer!r} takes distances between rows, or affinities, and space={space!r} is these: no points that "
+            "could be measured or drawn. Give a space before them. What takes distances is "
+            "sklearn.metrics.silhouette_score(distances, labels, metric='precomputed'), and ClusterEmbeddingDisplay "
+            "with such a transformer as sklearn.manifold.TSNE(metric='precomputed', init='random')."
+        )
     steps = [step for _, step in features]
     scored = transform_by(steps[:n_before_space], X)
     Z = transform_by(steps[n_before_space:], scored)
     if is_joint and space == "code":
         scored = clusterer.transform(Z)
     with errors_named(clusterer):
-        labels = clusterer.predict(Z) if hasattr(clusterer, "predict") else clone(clusterer).fit_predict(Z)
-    return labels, scored
+        if hasattr(clusterer, "predict") and not takes_distances(clusterer):
+            return clusterer.predict(Z), scored
+        # One with copy=False, as HDBSCAN may have, writes to distances.
+        return clone(clusterer).fit_predict(Z if getattr(clusterer, "copy", True) else copied(Z)), scored
+
+
+def takes_distances(estimator):
+    """Whether an estimator takes distances between rows, or affinities, in the place of features."""
+    options = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+    is_told_so = any(isinstance(value, str) and value.startswith("precomputed") for value in options.values())
+    # Only some of scikit-learn's have the tag; others have no such parameter.
+    return is_told_so or (hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).input_tags.pairwise)
 
 
 def split_at_clusterer(estimator):
@@ -108,8 +134,31 @@ def errors_named(step):
 
 
 def copied(X):
-    """A copy of X. That of any NumPy array, such as a memory map, is an ordinary array in memory."""
-    return np.array(X) if isinstance(X, np.ndarray) else deepcopy(X)
+    """A copy of data of any kind, by its own means.
+
+    `copy.deepcopy` would ask the class, and that of a slice may answer with what it is a slice of, as AnnData's do. The
+    copy of any NumPy array, such as a memory map, is an ordinary array in memory. What has no copy, such as an h5py
+    dataset, is read as an array.
+    """
+    if isinstance(X, _SEQUENCES):
+        return deepcopy(X)
+    if isinstance(X, np.ndarray) or not _keeps_its_kind(X):
+        return np.array(X)
+    for name in _COPYING:
+        if hasattr(X, name):
+            return getattr(X, name)()
+    # An Arrow table cannot be written to.
+    return X
+
+
+def in_memory(X):
+    """X, or, if it has no copy, what it holds as an array: that can be copied, and go to other processes."""
+    return X if isinstance(X, (np.ndarray, *_SEQUENCES)) or _keeps_its_kind(X) else np.asarray(X)
+
+
+def _keeps_its_kind(X):
+    """Whether X is a sparse matrix, a frame or another kind of data that has copies, or needs none."""
+    return any(hasattr(X, name) for name in (*_COPYING, "__arrow_c_stream__"))
 
 
 def names_after(steps, n_features):

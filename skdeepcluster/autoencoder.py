@@ -156,6 +156,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     skdeepcluster.exceptions.InterruptedFitWarning
         If `fit` was interrupted by Ctrl-C while training: it then ends with the parameters of that moment, or the best
         on the held-out rows. `loss_` and `mean_activation_` are NaN if it was interrupted while these were computed.
+        A fit that a search calls, or anything else but you and a Pipeline, raises a KeyboardInterrupt.
 
     Notes
     -----

@@ -119,7 +119,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         reported, and not moved elsewhere: that there are fewer clusters than were asked for is a result.
     skdeepcluster.exceptions.InterruptedFitWarning
         If Ctrl-C ended the refinement: the estimator has the parameters, and the clusters, up to then. While the
-        encoder is trained, Ctrl-C ends that alone, and the refinement begins.
+        encoder is trained, Ctrl-C ends that alone, and the refinement begins. A fit that a search calls, or anything
+        else but you and a Pipeline, raises a KeyboardInterrupt.
     skdeepcluster.exceptions.CollapsedCodeWarning, skdeepcluster.exceptions.InputScaleWarning
         When the encoder is trained; as in `SparseAutoencoderTransformer`.
 

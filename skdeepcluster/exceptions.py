@@ -59,6 +59,8 @@ class InputScaleWarning(UserWarning):
 class InterruptedFitWarning(UserWarning):
     """Training was interrupted by the user (Ctrl-C), and the estimator has the best parameters up to then.
 
+    In a search, and wherever else the fit is one of several, Ctrl-C is a KeyboardInterrupt instead.
+
     Examples
     --------
     >>> import warnings

@@ -10,6 +10,7 @@ import numpy as np
 from .._data import BatchOrder
 from .._solvers import TOL_ON_PLATEAU, AdamState, LBFGSState, Status, minimize
 from .._support._callbacks import FitTasks
+from .._support._callers import is_one_of_several_fits
 from ._problem import PLATEAU_SHARE, Problem
 from ._report import Log, explained_overflow
 
@@ -173,8 +174,14 @@ class Fit(ABC):
             if state.solver_state is not None:
                 # It came between the solver and its parameters, which are not known then. A checkpoint has them.
                 raise
-            self.status = Status.INTERRUPTED
+            self.interrupt()
         return state.theta if state.best_theta is None else state.best_theta
+
+    def interrupt(self):
+        """Let Ctrl-C end the fit, or, with a KeyboardInterrupt, all that has called it if that calls several fits."""
+        if is_one_of_several_fits():
+            raise KeyboardInterrupt
+        self.status = Status.INTERRUPTED
 
     def can_go_on_from(self, state):
         """Whether a `FitState` from a file is one of this fit: its numbers, and the shapes of its arrays."""
@@ -235,6 +242,8 @@ class Fit(ABC):
             is_plateau=problem.is_plateau,
             past_terms=[terms / scale for terms in state.terms[-1]],
         )
+        if result.status == Status.INTERRUPTED:
+            self.interrupt()
         self.status = result.status
         # To reach max_iter is a reason to warn with L-BFGS. Adam is meant to.
         self.message = "" if stage.solver == "adam" else result.message

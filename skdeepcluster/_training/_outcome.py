@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .._solvers import Status
 from ._autoencoder_fit import pass_over_chunk
 from ._fit import run_fit
 from ._plan import LEAST_STEPS, TrainingOptions
@@ -14,7 +13,7 @@ def fit_and_keep(estimator, fit):
 
     def keep(theta):
         if not _keep(estimator, fit.problem(None), theta, fit.attributes(theta), fit.data):
-            fit.status = Status.INTERRUPTED
+            fit.interrupt()
         warn_about_end(fit.status, fit.message, fit.options)
 
     run_fit(estimator, fit, keep)

@@ -32,7 +32,8 @@ class _ClusteringScorer:
     Raises
     ------
     ValueError
-        If the estimator does not end in a clusterer, gives no label for each row, or `space` names no step of it.
+        If the estimator does not end in a clusterer, gives no label for each row, or `space` names no step of it, or
+        is precomputed distances, and no features.
     """
 
     def __init__(self, metric, *, space, noise, sample_size, random_state):

@@ -18,7 +18,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import _num_samples
 
 from .._base import AutoencoderMixin
-from .._pipelines import copied, errors_named, flat_steps
+from .._pipelines import copied, errors_named, flat_steps, in_memory, takes_distances
 from .._support._checks import check_table
 from .._training import has_collapsed
 from ..exceptions import CollapsedCodeWarning, TrivialReconstructionWarning
@@ -105,6 +105,7 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
     partitions : list of Partition
         One for each candidate.
     """
+    X = in_memory(X)
     chains = [_steps(candidate, params) for candidate in candidates]
     context = _Context(y, rows, is_writeable(X), reraise)
     # keys[i][depth] is the key of the first `depth` steps of candidate i. Equal keys stand for equal steps.
@@ -302,8 +303,7 @@ def _fit_partition(Z, step, context):
 def _fit_predict(step, Z, context):
     """Labels by a clone of the clusterer, -1 for noise."""
     clusterer = clone(step.estimator)
-    options = clusterer.get_params()
-    if any(str(options.get(name)).startswith("precomputed") for name in ("metric", "affinity")):
+    if takes_distances(clusterer):
         raise ValueError(
             f"{clusterer} takes distances between rows, in which no other partition can be scored. Give it features."
         )

@@ -34,3 +34,20 @@ def make_candidates(estimator, settings, random_state):
                 candidate.set_params(**{name: seed})
         candidates.append(candidate)
     return candidates
+
+
+def values_of(estimator, settings, name):
+    """The values of a parameter in the candidates, masked in those that have no such parameter.
+
+    A candidate that does not set it, as another grid of a list does, has that of the estimator, or of a step that the
+    candidate puts into it.
+    """
+    values = np.ma.masked_all(len(settings), dtype=object)
+    for i, setting in enumerate(settings):
+        if name not in setting:
+            # What is set below the parameter would change the value itself, an estimator.
+            others = {other: value for other, value in setting.items() if not other.startswith(f"{name}__")}
+            setting = clone(estimator).set_params(**clone(others, safe=False)).get_params()
+        if name in setting:
+            values[i] = setting[name]
+    return values

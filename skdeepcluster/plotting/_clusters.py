@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.utils._param_validation import HasMethods
 
-from .._pipelines import labels_and_space
+from .._pipelines import labels_and_space, takes_distances
 from .._support._checks import check_table
 from .._support._typing import ArrayLike, Estimator, MatrixLike, Transformer, validate_params
 from ..metrics._internal import NOISE, check_labels
@@ -96,7 +96,8 @@ class ClusterEmbeddingDisplay:
             Data, as the estimator takes it.
         transformer : transformer, default=None
             Clone of which is fitted to make two dimensions, such as `sklearn.manifold.TSNE`. None is a
-            `sklearn.decomposition.PCA`; two columns are taken as they are.
+            `sklearn.decomposition.PCA`; two columns are taken as they are. What a clusterer of precomputed distances
+            sees is drawn by a transformer that takes them too.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
 
@@ -107,12 +108,12 @@ class ClusterEmbeddingDisplay:
         Raises
         ------
         ValueError
-            If the estimator does not end in a clusterer, X is not what it takes, or `transformer` gives fewer than two
-            columns.
+            If the estimator does not end in a clusterer, X is not what it takes, `transformer` gives fewer than two
+            columns, or the clusterer takes precomputed distances and `transformer` does not.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        labels, Z = labels_and_space(estimator, X, "code")
+        labels, Z = labels_and_space(estimator, X, "code", may_be_distances=takes_distances(transformer))
         return cls.from_predictions(Z, labels, transformer=transformer, ax=ax)
 
     @classmethod

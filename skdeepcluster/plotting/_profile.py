@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_consistent_length
 
-from .._pipelines import column_names, labels_and_space
+from .._pipelines import column_names, labels_and_space, split_at_clusterer, takes_distances
 from .._support._checks import about, check_table
 from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
 from ..metrics._internal import NOISE, check_labels
@@ -165,11 +165,20 @@ class ClusterProfileDisplay:
         ------
         ValueError
             If the estimator does not end in a clusterer, X is not what it takes or not numeric, both `image_shape` and
-            `texts` are given, lengths or shapes do not fit, or all rows are in one cluster.
+            `texts` are given, lengths or shapes do not fit, all rows are in one cluster, or X, or what typical rows
+            would be found in, is precomputed distances.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        labels, Z = labels_and_space(estimator, X, "code")
+        features, clusterer = split_at_clusterer(estimator)
+        _, first = [*features, ("", clusterer)][0]
+        if texts is None and takes_distances(first):
+            raise ValueError(
+                f"{first!r} takes distances between rows as X, and no features that could be shown. Give the features, "
+                "and the labels, to from_predictions."
+            )
+        are_effects = image_shape is None and texts is None
+        labels, Z = labels_and_space(estimator, X, "code", may_be_distances=are_effects)
         return cls.from_predictions(
             X, labels, Z=Z, feature_names=feature_names, image_shape=image_shape, texts=texts, n_shown=n_shown, ax=ax
         )

@@ -8,7 +8,7 @@ from scipy.sparse import issparse
 from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from .._pipelines import column_names, names_after, split_at_autoencoder, transform_by
+from .._pipelines import column_names, in_memory, names_after, split_at_autoencoder, transform_by
 from .._support._checks import check_table
 from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
 from ._style import (
@@ -153,6 +153,7 @@ class ReconstructionDisplay:
             If the autoencoder is not fitted.
         """
         before, autoencoder = split_at_autoencoder(estimator)
+        X = in_memory(X)
         Z = transform_by(before, X if hasattr(X, "shape") or before else np.asarray(X))
         code = np.asarray(autoencoder.transform(Z))
         errors = _squared_errors(Z, lambda rows: autoencoder.inverse_transform(code[rows]))

@@ -12,6 +12,7 @@ from .._pipelines import split_at_clusterer, transform_by
 from .._support._checks import POSITIVE
 from .._support._typing import ArrayLike, Estimator, Float, Int, MatrixLike, validate_params
 from ..model_selection import ClusteringSearch, estimate_eps
+from ..model_selection._grid import values_of
 from ._style import INK, LARGEST_DRAWN, LINE_COLORS, PALE, axes_or_new, check_drawable, legend_beside, panels, shortened
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ class SearchDisplay:
     Parameters
     ----------
     values : dict of ndarray of shape (n_candidates,)
-        Of every parameter that has more than one value in the grid, the value of each candidate.
+        Of every parameter that differs between candidates, the value of each candidate, set by its grid or not; masked
+        for a candidate without this parameter, such as the eps of a KMeans.
     scores : dict of ndarray of shape (n_candidates,)
         By metric, the mean rank of each candidate as a share, 1 for the best; NaN for one that was not ranked.
     score : ndarray of shape (n_candidates,)
@@ -126,13 +128,10 @@ class SearchDisplay:
         """
         check_is_fitted(estimator)
         results = estimator.cv_results_
-        values = {name: np.ma.getdata(results[name]) for name in results if name.startswith("param_")}
+        names = [name.removeprefix("param_") for name in results if name.startswith("param_")]
+        values = {name: values_of(estimator.estimator, results["params"], name) for name in names}
         display = cls(
-            values={
-                name.removeprefix("param_"): column
-                for name, column in values.items()
-                if len(dict.fromkeys(map(repr, column))) > 1
-            },
+            values={name: column for name, column in values.items() if len(_distinct(column.compressed())) > 1},
             scores={
                 name.removeprefix("score_"): column for name, column in results.items() if name.startswith("score_")
             },
@@ -183,13 +182,14 @@ class SearchDisplay:
         lines = {"score": (self.score, INK, 2.0)}
         lines |= {name: (values, color, 1.2) for (name, values), color in zip(self.scores.items(), LINE_COLORS)}
         for ax, (name, values) in zip(self.axes_, self.values.items()):
-            places, of_candidates = _places(ax, values)
-            ax.plot(places[of_candidates], self.score, ".", color=PALE, label="score of a candidate")
-            chosen = places[of_candidates[self.best_index]], self.score[self.best_index]
+            ticks, of_candidates = _places(ax, values)
+            places = np.where(of_candidates < 0, np.nan, ticks[of_candidates])
+            ax.plot(places, self.score, ".", color=PALE, label="score of a candidate")
+            chosen = places[self.best_index], self.score[self.best_index]
             ax.plot(*chosen, "*", color=INK, markersize=11, label="chosen", zorder=4)
             for label, (scores, color, width) in lines.items():
-                means = [_mean_of_known(scores[of_candidates == i]) for i in range(len(places))]
-                ax.plot(places, means, "o-", color=color, linewidth=width, markersize=4, label=label.replace("_", " "))
+                means = [_mean_of_known(scores[of_candidates == i]) for i in range(len(ticks))]
+                ax.plot(ticks, means, "o-", color=color, linewidth=width, markersize=4, label=label.replace("_", " "))
             ax.set(xlabel=name.split("__")[-1], ylim=(0, 1.05))
         self.axes_[0].set_ylabel("mean rank, 1 is the best")
         legend_beside(self.axes_[:_N_COLUMNS][-1])
@@ -361,24 +361,37 @@ class KDistanceDisplay:
 
 
 def _places(ax, values):
-    """Set the ticks of the axis of a parameter.
+    """Set the ticks of a parameter's axis.
 
-    Returns the places of its distinct values, and for each candidate the index of its value among them.
+    Returns the places of its distinct values, and for each candidate the index of its value among them; -1 for none.
     """
+    has_value, of_candidates = ~np.ma.getmaskarray(values), np.full(len(values), -1)
+    values = np.ma.getdata(values)[has_value]
     # Values that are not numbers, or too large for an axis, are shown as names, at equal distances.
     is_number = all(
         isinstance(value, Real) and not isinstance(value, bool) and abs(value) <= LARGEST_DRAWN for value in values
     )
     if is_number:
-        places, of_candidates = np.unique(values.astype(np.float64), return_inverse=True)
+        places, of_candidates[has_value] = np.unique(values.astype(np.float64), return_inverse=True)
         if places[0] > 0 and places[-1] >= _LOG_RATIO * places[0]:
             ax.set_xscale("log")
         ax.set_xticks(places, [f"{value:g}" for value in places])
         ax.minorticks_off()
         return places, of_candidates
-    names = list(dict.fromkeys(map(repr, values)))
+    names = _distinct(values)
+    of_candidates[has_value] = [names.index(_name(value)) for value in values]
     ax.set_xticks(range(len(names)), [shortened(name, 20) for name in names], rotation=30, ha="right", parse_math=False)
-    return np.arange(len(names)), np.array([names.index(repr(value)) for value in values])
+    return np.arange(len(names)), of_candidates
+
+
+def _distinct(values):
+    """The names of the values, each once."""
+    return list(dict.fromkeys(map(_name, values)))
+
+
+def _name(value):
+    """A name by which values can be told apart; a number of NumPy has that of Python's."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def _mean_of_known(scores):

@@ -112,7 +112,8 @@ class SilhouetteDisplay:
         Raises
         ------
         ValueError
-            If the estimator does not end in a clusterer, X is not what it takes, or it finds fewer than two clusters.
+            If the estimator does not end in a clusterer, X is not what it takes, it finds fewer than two clusters, or
+            `space` is precomputed distances, and no features.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """

@@ -16,6 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.cluster import KMeans
+from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -344,6 +345,20 @@ def test_an_interrupted_fit_keeps_its_checkpoint_and_goes_on(X, tmp_path):
     assert model.transform(X).shape == (300, 5)
     resumed = make(tol=0).set_callbacks(Checkpoint(path)).fit(X)
     assert_array_equal(resumed.coefs_[0], make(tol=0).fit(X).coefs_[0])
+
+
+def test_a_fit_interrupted_in_a_cross_validation_keeps_its_checkpoint(X, tmp_path):
+    path, rows = tmp_path / "fit.checkpoint", np.arange(len(X))
+    model = make(tol=0).set_callbacks(Checkpoint(path, interval=0), Recorder(raise_at=5, error=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(model, X, cv=[(rows, rows)] * 2)
+    assert path.exists()
+    recorder = Recorder()
+    resumed = make(tol=0).set_callbacks(Checkpoint(path), recorder).fit(X)
+    whole = make(tol=0).fit(X)
+    assert len(recorder.estimators) == whole.n_iter_ - 5
+    assert_array_equal(resumed.coefs_[0], whole.coefs_[0])
+    assert not path.exists()
 
 
 def test_a_step_of_a_pipeline_goes_on(X, tmp_path):

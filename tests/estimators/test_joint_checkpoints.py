@@ -22,6 +22,7 @@ from skdeepcluster._training import _problem
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InterruptedFitWarning
+from skdeepcluster.model_selection import ClusteringSearch
 
 pytestmark = FEW_ITERATIONS
 
@@ -317,6 +318,23 @@ def test_ctrl_c_in_the_refinement_keeps_the_files(X, tmp_path):
         interrupted.fit(X)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["joint.checkpoint", "joint.checkpoint.encoder"]
     assert_equal(make().set_callbacks(Checkpoint(path)).fit(X), whole)
+
+
+@pytest.mark.parametrize("in_encoder", [True, False])
+def test_ctrl_c_in_a_search_keeps_the_files_as_they_are(X, tmp_path, in_encoder):
+    model, ctrl_c = make(), Recorder(raise_at=3, error=KeyboardInterrupt)
+    model.set_callbacks(Checkpoint(tmp_path / "joint.checkpoint", interval=0), *([] if in_encoder else [ctrl_c]))
+    model.encoder.set_callbacks(*([ctrl_c] if in_encoder else []))
+    with pytest.raises(KeyboardInterrupt):
+        ClusteringSearch(model, [{}, {}], random_state=0).fit(X)
+    files = ["joint.checkpoint", "joint.checkpoint.encoder"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == files[in_encoder:]
+    recorder = Recorder()
+    model = make().set_callbacks(Checkpoint(tmp_path / files[0]))
+    model.encoder.set_callbacks(recorder)
+    whole = make().fit(X)
+    assert_equal(model.fit(X), whole)
+    assert len(recorder.estimators) == (whole.encoder_.n_iter_ - 3 if in_encoder else 0)
 
 
 def test_the_encoder_has_its_own_callbacks_afterwards(X, tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
-from sklearn.cluster import DBSCAN, KMeans
+from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
 from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -382,6 +382,62 @@ def test_scores_over_each_parameter(search):
         assert np.isnan(lines[name.replace("_", " ")][2, 1])
     assert_allclose(lines["chosen"], [[search.best_params_["code__lam"], search.best_score_]])
     assert [label.get_text() for label in display.axes_[1].get_xticklabels()] == ["'lloyd'", "'elkan'"]
+
+
+def ticks(ax):
+    return [label.get_text() for label in ax.get_xticklabels()]
+
+
+def points(ax):
+    """Where the candidates are drawn, and the one that was chosen."""
+    lines = {line.get_label(): line.get_xdata() for line in ax.lines}
+    return lines["score of a candidate"], lines["chosen"]
+
+
+def test_candidates_have_the_values_that_their_grid_does_not_set(digits):
+    model = Pipeline([("code", SparseAutoencoderTransformer(4, lam=0.001, **QUICK)), ("kmeans", KMeans(4, n_init=1))])
+    lams = [np.float64(0.001), 0.01]  # one of them is that of the estimator
+    grid = [{"kmeans__n_clusters": [2, 3]}, {"code__lam": lams}, {"kmeans__algorithm": ["elkan", "lloyd"]}]
+    search = ClusteringSearch(model, grid, random_state=0).fit(digits[0][:150])
+    display = drawn(SearchDisplay.from_estimator(search))
+    assert {name: list(column) for name, column in display.values.items()} == {
+        "code__lam": [0.001, 0.001, 0.001, 0.01, 0.001, 0.001],
+        "kmeans__algorithm": ["lloyd", "lloyd", "lloyd", "lloyd", "elkan", "lloyd"],
+        "kmeans__n_clusters": [2, 3, 4, 4, 4, 4],
+    }
+    assert [ticks(ax) for ax in display.axes_] == [["0.001", "0.01"], ["'lloyd'", "'elkan'"], ["2", "3", "4"]]
+    assert_array_equal(points(display.axes_[2])[0], [2, 3, 4, 4, 4, 4])
+    (mean,) = (line.get_ydata()[2] for line in display.axes_[2].lines if line.get_label() == "score")
+    assert mean == pytest.approx(search.cv_results_["score"][2:].mean())
+
+
+def test_a_parameter_that_a_candidate_does_not_have_is_not_drawn(digits):
+    model = Pipeline([("scale", StandardScaler()), ("cluster", KMeans(4, n_init=1))])
+    grid = [
+        {"cluster__n_clusters": [4, 5]},
+        {"cluster": [AgglomerativeClustering()], "cluster__n_clusters": [3], "cluster__linkage": ["ward", "average"]},
+        {"cluster": [DBSCAN(min_samples=3)], "cluster__eps": [4.0, 5.0]},
+        {"cluster": [AgglomerativeClustering(3)]},
+    ]
+    search = ClusteringSearch(model, grid, metric="silhouette", max_noise=1.0, random_state=0).fit(digits[0][:150])
+    display = drawn(SearchDisplay.from_estimator(search))
+    values = {name.split("__")[-1]: column.tolist() for name, column in display.values.items()}
+    assert values["n_clusters"] == [4, 5, 3, 3, None, None, 3]
+    assert values["linkage"] == [None, None, "ward", "average", None, None, "ward"]
+    assert values["eps"] == [None] * 4 + [4.0, 5.0, None]
+    axes = {ax.get_xlabel(): ax for ax in display.axes_}
+    assert ticks(axes["n_clusters"]) == ["3", "4", "5"]
+    assert ticks(axes["linkage"]) == ["'ward'", "'average'"]
+    # What is below a step does not tell it apart.
+    assert len(ticks(axes["cluster"])) == 4
+    for name, column in values.items():
+        places, chosen = points(axes[name])
+        assert_array_equal(np.isnan(places), [value is None for value in column])
+        assert np.isnan(chosen[0]) == (column[search.best_index_] is None)
+    # Two grids with the same candidate, that of the estimator.
+    same = ClusteringSearch(KMeans(3, n_init=1), [{"n_clusters": [3]}, {"tol": [1e-4]}], random_state=0).fit(digits[0])
+    with pytest.raises(ValueError, match="more than one value"):
+        SearchDisplay.from_estimator(same)
 
 
 def test_matrix_of_the_scores_in_all_spaces(search):
