@@ -12,15 +12,18 @@ from ._plan import (
 )
 from ._problem import Problem
 from ._report import Log, explained_overflow, has_collapsed, records, warn_about_end, warn_if_collapsed
+from ._state_fields import Field, are_between, up_to
 
 __all__ = [
     "AutoencoderFit",
+    "Field",
     "Fit",
     "FitState",
     "Log",
     "Problem",
     "Stage",
     "TrainingOptions",
+    "are_between",
     "check_options",
     "check_sparsity",
     "explained_overflow",
@@ -30,6 +33,7 @@ __all__ = [
     "pass_over_chunk",
     "records",
     "run_fit",
+    "up_to",
     "warn_about_end",
     "warn_if_collapsed",
 ]

@@ -3,12 +3,11 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
-from itertools import chain
 
 import numpy as np
 
 from .._data import BatchOrder
-from .._solvers import AdamState, LBFGSState, Status, minimize
+from .._solvers import Status, minimize
 from .._support._callbacks import FitTasks
 from ._problem import Problem
 from ._report import Log, explained_overflow
@@ -23,6 +22,8 @@ _NO_FIT = {"_fit_in_progress": None}
 @dataclass
 class FitState:
     """Everything that a fit needs to go on as if nothing had happened. The fit overwrites it.
+
+    `_state_fields` says what goes into a file, and how it is checked.
 
     Attributes
     ----------
@@ -143,9 +144,13 @@ class Fit(ABC):
         """Whether the iteration that the state has come to was the last one, by the rule of `update`."""
         return False
 
+    def own_fields(self):
+        """What ``state.own`` holds when a state is written: name -> `Field`, by which a file is checked."""
+        return {}
+
     def owns(self, state):
-        """Whether ``state.own`` is as this kind of fit leaves it after an iteration."""
-        return not state.own
+        """Whether ``state.own``, each field of it valid, goes with the rest of a state after an iteration."""
+        return True
 
     def run(self, tasks, log):
         """Go through the stages; returns the parameters.
@@ -172,37 +177,6 @@ class Fit(ABC):
                 raise
             self.status = Status.INTERRUPTED
         return state.theta if state.best_theta is None else state.best_theta
-
-    def can_go_on_from(self, state):
-        """Whether a `FitState` from a file is one of this fit: its numbers, and the shapes of its arrays."""
-        n_done = state.n_stages_done
-        if type(n_done) is not int or not 0 <= n_done <= len(self.stages):
-            return False
-        theta, n_begun = self.state.theta, n_done + (state.solver_state is not None)
-        pairs = [(state.theta, theta), (theta if state.best_theta is None else state.best_theta, theta)]
-        if n_begun > n_done:
-            if n_begun > len(self.stages):
-                return False
-            expected = self._start_of_solver(self.stages[n_done])
-            if type(state.solver_state) is not type(expected):
-                return False
-            pairs += zip(vars(state.solver_state).values(), vars(expected).values())
-        pairs += zip(vars(state.order).values(), vars(BatchOrder()).values())
-        pairs += [(terms, np.zeros(len(self.term_names))) for terms in chain(*state.terms)]
-        if len(state.terms) != n_begun or not all(map(_alike, *zip(*pairs))):
-            return False
-        for indices in vars(state.order).values():
-            if len(indices) and not 0 <= indices.min() <= indices.max() < self.data.shape[0]:
-                return False
-        return self.owns(state)
-
-    def _start_of_solver(self, stage):
-        """A state of a stage's solver as it may be at its start, for its type and shapes."""
-        theta = self.state.theta
-        if stage.solver == "lbfgs":
-            return LBFGSState.start(np.zeros(self.objectives(stage.layer).reduced.layout.size, dtype=theta.dtype))
-        n_parameters = theta.size if stage.layer is None else self.objectives(stage.layer).exact.layout.size
-        return AdamState.start(np.zeros(n_parameters, dtype=theta.dtype))
 
     def _run_stage(self, stage, problem, tasks, log):
         state = self.state
@@ -266,12 +240,6 @@ class Fit(ABC):
             return False
         best_before = min(errors[:-n_iter])
         return best_before - min(errors[-n_iter:]) <= self.options.tol * best_before
-
-
-def _alike(array, other):
-    """Whether arrays, or numbers, are of one type and shape; of a list of indices the length may vary."""
-    array, other = np.asarray(array), np.asarray(other)
-    return array.dtype == other.dtype and (array.shape == other.shape or (array.ndim == 1 and other.shape == (0,)))
 
 
 def run_fit(estimator, fit, keep):
