@@ -12,7 +12,9 @@ from sklearn.frozen import FrozenEstimator
 
 from ._solvers import Status
 from ._support._typing import Float
-from ._training._checkpoint import files_of, fit_identity, read_checkpoint, remove_checkpoint, write_checkpoint
+from ._training._archive import is_regular_file, remove_unfinished, unfinished_path
+from ._training._checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
+from ._training._identity import fit_identity
 
 __all__ = ["Checkpoint"]
 
@@ -34,8 +36,9 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path-like
-        The file. Its folder must exist. While a new state is written, ``path + ".tmp"`` has it; it replaces the old one
-        when it is complete. The autoencoder of joint clustering is in ``path + ".encoder"``.
+        The file. Its folder must exist. A new state is written beside it, under a name that begins with this one and
+        ends in ``.tmp``, and replaces it when it is complete. The autoencoder of joint clustering is in
+        ``path + ".encoder"``. What is there and is no checkpoint of this fit is neither overwritten nor removed.
     interval : float, default=60.0
         Least seconds between two writes. With 0 there is one after every iteration or epoch.
 
@@ -43,8 +46,9 @@ class Checkpoint:
     ------
     ValueError
         In `fit`, if the file is damaged, or was written by a fit with other parameters, other data or another start; if
-        the folder does not exist; or, with ``early_stopping=True`` or in joint clustering, if there is no seed, as the
-        held-out rows, or the autoencoder, would be others.
+        the folder does not exist; if path is a symbolic link, a pipe or anything else but a regular file; or, with
+        ``early_stopping=True`` or in joint clustering, if there is no seed, as the held-out rows, or the autoencoder,
+        would be others.
     TypeError
         In `fit`, if the estimator is neither a SparseAutoencoderTransformer nor a DeepEmbeddedClustering, or its
         random_state is a RandomState of another generator than NumPy's usual one.
@@ -52,7 +56,8 @@ class Checkpoint:
     Warns
     -----
     RuntimeWarning
-        In `fit`, if the file cannot be written. Training goes on.
+        In `fit`, if the file cannot be written, or not be removed at the end; or if it goes on from a file with an
+        ``augment`` that pickle cannot compare, such as one that holds an open file. Training goes on.
 
     Examples
     --------
@@ -107,10 +112,12 @@ class Checkpoint:
             )
         _check_generator(fit.state.random_state)
         path = self._checked_path()
-        self._identity = fit_identity(estimator, fit)
+        self._identity, unknown = fit_identity(estimator, fit)
         self._last_write = time.monotonic()
-        if path.exists():
-            fit.state = self._state_to_go_on_with(path, fit)
+        if is_regular_file(path):
+            fit.state = read_checkpoint(path, fit, self._identity)
+            _warn_of_unknown(path, unknown)
+        remove_unfinished(path)
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Do nothing.
@@ -167,24 +174,27 @@ class Checkpoint:
     def _end(self, estimator, fit):
         if fit.status == Status.INTERRUPTED:
             return
-        paths = [Path(self.path)]
+        self._remove(Path(self.path), self._identity)
         if hasattr(estimator, "encoder") and not isinstance(estimator.encoder, FrozenEstimator):
-            paths.append(_encoder_path(*paths))
-        for path in paths:
-            try:
-                remove_checkpoint(path)
-            except OSError as error:
-                warnings.warn(
-                    f"Checkpoint could not remove {path} ({error}). Remove it: the next fit would go on from it.",
-                    RuntimeWarning,
-                )
+            self._remove(_encoder_path(Path(self.path)), None)
+
+    def _remove(self, path, identity):
+        try:
+            remove_checkpoint(path, identity)
+        except OSError as error:
+            warnings.warn(
+                f"Checkpoint could not remove {path} ({_reason(error)}). Remove it: the next fit would go on from it.",
+                RuntimeWarning,
+            )
 
     def _write(self, fit):
         self._last_write = time.monotonic()
         try:
-            write_checkpoint(Path(self.path), fit.state, self._identity)
+            write_checkpoint(Path(self.path), fit, self._identity)
         except OSError as error:
-            warnings.warn(f"Checkpoint could not write {self.path} ({error}). The fit goes on.", RuntimeWarning)
+            warnings.warn(
+                f"Checkpoint could not write {self.path} ({_reason(error)}). The fit goes on.", RuntimeWarning
+            )
 
     def _checked_path(self):
         if not isinstance(self.interval, Real) or not self.interval >= 0:
@@ -192,33 +202,20 @@ class Checkpoint:
         path = Path(self.path)
         if os.path.isdir(path) or not os.path.isdir(path.parent):
             raise ValueError(f"path={self.path!r} of Checkpoint must be a file in a folder that exists.")
-        for file in files_of(path):
+        for file in (path, unfinished_path(path)):
             try:
-                os.stat(file)
+                os.lstat(file)
             except FileNotFoundError:
                 pass
             except (OSError, ValueError) as error:
                 raise ValueError(f"path={self.path!r} of Checkpoint can be no file ({error}).") from error
+        try:
+            is_regular_file(path)
+        except ValueError as error:
+            raise ValueError(
+                f"path={self.path!r} of Checkpoint must be a regular file, or none yet: {error}. Give another path."
+            ) from error
         return path
-
-    def _state_to_go_on_with(self, path, fit):
-        state, identity = read_checkpoint(path)
-        different = [
-            f"{name}: {identity.get(name)} there, {self._identity.get(name)} here"
-            for name in sorted({*identity, *self._identity})
-            if identity.get(name) != self._identity.get(name)
-        ]
-        if different:
-            raise ValueError(
-                f"{path} was written by a fit of something else ({'; '.join(different)}). Fit that, or delete the file "
-                "to start afresh."
-            )
-        if not fit.can_go_on_from(state):
-            raise ValueError(
-                f"{path} says that it is of this fit, but what it holds is not: it is damaged. Delete it to start "
-                "afresh."
-            )
-        return state
 
 
 class _EncoderCheckpoint(Checkpoint):
@@ -240,6 +237,20 @@ def _check_generator(random_state):
             f"Checkpoint needs a random_state of NumPy's usual generator, not {random_state!r}: an int, or "
             "numpy.random.RandomState(seed)."
         )
+
+
+def _warn_of_unknown(path, unknown):
+    for name, reason in unknown.items():
+        warnings.warn(
+            f"Checkpoint goes on from {path}, and cannot tell whether {name} is what it was when the file was written "
+            f"({reason}). If it is not, delete the file and start afresh.",
+            RuntimeWarning,
+        )
+
+
+def _reason(error):
+    """Without the name of the file, which is another one every time."""
+    return error.strerror or error
 
 
 def _encoder_path(path):

@@ -22,7 +22,7 @@ from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 # scikit-learn has callbacks from 1.9 on; test_interruption.py has a test for both.
-NEEDS_CALLBACKS = ["estimators/test_*callbacks.py", "estimators/test_*checkpoints.py"]
+NEEDS_CALLBACKS = ["estimators/test_*callbacks.py", "*/test_*checkpoints.py"]
 collect_ignore_glob = [] if find_spec("sklearn.callback") else NEEDS_CALLBACKS
 
 # Generated cases: so many for each property, and the same ones every time; or, with --hypothesis-profile=long, more

@@ -10,7 +10,7 @@ from .._data import outputs_of
 from .._objectives import SparseAutoencoderObjective, choose_objectives
 from .._solvers import NotFiniteError, Status
 from .._support._checks import finite_outputs
-from .._training import Fit, FitState, Stage, TrainingOptions, option, records
+from .._training import Field, Fit, FitState, Stage, TrainingOptions, are_between, option, records, up_to
 from ._assignments import assign_rows, target_distribution
 from ._objective import EmbeddedClusteringObjective
 from ._start import initial_clusters
@@ -142,20 +142,23 @@ class JointFit(Fit):
         changes = self.state.own["label_changes"]
         return len(changes) > 0 and bool(changes[-1] < self.joint_options.tol)
 
+    def own_fields(self):
+        n_clusters, stage = self.joint_options.n_clusters, self.stages[0]
+        labels = f"labels below {n_clusters}"
+        return {
+            "initial_labels": Field(np.signedinteger, (self.data.shape[0],), labels, are_between(0, n_clusters - 1)),
+            "radius": Field(np.float64, (), "a length", self._is_radius),
+            "label_changes": Field(np.float64, (up_to(stage.max_iter),), "shares of the rows", are_between(0, 1)),
+        }
+
     def owns(self, state):
-        if state.own.keys() != {"initial_labels", "radius", "label_changes"} or len(state.terms) != 1:
-            return False
-        labels, radius, changes = (state.own[name] for name in ("initial_labels", "radius", "label_changes"))
-        return (
-            labels.shape == (self.data.shape[0],)
-            and np.issubdtype(labels.dtype, np.integer)
-            and 0 <= labels.min() <= labels.max() < self.joint_options.n_clusters
-            and radius.shape == ()
-            and radius.dtype == np.float64
-            and 0 <= radius < np.inf
-            and changes.shape == (len(state.terms[0]),)
-            and changes.dtype == np.float64
-        )
+        return len(state.own["label_changes"]) == len(state.terms[0])
+
+    def _is_radius(self, radius):
+        # Its square, and one over that, are numbers too, unless all rows have one code.
+        numbers = np.finfo(self.data.dtype)
+        unit = _UNITS_PER_RADIUS * radius
+        return bool(radius == 0 or np.sqrt(numbers.tiny) <= unit <= np.sqrt(numbers.max))
 
     def loss(self, theta):
         """J of all rows, exactly, with their targets for these very parameters."""

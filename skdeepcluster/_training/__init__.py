@@ -13,15 +13,18 @@ from ._plan import (
 )
 from ._problem import Problem
 from ._report import Log, explained_overflow, has_collapsed, records
+from ._state_fields import Field, are_between, up_to
 
 __all__ = [
     "AutoencoderFit",
+    "Field",
     "Fit",
     "FitState",
     "Log",
     "Problem",
     "Stage",
     "TrainingOptions",
+    "are_between",
     "check_options",
     "check_sparsity",
     "explained_overflow",
@@ -32,4 +35,5 @@ __all__ = [
     "option",
     "records",
     "run_fit",
+    "up_to",
 ]

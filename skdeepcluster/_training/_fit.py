@@ -3,12 +3,11 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache, partial
-from itertools import chain
 
 import numpy as np
 
 from .._data import BatchOrder
-from .._solvers import TOL_ON_PLATEAU, AdamState, LBFGSState, Status, minimize
+from .._solvers import TOL_ON_PLATEAU, Status, minimize
 from .._support._callbacks import FitTasks
 from .._support._callers import is_one_of_several_fits
 from ._problem import PLATEAU_SHARE, Problem
@@ -27,6 +26,8 @@ _NO_FIT = {"_fit_in_progress": None}
 @dataclass
 class FitState:
     """Everything that a fit needs to go on as if nothing had happened. The fit overwrites it.
+
+    `_state_fields` says what goes into a file, and how it is checked.
 
     Attributes
     ----------
@@ -147,9 +148,13 @@ class Fit(ABC):
         """Whether the iteration that the state has come to was the last one, by the rule of `update`."""
         return False
 
+    def own_fields(self):
+        """What ``state.own`` holds when a state is written: name -> `Field`, by which a file is checked."""
+        return {}
+
     def owns(self, state):
-        """Whether ``state.own`` is as this kind of fit leaves it after an iteration."""
-        return not state.own
+        """Whether ``state.own``, each field of it valid, goes with the rest of a state after an iteration."""
+        return True
 
     def run(self, tasks, log):
         """Go through the stages; returns the parameters.
@@ -182,39 +187,6 @@ class Fit(ABC):
         if is_one_of_several_fits():
             raise KeyboardInterrupt
         self.status = Status.INTERRUPTED
-
-    def can_go_on_from(self, state):
-        """Whether a `FitState` from a file is one of this fit: its numbers, and the shapes of its arrays."""
-        n_done = state.n_stages_done
-        if type(n_done) is not int or not 0 <= n_done <= len(self.stages):
-            return False
-        theta, n_begun = self.state.theta, n_done + (state.solver_state is not None)
-        pairs = [(state.theta, theta), (theta if state.best_theta is None else state.best_theta, theta)]
-        if n_begun > n_done:
-            if n_begun > len(self.stages):
-                return False
-            expected = self._start_of_solver(self.stages[n_done])
-            if type(state.solver_state) is not type(expected):
-                return False
-            pairs += zip(vars(state.solver_state).values(), vars(expected).values())
-        pairs += zip(vars(state.order).values(), vars(BatchOrder()).values())
-        pairs += [(terms, np.zeros(len(self.term_names))) for terms in chain(*state.terms)]
-        if len(state.terms) != n_begun or not all(map(_alike, *zip(*pairs))):
-            return False
-        for numbers in vars(state.order).values():
-            if len(numbers) and not 0 <= numbers.min() <= numbers.max() <= self.data.shape[0]:
-                return False
-        if len(state.order.rows) != state.order.sizes.sum() or self.data.shape[0] in state.order.rows:
-            return False
-        return self.owns(state)
-
-    def _start_of_solver(self, stage):
-        """A state of a stage's solver as it may be at its start, for its type and shapes."""
-        theta = self.state.theta
-        if stage.solver == "lbfgs":
-            return LBFGSState.start(np.zeros(self.objectives(stage.layer).reduced.layout.size, dtype=theta.dtype))
-        n_parameters = theta.size if stage.layer is None else self.objectives(stage.layer).exact.layout.size
-        return AdamState.start(np.zeros(n_parameters, dtype=theta.dtype))
 
     def _run_stage(self, stage, problem, tasks, log):
         state = self.state
@@ -296,12 +268,6 @@ class Fit(ABC):
         if stage.iteration_name != "epoch":
             return 1
         return -(-_LEAST_BATCHES // self.data.n_batches(self.options.batch_size))
-
-
-def _alike(array, other):
-    """Whether arrays, or numbers, are of one type and shape; of a list of indices the length may vary."""
-    array, other = np.asarray(array), np.asarray(other)
-    return array.dtype == other.dtype and (array.shape == other.shape or (array.ndim == 1 and other.shape == (0,)))
 
 
 def run_fit(estimator, fit, keep):

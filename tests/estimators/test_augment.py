@@ -18,7 +18,7 @@ from skdeepcluster._network import Network
 from skdeepcluster._objectives import SparseAutoencoderObjective
 from skdeepcluster._support._threads import Workers
 from skdeepcluster._training import AutoencoderFit
-from skdeepcluster._training._checkpoint import fit_identity
+from skdeepcluster._training._identity import fit_identity
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 pytestmark = FEW_ITERATIONS
@@ -157,7 +157,7 @@ def test_a_checkpoint_knows_the_function_by_what_it_is(blobs):
     data = DataInMemory(blobs, None, Workers(1))
     functions = [jitter, negated, partial(jitter, scale=2), partial(jitter, scale=3), lambda X, _: X, lambda X, _: -X]
     models = [make(augment=function) for function in functions]
-    known = [fit_identity(model, AutoencoderFit.of(model, data))["augment"] for model in models]
+    known = [fit_identity(model, AutoencoderFit.of(model, data))[0]["augment"] for model in models]
     assert len(set(known)) == len(known)
     assert not any(" at 0x" in description for description in known)
     assert known[0].startswith("test_augment.jitter, checksum ")

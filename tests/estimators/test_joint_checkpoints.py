@@ -18,7 +18,7 @@ from helpers.marks import FEW_ITERATIONS
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._joint import _fit
-from skdeepcluster._training import _problem
+from skdeepcluster._training import Fit, _problem
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InterruptedFitWarning
@@ -271,8 +271,11 @@ FORGED = {
     "no radius": ("radius", None),
     "a radius below zero": ("radius", np.float64(-1)),
     "an infinite radius": ("radius", np.float64(np.inf)),
+    "a radius of which the square vanishes": ("radius", np.float64(1e-200)),
+    "a radius of which the square is infinite": ("radius", np.float64(1e200)),
     "several radii": ("radius", np.ones(2)),
     "too many changes": ("label_changes", np.zeros(4)),
+    "changes that are no shares": ("label_changes", np.full(2, np.nan)),
     "something else": ("anything", np.zeros(4)),
 }
 
@@ -287,7 +290,7 @@ def test_a_forged_start_is_refused_by_its_file(X, tmp_path, monkeypatch, forgery
     arrays.pop(f"own {name}", None)
     with open(path, "wb") as file:
         np.savez(file, **arrays, **({} if array is None else {f"own {name}": array}))
-    with pytest.raises(ValueError, match=r"joint\.checkpoint says that it is of this fit, .* damaged"):
+    with pytest.raises(ValueError, match=r"joint\.checkpoint is not a checkpoint of .* damaged \((it has |own )"):
         make().set_callbacks(Checkpoint(path)).fit(X)
 
 
@@ -308,6 +311,24 @@ def test_an_encoder_that_was_interrupted_is_kept_as_the_refinement_found_it(X, t
     resumed = begun(Recorder()).fit(X)
     assert_array_equal(resumed.loss_curve_, whole.loss_curve_)
     assert_array_equal(resumed.labels_, whole.labels_)
+
+
+def test_ctrl_c_between_a_curve_and_the_error_on_held_out_rows_leaves_a_file_to_go_on_from(X, tmp_path, monkeypatch):
+    path, evaluate, calls = tmp_path / "joint.checkpoint", Fit._evaluate_on_held_out_rows, []
+
+    def press(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        evaluate(*arguments)
+
+    monkeypatch.setattr(Fit, "_evaluate_on_held_out_rows", press)
+    with pytest.warns(InterruptedFitWarning):
+        kill(make("early stopping"), X, path, ("refinement", 2), monkeypatch)
+    resumed = make("early stopping").set_callbacks(Checkpoint(path)).fit(X)
+    assert resumed.encoder_.n_iter_ == 3
+    assert len(resumed.encoder_.validation_scores_) == 2
+    assert resumed.n_iter_ == make("early stopping").fit(X).n_iter_
 
 
 def test_ctrl_c_in_the_refinement_keeps_the_files(X, tmp_path):

@@ -16,12 +16,12 @@ import skops.io
 from numpy.testing import assert_array_equal
 from skops.io.exceptions import UntrustedTypesFoundException
 
+from helpers.checkpoints import fit_of, read, write_cut_off
 from helpers.extent import COUNTS, is_long
 from helpers.state import fingerprint
-from skdeepcluster._data import BatchOrder
-from skdeepcluster._solvers import AdamState, LBFGSState
-from skdeepcluster._training import FitState, _checkpoint
-from skdeepcluster._training._checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
+from skdeepcluster._training import _checkpoint
+from skdeepcluster._training._archive import Archive, open_regular_file, remove_unfinished
+from skdeepcluster._training._checkpoint import write_checkpoint
 
 # Killed so many times; 50 in the long run.
 N_KILLS = 50 if is_long() else 5
@@ -31,6 +31,7 @@ WRITERS = """
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import numpy as np
 from skdeepcluster._solvers import AdamState
 from skdeepcluster._training import FitState
@@ -48,31 +49,28 @@ for line in sys.stdin:
         theta = np.full(200_000, float(i))
         solver_state = AdamState(theta, theta, theta, i)
         state = FitState(theta, np.random.RandomState(i), n_stages_done=i, solver_state=solver_state)
-        write_checkpoint(path, state, {"i": i})
+        write_checkpoint(path, SimpleNamespace(state=state, term_names=("a",)), {"of": "this fit"})
         print(i, flush=True)
         i += 1
 """
 
 
-def state_of_a_fit(solver="adam"):
-    x = np.linspace(0, 1, 50)
-    solver_state = AdamState(x, x, x, 3)
-    if solver == "lbfgs":
-        solver_state = LBFGSState(*[np.ones((2, 50))] * 6)
-    return FitState(
-        x,
-        np.random.RandomState(0),
-        terms=[[np.ones(3)]],
-        solver_state=solver_state,
-        order=BatchOrder(np.arange(2), np.arange(30)),
-        own={"labels": np.arange(4)},
-    )
-
-
 @pytest.fixture
 def path(tmp_path):
-    write_checkpoint(tmp_path / "fit.checkpoint", state_of_a_fit(), {"rho": "0.5"})
+    """The file of a fit that was cut off."""
+    write_cut_off(tmp_path / "fit.checkpoint", "adam")
     return tmp_path / "fit.checkpoint"
+
+
+def unfinished(path):
+    """What is beside a file: what processes left that were killed while they wrote it."""
+    return [name for name in os.listdir(path.parent) if name != path.name]
+
+
+def all_arrays(path):
+    with open_regular_file(path) as file:
+        archive = Archive(file)
+        return {name: archive.read(name, lambda dtype, shape: None) for name in archive.names}
 
 
 def test_the_process_killed_while_writing_leaves_the_last_good_checkpoint(tmp_path):
@@ -89,25 +87,20 @@ def test_the_process_killed_while_writing_leaves_the_last_good_checkpoint(tmp_pa
             os.kill(pid, signal.SIGKILL)
             while (line := writers.stdout.readline()) != f"ended {-signal.SIGKILL}\n":
                 complete.append(int(line))
-            state, identity = read_checkpoint(path)
+            arrays = all_arrays(path)
+            written = int(arrays["solver n_steps"])
             # The last one that it said was written, or the next, which it could not say any more.
-            assert identity["i"] in (complete[-1], complete[-1] + 1)
-            assert state.n_stages_done == state.solver_state.n_steps == identity["i"]
-            solver_state = state.solver_state
-            for array in (state.theta, solver_state.x, solver_state.first_moment, solver_state.second_moment):
-                assert_array_equal(array, np.full(200_000, float(identity["i"])))
-            n_unfinished += path.with_name(path.name + ".tmp").exists()
-            last = identity["i"] + 1
+            assert written in (complete[-1], complete[-1] + 1)
+            for name in ("theta", "solver x", "solver first_moment", "solver second_moment"):
+                assert_array_equal(arrays[name], np.full(200_000, float(written)))
+            n_unfinished += bool(unfinished(path))
+            # What a kill left is no obstacle, and it does not stay.
+            remove_unfinished(path)
+            assert not unfinished(path)
+            last = written + 1
     COUNTS["processes killed while writing a checkpoint"].update(
         {"within a write": n_unfinished, "between writes": N_KILLS - n_unfinished}
     )
-    # What a kill left is no obstacle, and it does not stay.
-    path.with_name(path.name + ".tmp").write_bytes(b"half")
-    write_checkpoint(path, state_of_a_fit(), {})
-    assert os.listdir(tmp_path) == ["fit.checkpoint"]
-    path.with_name(path.name + ".tmp").write_bytes(b"half")
-    remove_checkpoint(path)
-    assert os.listdir(tmp_path) == []
 
 
 def test_every_truncation_is_a_clear_error(path):
@@ -116,12 +109,12 @@ def test_every_truncation_is_a_clear_error(path):
         COUNTS["truncated checkpoint files"]["refused"] += 1
         path.write_bytes(content[:n])
         with pytest.raises(ValueError, match=r"fit\.checkpoint is not a checkpoint of skdeepcluster, or .* Delete it"):
-            read_checkpoint(path)
+            read(path, "adam")
 
 
 def test_changed_bytes_are_a_clear_error_or_change_nothing(path):
     content, rng = path.read_bytes(), random.Random(0)
-    expected, n_errors = read_checkpoint(path), 0
+    expected, n_errors = contents(read(path, "adam")), 0
     n_all = 3000 if is_long() else 300
     for _ in range(n_all):
         damaged = bytearray(content)
@@ -129,15 +122,14 @@ def test_changed_bytes_are_a_clear_error_or_change_nothing(path):
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         path.write_bytes(damaged)
         try:
-            state, identity = read_checkpoint(path)
+            state = read(path, "adam")
         except ValueError as error:
             message, n_errors = str(error), n_errors + 1
             if "Delete it" not in message and "reads format" not in message:
                 raise
         else:
             # What is not covered by the checksums of the archive: dates, permissions, and the like.
-            assert identity == expected[1]
-            assert contents(state) == contents(expected[0])
+            assert contents(state) == expected
     assert n_errors > n_all / 2
     COUNTS["changed checkpoint files"].update({"refused": n_errors, "read as before": n_all - n_errors})
 
@@ -181,7 +173,7 @@ def rewritten(path, **changed):
 def test_a_foreign_archive_is_a_clear_error(path, changed):
     rewritten(path, **changed)
     with pytest.raises(ValueError, match=r"is not a checkpoint of skdeepcluster, or it is damaged .* Delete it"):
-        read_checkpoint(path)
+        read(path, "adam")
 
 
 def array_file(array):
@@ -202,26 +194,29 @@ def test_other_files_are_clear_errors(path):
     for content in contents.values():
         path.write_bytes(content)
         with pytest.raises(ValueError, match=r"is not a checkpoint of skdeepcluster, or it is damaged .* Delete it"):
-            read_checkpoint(path)
+            read(path, "adam")
 
 
 def test_a_newer_format_says_which_version_reads_it(path, monkeypatch):
+    path.unlink()
     monkeypatch.setattr(_checkpoint, "_FORMAT", 2)
-    write_checkpoint(path, state_of_a_fit(), {})
+    write_cut_off(path, "adam")
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"checkpoint of format 2, .* reads format 1\. Use the version that wrote it"):
-        read_checkpoint(path)
+        read(path, "adam")
 
 
-def test_a_file_that_may_not_be_read_is_no_damaged_file(path):
-    path.unlink()
-    path.mkdir()
-    with pytest.raises(OSError, match=r"fit\.checkpoint"):
-        read_checkpoint(path)
+def test_a_file_that_may_not_be_read_is_no_damaged_file(path, monkeypatch):
+    def refuse(*args):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(PermissionError, match=r"fit\.checkpoint"):
+        read(path, "adam")
 
 
 def test_a_write_that_fails_leaves_the_last_file_and_no_rubbish(path, monkeypatch):
-    content = path.read_bytes()
+    content, (_, fit, identity) = path.read_bytes(), fit_of("adam")
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
@@ -229,7 +224,7 @@ def test_a_write_that_fails_leaves_the_last_file_and_no_rubbish(path, monkeypatc
     for module, name in ((np, "savez"), (os, "fsync"), (os, "replace")):
         monkeypatch.setattr(module, name, full)
         with pytest.raises(OSError, match="No space left"):
-            write_checkpoint(path, state_of_a_fit(), {})
+            write_checkpoint(path, fit, identity)
         monkeypatch.undo()
     assert path.read_bytes() == content
     assert os.listdir(path.parent) == ["fit.checkpoint"]
@@ -250,13 +245,14 @@ def test_reading_a_checkpoint_runs_nothing_from_it(path, tmp_path):
     bomb = np.empty(1, dtype=object)
     bomb[0] = Bomb(target)
     for name in ("theta", "meta", "keys", "terms 0", "another"):
-        write_checkpoint(path, state_of_a_fit(), {})
+        path.unlink()
+        write_cut_off(path, "adam")
         rewritten(path, **{name: bomb})
         with pytest.raises(ValueError, match="not a checkpoint"):
-            read_checkpoint(path)
+            read(path, "adam")
     path.write_bytes(pickle.dumps(Bomb(target)))
     with pytest.raises(ValueError, match="not a checkpoint"):
-        read_checkpoint(path)
+        read(path, "adam")
     assert not target.exists()
     # The bomb is one.
     pickle.loads(path.read_bytes())
