@@ -10,10 +10,13 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
+from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
+
+pytestmark = FEW_ITERATIONS
 
 SCALE = 0.1
 

@@ -280,6 +280,19 @@ FORGED = {
 }
 
 
+def test_batches_that_do_not_make_up_the_rows_are_refused(X, tmp_path, monkeypatch):
+    path = tmp_path / "joint.checkpoint"
+    kill(make(), X, path, ("refinement", 2), monkeypatch)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    assert len(arrays["order sizes"])
+    arrays["order sizes"][0] += 1
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)
+    with pytest.raises(ValueError, match="sizes of batches that do not make up its rows"):
+        make().set_callbacks(Checkpoint(path)).fit(X)
+
+
 @pytest.mark.parametrize("forgery", FORGED)
 def test_a_forged_start_is_refused_by_its_file(X, tmp_path, monkeypatch, forgery):
     path = tmp_path / "joint.checkpoint"

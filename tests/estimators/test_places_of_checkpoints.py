@@ -11,11 +11,14 @@ from functools import partial
 import pytest
 from numpy.testing import assert_array_equal
 
+from helpers.marks import FEW_ITERATIONS
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._training import _archive
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
+
+pytestmark = FEW_ITERATIONS
 
 make = partial(SparseAutoencoderTransformer, 3, solver="adam", max_iter=4, tol=0, random_state=0)
 
