@@ -15,6 +15,7 @@ from ._passes import (
     total_variance,
 )
 from ._source import DataSource
+from ._weights import no_weight_is_positive, shares_of_largest
 
 __all__ = [
     "Batch",
@@ -33,7 +34,9 @@ __all__ = [
     "iterate_blocks",
     "map_blocks",
     "mean_squared_error",
+    "no_weight_is_positive",
     "outputs_of",
+    "shares_of_largest",
     "total_variance",
     "training_data",
 ]
