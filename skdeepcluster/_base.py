@@ -93,7 +93,8 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows; None weighs every row alike.
+            Non-negative weights of the rows; None weighs every row alike. A weight below 1e-30 of the largest counts as
+            zero.
 
         Returns
         -------

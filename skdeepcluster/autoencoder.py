@@ -299,7 +299,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows; only their ratios matter, and None weighs every row alike.
+            Non-negative weights of the rows; only their ratios matter, and None weighs every row alike. A weight below
+            1e-30 of the largest counts as zero.
 
         Returns
         -------
@@ -336,7 +337,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Non-negative weights of the rows; only their ratios within the chunk matter.
+            Non-negative weights of the rows; only their ratios within the chunk matter; see `fit`.
 
         Returns
         -------

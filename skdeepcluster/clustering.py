@@ -42,7 +42,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     fixed, and computed anew from all rows after every `update_interval` batches. Two constants make the parameters mean
     the same on every scale. V is the reconstruction error of nothing but the mean, 1/n sum_i 1/2 ||x_i - mean(x)||^2,
     which is half the number of features if they are standardised; s is a tenth of the root mean square distance of rows
-    from their first centre. With ``reconstruction_weight=0`` J is the second term alone.
+    from their first centre, which counts as a thousandth of that from the mean of all rows if it is less. With
+    ``reconstruction_weight=0`` J is the second term alone.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     init : {"gaussian_mixture", "kmeans"}, default="gaussian_mixture"
         How the first clusters are found in the code. Classes are seldom round there, and a mixture with full
         covariances tells apart some that KMeans does not; its probabilities are the first p. Two or three groups that
-        overlap are a case for "kmeans". With weights the mixture sees as many rows, drawn by them.
+        overlap are a case for "kmeans". A row of weight 2 counts as two in both.
     n_init : int, default=10
         Number of runs of that, each from another KMeans or other centres, of which the best gives the start.
     random_state : int, RandomState instance or None, default=None
@@ -234,7 +235,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights of the rows; only their ratios matter, and None weighs every row alike. Rows of weight
-            zero take no part, but have a label.
+            zero take no part, but have a label. A weight below 1e-30 of the largest counts as zero.
 
         Returns
         -------
@@ -314,7 +315,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         if X.shape[0] < self.n_clusters:
             raise ValueError(
                 f"n_clusters={self.n_clusters} asks for more clusters than X has rows of positive weight, "
-                f"n_samples={X.shape[0]}. Lower n_clusters."
+                f"n_samples={X.shape[0]}. Lower n_clusters, or look at sample_weight, which below 1e-30 of the "
+                "largest counts as zero, if it is given."
             )
         return X, sample_weight
 

@@ -108,8 +108,8 @@ n_features_in_, feature_names_in_
             Ignored.
         sample_weight : array-like, dask.array or dask.dataframe series of shape (n_samples,), or list of Delayed, \
 default=None
-            Non-negative weights of the rows; only their ratios matter, and None weighs every row alike. Series and
-            lists need the partitions of X.
+            Non-negative weights of the rows; only their ratios matter, and None weighs every row alike. A weight below
+            1e-30 of the largest counts as zero. Series and lists need the partitions of X.
 
         Returns
         -------
@@ -246,7 +246,8 @@ default=None
         y : None
             Ignored.
         sample_weight : as in `fit`, default=None
-            Non-negative weights of the rows; None weighs every row alike.
+            Non-negative weights of the rows; None weighs every row alike. A weight below 1e-30 of the largest counts as
+            zero.
 
         Returns
         -------

@@ -6,7 +6,7 @@ from operator import itemgetter
 import numpy as np
 from dask.delayed import delayed
 
-from .._data import DataSource, n_batches_of
+from .._data import DataSource, n_batches_of, no_weight_is_positive
 from .._solvers import AdamState
 from . import _tasks
 from ._collections import partitions, weight_partitions
@@ -46,7 +46,7 @@ class PartitionedData(DataSource):
         _check_alike(kinds)
         self._facts = cluster.merged(_tasks.merged_facts, described, item=1)
         if not self._facts.n_rows:
-            raise ValueError("X has no rows of positive weight: all of its partitions are empty.")
+            raise _no_rows()
         self._n_bytes = sum(kind.n_bytes for kind in kinds)
         self._n_rows = [kind.shape[0] for kind in kinds if kind.shape[0]]
         self._dtype = np.result_type(*(kind.dtype for kind in kinds))
@@ -236,7 +236,7 @@ def score_of(client, X, sample_weight, layers):
     blocks, _ = _blocks_of(cluster, X, sample_weight, n_features=len(layers.coefs[0]))
     weight, error = cluster.merged(_tasks.pairwise_sum, blocks.map(_tasks.weighted_error, literal(layers)))
     if not weight:
-        raise ValueError("X has no rows of positive weight: all of its partitions are empty.")
+        raise _no_rows()
     if not np.isfinite(error):
         raise ValueError(
             "The reconstruction error of X is not finite: X is too large for the fitted weights. Give it the scale of "
@@ -255,13 +255,20 @@ def _blocks_of(cluster, X, sample_weight, n_features=None):
     def rows_of_partitions():
         return cluster.result(list(Nodes(parts).map(_tasks.n_rows_of))) if n_rows is None else n_rows
 
-    weights = weight_partitions(sample_weight, len(parts), rows_of_partitions)
+    weights, largest = weight_partitions(sample_weight, len(parts), rows_of_partitions), None
     if sample_weight is not None:
         # Weights are small, and may lie in the memory of this process. Send them to the workers once.
         weights = cluster.persist(Nodes(weights))
+        largest = max(cluster.result(list(weights.map(_tasks.largest_weight, across=range(len(parts))))))
+        if largest == 0:
+            raise no_weight_is_positive()
     task = delayed(_tasks.load, pure=False)
-    blocks = [task(i, part, w, n_features) for i, (part, w) in enumerate(zip(parts, weights))]
+    blocks = [task(i, part, w, largest, n_features) for i, (part, w) in enumerate(zip(parts, weights))]
     return Nodes(blocks), n_bytes
+
+
+def _no_rows():
+    return ValueError("X has no rows: all of its partitions are empty.")
 
 
 def _check_alike(kinds):

@@ -20,6 +20,7 @@ from .._data import (
     mean_squared_error,
     n_batches_of,
     outputs_of,
+    shares_of_largest,
 )
 from .._objectives import Block, RowSums, Sums, row_sums, total
 from .._solvers import AdamState
@@ -72,11 +73,17 @@ def n_rows_of(part):
 
 
 @on_worker
-def load(index, part, weights, n_features=None):
+def largest_weight(weights, index):
+    """The largest of the weights of a partition, which are checked; -inf if it has no rows."""
+    return float(np.max(_checked_weights(weights, index), initial=-np.inf))
+
+
+@on_worker
+def load(index, part, weights, largest, n_features=None):
     """The rows of positive weight of a partition, as a `Block` with its sums.
 
-    float32 stays float32, all else becomes float64. n_features is the number of features that it must have, or None for
-    any number.
+    float32 stays float32, all else becomes float64. The weights of the block are shares of the largest of all
+    partitions. n_features is the number of features that it must have, or None for any number.
     """
     if len(np.shape(part)) != 2:
         raise ValueError(
@@ -92,19 +99,22 @@ def load(index, part, weights, n_features=None):
         if not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
+    shares = None
     if weights is not None:
-        weights = _checked_weights(index, weights, X.shape[0])
-        if not (weights > 0).all():
-            X, weights = X[weights > 0], weights[weights > 0]
+        shares = shares_of_largest(_checked_weights(weights, index, X.shape[0]), largest)
+        if not (shares > 0).all():
+            X, shares = X[shares > 0], shares[shares > 0]
+        if (shares == 1).all():
+            shares = None
     assert_all_finite(X, input_name=name)
-    return _with_sums(X, weights)
+    return _with_sums(X, shares)
 
 
-def _checked_weights(index, weights, n_rows):
+def _checked_weights(weights, index, n_rows=None):
     name = f"partition {index} of sample_weight"
     weights = check_table(weights, name, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_min_samples=0)
     weights = np.ravel(weights)
-    if len(weights) != n_rows:
+    if n_rows is not None and len(weights) != n_rows:
         raise ValueError(f"Partition {index} of X has {n_rows} rows, but {name} has {len(weights)}. Both need as many.")
     if (weights < 0).any():
         raise ValueError(f"Negative values in {name}: {weights.min()}. Weights are 0 or more.")
@@ -155,10 +165,11 @@ def merged_facts(facts):
 def scaled(block, scale, dtype):
     """The partition in another dtype, with its weights multiplied by scale."""
     block = block._replace(X=block.X.astype(dtype, copy=False))
-    if block.sample_weight is None:
+    if scale == 1:
         return block
+    w = np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
     sums = RowSums(scale * block.sums.x_sum, scale * block.sums.x_squares)
-    return block._replace(sample_weight=scale * block.sample_weight, sums=sums)
+    return block._replace(sample_weight=scale * w, sums=sums)
 
 
 @on_worker

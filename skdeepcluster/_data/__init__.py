@@ -16,6 +16,7 @@ from ._passes import (
     total_variance,
 )
 from ._source import DataSource
+from ._weights import no_weight_is_positive, shares_of_largest
 
 __all__ = [
     "Batch",
@@ -36,7 +37,9 @@ __all__ = [
     "map_blocks",
     "mean_squared_error",
     "n_batches_of",
+    "no_weight_is_positive",
     "outputs_of",
+    "shares_of_largest",
     "total_variance",
     "training_data",
 ]

@@ -10,6 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 from .._support._checks import about, check_rows
 from ..exceptions import InputScaleWarning
 from ._passes import iterate_blocks
+from ._weights import no_weight_is_positive, of_mean_one, shares_of_largest
 
 # Standardised features have a mean square of 1. Outside these bounds, for the mean over features or for a single one,
 # the reconstruction term is too small or too large beside the others.
@@ -35,18 +36,19 @@ def canonical_data(estimator, X, dtype, *, reset):
 
 
 def effective_rows(X, sample_weight):
-    """The rows of positive weight, and their weights scaled to mean 1; all rows and None for None."""
+    """The rows whose weights count, and these scaled to mean 1, or None for equal ones; all rows and None for None."""
     if sample_weight is None:
         return X, None
     with about("sample_weight"):
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    positive = sample_weight > 0
-    if not positive.any():
-        raise ValueError("sample_weight is zero for every row; at least one weight must be positive.")
+    largest = sample_weight.max()
+    if largest == 0:
+        raise no_weight_is_positive()
+    shares = shares_of_largest(sample_weight, largest)
+    positive = shares > 0
     if not positive.all():
-        X, sample_weight = X[positive], sample_weight[positive]
-    sample_weight = sample_weight / sample_weight.max()
-    return X, sample_weight / sample_weight.mean()
+        X, shares = X[positive], shares[positive]
+    return X, of_mean_one(shares)
 
 
 def check_values(X, sample_weight, output_activation, estimator_name):

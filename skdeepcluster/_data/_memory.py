@@ -17,6 +17,7 @@ from ._mapped import memory_map
 from ._mini_batch import MiniBatchLoss
 from ._passes import code_moments, mean_squared_error, outputs_of, total_variance
 from ._source import DataSource
+from ._weights import of_mean_one
 
 
 class DataInMemory(DataSource):
@@ -140,5 +141,4 @@ class DataInMemory(DataSource):
         """Data of some of the rows, whose weights have mean 1 again."""
         if self.sample_weight is None:
             return DataInMemory(self.X[which], None, self._workers)
-        sample_weight = self.sample_weight[which]
-        return DataInMemory(self.X[which], sample_weight / sample_weight.mean(), self._workers)
+        return DataInMemory(self.X[which], of_mean_one(self.sample_weight[which]), self._workers)

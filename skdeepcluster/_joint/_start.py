@@ -7,8 +7,17 @@ import numpy as np
 from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
+
+from .._data import code_moments
+from ._mixture import mixture_probabilities
+
+# Clusters count as no narrower than this share of the width of the whole code. It is far below that of any clusters but
+# those of repeated rows, whose width is rounding, and above the rounding of float32.
+_LEAST_RADIUS = 1e-3
+
+# A code whose width is below this many units in the last place of its values is constant but for rounding.
+_ROUNDING = 100
 
 
 class InitialClusters(NamedTuple):
@@ -22,7 +31,8 @@ class InitialClusters(NamedTuple):
     probabilities : ndarray of shape (n_rows, n_clusters) or None
         Of the components of a mixture, given the row.
     radius : float
-        Root mean square distance of the rows from the centre of their cluster; 0 if that is less than rounding.
+        Root mean square distance of the rows from the centre of their cluster, and at least a thousandth of that from
+        the mean of all rows; 0 if all rows are the same but for rounding.
     """
 
     labels: np.ndarray
@@ -32,7 +42,7 @@ class InitialClusters(NamedTuple):
 
 
 def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_state):
-    """Clusters by one of two methods of scikit-learn, the best of n_init runs. BLAS is to have one thread.
+    """Clusters by KMeans or a mixture of Gaussians, the best of n_init runs. BLAS is to have one thread.
 
     Parameters
     ----------
@@ -40,7 +50,6 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     sample_weight : ndarray of shape (n_rows,) or None
     n_clusters : int
     init : {"gaussian_mixture", "kmeans"}
-        The mixture has full covariances. It knows no weights: with weights it sees as many rows, drawn by them.
     n_init : int
     random_state : numpy.random.RandomState
 
@@ -48,27 +57,29 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     -------
     clusters : InitialClusters
     """
+    if sample_weight is None:
+        variance = np.var(code, axis=0, dtype=np.float64)
+    else:
+        _, variance = code_moments(code, sample_weight, lambda rows: rows)
     # Scaled to about unit variance, for which the tolerances of the mixture are made.
-    scale = np.sqrt(np.mean(np.var(code, axis=0, dtype=np.float64))) or 1.0
-    rounding = np.finfo(code.dtype).eps * np.abs(code).max()
+    scale = np.sqrt(np.mean(variance)) or 1.0
+    width = np.sqrt(np.sum(variance))
+    is_constant = width <= _ROUNDING * np.finfo(code.dtype).eps * np.abs(code).max()
     code = code.astype(np.float64) / scale
     options = {"n_init": n_init, "random_state": random_state}
-    # With several OpenMP threads, KMeans would add up in a changing order. The mixture begins with KMeans, which does
-    # not take arrays of other libraries. A start that has not converged is good enough.
+    # With several OpenMP threads, KMeans would add up in a changing order. It does not take arrays of other libraries.
+    # A start that has not converged is good enough.
     with threadpool_limits(1, user_api="openmp"), config_context(array_api_dispatch=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        # A mixture needs two rows.
-        if init == "kmeans" or len(code) == 1:
+        if init == "kmeans":
             labels, probabilities = KMeans(n_clusters, **options).fit_predict(code, sample_weight=sample_weight), None
         else:
-            drawn = code
-            if sample_weight is not None:
-                drawn = code[random_state.choice(len(code), len(code), p=sample_weight / sample_weight.sum())]
-            probabilities = GaussianMixture(n_clusters, **options).fit(drawn).predict_proba(code)
+            probabilities = mixture_probabilities(code, sample_weight, n_clusters, **options)
             labels = probabilities.argmax(axis=1)
     w = np.ones(len(code)) if sample_weight is None else sample_weight
     # A component of the mixture may have no rows.
     members = [labels == cluster if np.any(labels == cluster) else slice(None) for cluster in range(n_clusters)]
     centers = np.array([np.average(code[rows], axis=0, weights=w[rows]) for rows in members])
     radius = scale * np.sqrt(np.average(np.sum((code - centers[labels]) ** 2, axis=1), weights=w))
-    return InitialClusters(labels, scale * centers, probabilities, float(radius) if radius > rounding else 0.0)
+    radius = 0.0 if is_constant else max(float(radius), _LEAST_RADIUS * float(width))
+    return InitialClusters(labels, scale * centers, probabilities, radius)

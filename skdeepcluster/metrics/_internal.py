@@ -1,23 +1,18 @@
 """Internal scores of a partition: what reports and scorers share."""
 
 from collections.abc import Callable
-from numbers import Integral, Real
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
-from sklearn.metrics import calinski_harabasz_score
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from .._support._checks import about
-from .._support._typing import ArrayLike, MatrixLike
-from ._neighbors import nearest_neighbors, neighbor_information
+from ._labels import is_noise
+from ._neighbors import N_NEIGHBORS, nearest_neighbors, neighbor_information
 from ._silhouette import silhouette_score, silhouette_scores
-
-NOISE = -1
 
 # Allowed values of the options that reports, scorers and displays share.
 SCORING_CONSTRAINTS = {
@@ -27,39 +22,53 @@ SCORING_CONSTRAINTS = {
 }
 
 
-def check_labels(labels: ArrayLike, Z: MatrixLike, name: str) -> np.ndarray:
-    """Check that there is one label for each row of Z, and return the labels as an array.
-
-    The name is that of the parameter, for error messages.
-    """
-    with about(name):
-        labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
-        check_consistent_length(Z, labels)
-    if labels.dtype.kind not in "biufOUST":
-        raise TypeError(f"{name} must hold integers or names, but is of type {labels.dtype}.")
-    if labels.dtype == object:
-        try:
-            np.unique(labels)
-        except (TypeError, ValueError) as error:
-            raise TypeError(f"{name} must hold integers or names, one kind of them, but {error}.") from error
-        fractions = [label for label in labels if isinstance(label, Real) and not _is_code(label)]
-    else:
-        fractions = [] if labels.dtype.kind != "f" else labels[~_is_code(labels)]
-    if len(fractions):
-        raise ValueError(f"{name} must hold integers or names, one for each group, but has {fractions[0]}.")
-    return labels
-
-
-def _is_code(labels):
-    """Whether labels are integers.
-
-    Floats above 2^53 do not count: they cannot hold every integer, so different labels may have become the same.
-    """
-    return isinstance(labels, Integral) or ((labels % 1 == 0) & (abs(labels) <= 2**53))
+# Values that differ by so many units in the last place are the same but for rounding, as in the code of equal rows.
+_ROUNDING = 4
 
 
 class DegeneratePartition(Exception):
     """The internal score of a partition is not defined. The message says why, and what to change."""
+
+
+class _Clusters(NamedTuple):
+    """Where clusters lie, in float64."""
+
+    codes: np.ndarray  # the cluster of each row, numbered from 0
+    sizes: np.ndarray
+    centroids: np.ndarray  # seen from the first row of Z
+    deviations: np.ndarray  # of the rows from the centroid of their cluster
+
+
+def _located(Z, labels):
+    """The `_Clusters`. Rows that are equal have no deviations, whatever the unit of length and the origin."""
+    _, first, codes, sizes = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+    # Seen from a row of the cluster, equal rows are exactly 0, and so is their mean. Otherwise it would be rounded.
+    deviations = np.subtract(Z, Z[first][codes], dtype=np.float64)
+    indicators = csr_array((np.ones(len(Z)), codes, np.arange(len(Z) + 1)))
+    means = (indicators.T @ deviations) / sizes[:, np.newaxis]
+    deviations -= means[codes]
+    return _Clusters(codes, sizes, np.subtract(Z[first], Z[0], dtype=np.float64) + means, deviations)
+
+
+# The scatter within clusters counts as no less than this share of that between them, which is rounding.
+_LEAST_SCATTER = np.finfo(np.float64).eps ** 2
+
+
+def _calinski_harabasz_score(Z, labels):
+    """Calinski-Harabasz index: (B / (k - 1)) / (W / (n - k)), the scatter B between and W within k clusters of n rows.
+
+    Clusters of repeated rows have W = 0. The index is bounded then, by W >= 5e-32 B, and of partitions without scatter
+    that of fewest clusters is the best; `sklearn.metrics.calinski_harabasz_score` returns 1, nearly the worst value,
+    or 1e30 where rounding gives W another value.
+
+    T. Calinski, J. Harabasz, "A dendrite method for cluster analysis", 1974.
+    """
+    clusters = _located(Z, labels)
+    n, k = len(Z), len(clusters.sizes)
+    within = np.sum(np.square(clusters.deviations, out=clusters.deviations))
+    mean = clusters.sizes @ clusters.centroids / n
+    between = clusters.sizes @ np.sum((clusters.centroids - mean) ** 2, axis=1)
+    return between / (k - 1) / (max(within, _LEAST_SCATTER * between) / (n - k))
 
 
 def _davies_bouldin_score(Z, labels):
@@ -70,10 +79,8 @@ def _davies_bouldin_score(Z, labels):
     `sklearn.metrics.davies_bouldin_score` treats distances below 1e-8 as zero, and returns 0, the best value, if all s
     or all d are zero. With it, a collapsed code, or clusters around the same centre, would win a search.
     """
-    _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    indicators = csr_array((np.ones(len(Z)), codes, np.arange(len(Z) + 1)))
-    centroids = (indicators.T @ Z) / sizes[:, np.newaxis]
-    s = np.bincount(codes, np.linalg.norm(Z - centroids[codes], axis=1)) / sizes
+    codes, sizes, centroids, deviations = _located(Z, labels)
+    s = np.bincount(codes, np.linalg.norm(deviations, axis=1)) / sizes
     d = cdist(centroids, centroids)
     np.fill_diagonal(d, np.inf)
     if not d.all():
@@ -81,12 +88,16 @@ def _davies_bouldin_score(Z, labels):
     return np.mean(np.max((s[:, np.newaxis] + s) / d, axis=1))
 
 
+def _neighbors(Z):
+    return nearest_neighbors(Z, min(N_NEIGHBORS, len(Z) - 1))[1]
+
+
 def _neighbor_information_score(Z, labels):
-    return neighbor_information(nearest_neighbors(Z), np.unique(labels, return_inverse=True)[1])
+    return neighbor_information(_neighbors(Z), np.unique(labels, return_inverse=True)[1])
 
 
 def _neighbor_information_scores(Z, labelings):
-    neighbors = nearest_neighbors(Z)
+    neighbors = _neighbors(Z)
     return np.array([neighbor_information(neighbors, codes) for codes in labelings])
 
 
@@ -116,7 +127,7 @@ class InternalMetric(NamedTuple):
 # finite, too.
 INTERNAL_METRICS = {
     "silhouette": InternalMetric(silhouette_score, silhouette_scores, 1, -1.0, True),
-    "calinski_harabasz": InternalMetric(calinski_harabasz_score, _one_by_one(calinski_harabasz_score), 1, 0.0, False),
+    "calinski_harabasz": InternalMetric(_calinski_harabasz_score, _one_by_one(_calinski_harabasz_score), 1, 0.0, False),
     "davies_bouldin": InternalMetric(_davies_bouldin_score, _one_by_one(_davies_bouldin_score), -1, -1e30, False),
     "neighbor_information": InternalMetric(_neighbor_information_score, _neighbor_information_scores, 1, 0.0, True),
 }
@@ -145,7 +156,7 @@ def internal_scores(metric, Z, labelings):
 def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
     """The score of a partition by an internal metric. Raises `DegeneratePartition` if it is not defined."""
     if noise == "drop":
-        kept = labels != NOISE
+        kept = ~is_noise(labels)
         if not kept.any():
             raise DegeneratePartition("every row is noise; raise eps or lower min_samples")
         Z, labels = Z[kept], labels[kept]
@@ -162,6 +173,6 @@ def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
             f"there are as many clusters as rows{of_sample}; ask for fewer clusters, or a larger eps"
         )
     Z, _ = safely_scaled(Z)
-    if not np.ptp(Z, axis=0).any():
+    if (np.ptp(Z, axis=0) <= _ROUNDING * np.finfo(Z.dtype).eps * np.abs(Z).max(axis=0)).all():
         raise DegeneratePartition("all rows are the same point; look at the data")
     return float(INTERNAL_METRICS[metric].score(Z, labels))

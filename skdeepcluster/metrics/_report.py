@@ -11,14 +11,8 @@ from sklearn.metrics.cluster import contingency_matrix
 from .._support._checks import check_table
 from .._support._typing import ArrayLike, Int, RandomState, validate_params
 from ..exceptions import DegenerateClusteringWarning
-from ._internal import (
-    INTERNAL_METRICS,
-    NOISE,
-    SCORING_CONSTRAINTS,
-    DegeneratePartition,
-    check_labels,
-    internal_score,
-)
+from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
+from ._labels import check_clusters, check_labels, is_noise
 
 
 class ClusteringReport(dict[str, Any]):
@@ -36,8 +30,14 @@ class ClusteringReport(dict[str, Any]):
 
     def __str__(self) -> str:
         width = max(map(len, self), default=0)
-        texts = {name: f"{value:.4f}" if isinstance(value, float) else str(value) for name, value in self.items()}
-        return "\n".join(f"{name:<{width}}  {text:>10}" for name, text in texts.items())
+        return "\n".join(f"{name:<{width}}  {_text(value):>10}" for name, value in self.items())
+
+
+def _text(value):
+    if not isinstance(value, float):
+        return str(value)
+    # That of clusters without scatter has 33 digits.
+    return f"{value:.4f}" if abs(value) < 1e6 or not np.isfinite(value) else f"{value:.4g}"
 
 
 @validate_params(
@@ -60,7 +60,8 @@ def clustering_report(
     X : array-like of shape (n_samples, n_features)
         The space to score in. To compare partitions, score all of them in the same space.
     labels : array-like of shape (n_samples,)
-        Cluster of every row; -1 marks noise, as in DBSCAN.
+        Cluster of every row. Negative integers mark noise, as numbers or as text: DBSCAN gives -1, HDBSCAN also -2 and
+        -3. All noise is one group.
     y_true : array-like of shape (n_samples,), default=None
         Known classes.
     sample_size : int, default=None
@@ -113,9 +114,9 @@ def clustering_report(
     ari                       0.5455
     """
     X = check_table(X, "X")
-    labels = check_labels(labels, X, "labels")
-    is_noise = labels == NOISE
-    report = ClusteringReport(n_clusters=len(np.unique(labels[~is_noise])), n_noise=int(np.sum(is_noise)))
+    labels = check_clusters(labels, X)
+    noise_rows = is_noise(labels)
+    report = ClusteringReport(n_clusters=len(np.unique(labels[~noise_rows])), n_noise=int(np.sum(noise_rows)))
     undefined = {}
     for metric in INTERNAL_METRICS:
         try:
@@ -145,7 +146,8 @@ def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     y_true : array-like of shape (n_samples,)
         Known classes.
     y_pred : array-like of shape (n_samples,)
-        Clusters. Clusters beyond the number of classes stay unmatched, and count as errors.
+        Clusters; noise, with negative labels, is one. Clusters beyond the number of classes stay unmatched, and count
+        as errors.
 
     Returns
     -------
@@ -171,5 +173,5 @@ def clustering_accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     0.75
     """
     y_true = check_labels(y_true, y_true, "y_true")
-    counts = contingency_matrix(y_true, check_labels(y_pred, y_true, "y_pred"))
+    counts = contingency_matrix(y_true, check_clusters(y_pred, y_true, "y_pred"))
     return float(counts[linear_sum_assignment(counts, maximize=True)].sum() / counts.sum())

@@ -9,7 +9,8 @@ from .._pipelines import labels_and_space
 from .._support._checks import check_table
 from .._support._typing import Estimator, Int, MatrixLike, RandomState, validate_params
 from ..exceptions import DegenerateClusteringWarning
-from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, check_labels, internal_score
+from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
+from ._labels import check_clusters
 
 
 class _ClusteringScorer:
@@ -46,7 +47,7 @@ class _ClusteringScorer:
     def __call__(self, estimator: Estimator, X: MatrixLike, y: Any = None) -> float:
         labels, Z = labels_and_space(estimator, X, self.space)
         Z = check_table(Z, "X")
-        labels = check_labels(labels, Z, "labels")
+        labels = check_clusters(labels, Z)
         metric = INTERNAL_METRICS[self.metric]
         try:
             return metric.sign * internal_score(
@@ -103,8 +104,8 @@ def make_clustering_scorer(
         (mean Spearman correlation with the normalised mutual information -0.31). In the input space it was useless
         (-0.03), and "neighbor_information" the only index that was not (0.58).
     noise : {"cluster", "drop"}, default="cluster"
-        What becomes of rows labelled -1, see `clustering_report`. The default differs from the report's, since a search
-        that may drop noise picks the candidate that calls most rows noise.
+        What becomes of rows with negative labels, see `clustering_report`. The default differs from the report's, since
+        a search that may drop noise picks the candidate that calls most rows noise.
     sample_size : int, default=None
         Number of rows drawn for the silhouette and for the neighbours; None takes all.
     random_state : int, RandomState instance or None, default=None

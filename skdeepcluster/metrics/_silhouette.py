@@ -68,7 +68,7 @@ def silhouette_samples(Z, labels):
     P. J. Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", 1987.
     """
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    centre = _centre(Z)
+    centre = middle_of(Z)
     groups = _groups(codes, sizes)
     a, b = np.zeros(len(Z)), np.full(len(Z), np.inf)
     with worker_threads() as workers:
@@ -99,7 +99,7 @@ def silhouette_scores(Z, labelings):
     scores : ndarray of shape (len(labelings),)
         In [-1, 1], higher is better.
     """
-    centre = _centre(Z)
+    centre = middle_of(Z)
     partitions = [np.unique(labels, return_inverse=True, return_counts=True)[1:] for labels in labelings]
     stops = np.cumsum([len(sizes) for _, sizes in partitions])
     # The indicator matrix has a column for every cluster of every partition.
@@ -118,7 +118,8 @@ def silhouette_scores(Z, labelings):
     return totals / len(Z)
 
 
-def _centre(Z):
+def middle_of(Z):
+    """A point in the midst of the rows, to see them from."""
     # Subtracting a centre from all rows changes no distance, and |u|^2 + |v|^2 - 2 u'v loses fewer digits. Outliers
     # hardly move a median, and the median of at most 512 rows is near enough.
     return np.median(Z[:: -(-len(Z) // _BLOCK)], axis=0)

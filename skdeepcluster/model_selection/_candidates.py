@@ -22,7 +22,7 @@ from .._pipelines import copied, errors_named, flat_steps, in_memory, takes_dist
 from .._support._checks import check_table
 from .._training import has_collapsed
 from ..exceptions import CollapsedCodeWarning, TrivialReconstructionWarning
-from ..metrics._internal import NOISE
+from ..metrics._labels import NOISE
 
 
 class Failure(NamedTuple):
@@ -279,7 +279,10 @@ def _unexplained_share(autoencoder, Z):
 
 def _variances(Z):
     Z = check_table(Z, "X of an autoencoder", sparse=True)
-    return mean_variance_axis(Z, axis=0)[1] if issparse(Z) else np.var(Z, axis=0)
+    if issparse(Z):
+        return mean_variance_axis(Z, axis=0)[1]
+    # The mean of equal numbers is rounded, so that their variance might not be 0.
+    return np.where(np.ptp(Z, axis=0) > 0, np.var(Z, axis=0), 0.0)
 
 
 def _sampled_space(Z, rows):

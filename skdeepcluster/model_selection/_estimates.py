@@ -6,17 +6,20 @@ from typing import Literal
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._support._checks import check_table, integers
 from .._support._typing import ArrayLike, Int, Ints, RandomState, validate_params
 from ..metrics._internal import safely_scaled
+from ..metrics._neighbors import nearest_neighbors
 from ..metrics._silhouette import silhouette_score
 
 # Starts of every KMeans. With a single one, chance would make the curves rough.
 N_INIT = 5
+
+# Distances below so many units in the last place are 0 but for rounding: those of equal rows in a code are as large.
+_ROUNDING = 4
 
 
 @validate_params(
@@ -47,8 +50,8 @@ def estimate_eps(Z: ArrayLike, min_samples: Int = 5) -> Bunch:
     Raises
     ------
     ValueError
-        If Z is not finite and two-dimensional, `min_samples` is below 2 or above the number of rows, or eps would be 0,
-        since many rows have as many others at the same point.
+        If Z is not finite and two-dimensional, `min_samples` is below 2 or above the number of rows, or eps would be 0
+        but for rounding, since many rows have as many others at the same point.
 
     References
     ----------
@@ -70,10 +73,11 @@ def estimate_eps(Z: ArrayLike, min_samples: Int = 5) -> Bunch:
     if min_samples > len(Z):
         raise ValueError(f"min_samples={min_samples} is more than the {len(Z)} rows of Z; lower it.")
     Z, exponent = safely_scaled(Z)
-    neighbors = NearestNeighbors(n_neighbors=int(min_samples) - 1).fit(Z)
-    distances = np.sort(neighbors.kneighbors()[0][:, -1])
+    distances = nearest_neighbors(Z, int(min_samples) - 1)[0][:, -1]
+    order = np.argsort(distances, kind="stable")
+    distances = distances[order]
     knee = _knee(distances)
-    if distances[knee] == 0:
+    if distances[knee] <= _ROUNDING * np.finfo(Z.dtype).eps * np.linalg.norm(Z[order[knee]]):
         raise ValueError(
             f"eps would be 0: many rows of Z have min_samples={min_samples} rows at the same point. Remove duplicates, "
             "or raise min_samples."
@@ -144,7 +148,8 @@ def estimate_n_clusters(
     ------
     ValueError
         If Z is not finite and two-dimensional, or `k_range` is empty or has a number twice or out of range; with
-        ``method="gap"``, if rows within the clusters are so near to each other that their inertia is 0.
+        ``method="gap"``, if rows within the clusters are so near to each other that their inertia is 0 but for
+        rounding.
 
     References
     ----------
@@ -207,7 +212,7 @@ def _gaps(Z, k_range, n_repeats, random_state):
 
 def _log_inertia(Z, k, random_state):
     inertia = _kmeans(Z, k, random_state).inertia_
-    if inertia == 0:
+    if inertia <= Z.size * (_ROUNDING * np.finfo(Z.dtype).eps * np.abs(Z).max()) ** 2:
         raise ValueError(
             f"method='gap' takes the logarithm of the inertia, which is 0 for {k} clusters: beside its largest "
             "distance, rows of Z coincide. Leave out rows far from all others, or take another method."

@@ -77,7 +77,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         Number of rows drawn to score on, the same for all candidates; None takes all. Time of the scores grows with
         the square of it, and memory with its product with the number of candidates.
     max_noise : float, default=0.5
-        Largest share of rows that a clusterer may call noise, label -1. Scores count noise as a cluster.
+        Largest share of rows that a clusterer may call noise, by negative labels. Scores count noise as a cluster.
     error_score : "raise" or nan, default=nan
         What becomes of an error in a fit: raised, or a warning and the last rank for the candidate.
     verbose : int, default=0

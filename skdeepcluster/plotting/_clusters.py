@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods
 from .._pipelines import labels_and_space, takes_distances
 from .._support._checks import check_table
 from .._support._typing import ArrayLike, Estimator, MatrixLike, Transformer, validate_params
-from ..metrics._internal import NOISE, check_labels
+from ..metrics._labels import check_clusters, is_noise
 from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color, cluster_style
 
 if TYPE_CHECKING:
@@ -24,15 +24,15 @@ _LABEL_SIZE = np.array([0.045, 0.045])
 class ClusterEmbeddingDisplay:
     """The rows in two dimensions, coloured by cluster.
 
-    Clusters have their number at a row in their midst; noise, label -1, is grey. Distances in two dimensions mislead:
-    what overlaps here may be apart in the space that was clustered.
+    Clusters have their number at a row in their midst; noise, with a negative label, is grey. Distances in two
+    dimensions mislead: what overlaps here may be apart in the space that was clustered.
 
     Parameters
     ----------
     points : ndarray of shape (n_samples, 2)
         Where the rows are drawn.
     labels : ndarray of shape (n_samples,)
-        Cluster of every row; -1 is noise.
+        Cluster of every row; negative ones are noise.
     axis_names : tuple of str
         Labels of the two axes.
 
@@ -136,7 +136,7 @@ class ClusterEmbeddingDisplay:
         Z : array-like or sparse matrix of shape (n_samples, n_features)
             The rows in the space to draw, such as the code.
         labels : array-like of shape (n_samples,)
-            Cluster of every row; -1 is noise.
+            Cluster of every row; negative ones are noise.
         transformer, ax
             As in `from_estimator`.
 
@@ -154,7 +154,7 @@ class ClusterEmbeddingDisplay:
         """
         Z = check_table(Z, "Z", sparse=True)
         check_drawable(Z, "Z")
-        labels = check_labels(labels, Z, "labels")
+        labels = check_clusters(labels, Z)
         points, axis_names = _in_two_dimensions(Z, transformer)
         return cls(points=points, labels=labels, axis_names=axis_names).plot(ax=ax)
 
@@ -173,12 +173,12 @@ class ClusterEmbeddingDisplay:
         """
         ax = axes_or_new(ax, (6.4, 5.2))
         size = np.clip(20_000 / len(self.points), 3, 30)
-        is_noise = self.labels == NOISE
-        if is_noise.any():
-            label = f"noise: {np.sum(is_noise)} rows"
-            ax.scatter(*self.points[is_noise].T, s=size, color=NOISE_COLOR, marker="x", linewidth=0.8, label=label)
+        noise = is_noise(self.labels)
+        if noise.any():
+            label = f"noise: {np.sum(noise)} rows"
+            ax.scatter(*self.points[noise].T, s=size, color=NOISE_COLOR, marker="x", linewidth=0.8, label=label)
             ax.legend(loc="best")
-        clusters = np.unique(self.labels[~is_noise])
+        clusters = np.unique(self.labels[~noise])
         for i, cluster in enumerate(clusters):
             ax.scatter(*self.points[self.labels == cluster].T, s=size, alpha=0.7, linewidth=0, **cluster_style(i))
         ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1], xticks=[], yticks=[])
@@ -259,6 +259,9 @@ def _in_two_dimensions(Z, transformer):
         raise ValueError(f"Z has one row of {n_features} features, which has no principal components. Give it others.")
     # PCA centres the rows, which would make sparse ones dense. TruncatedSVD does not centre.
     reducer = TruncatedSVD(2, random_state=0) if issparse(Z) else PCA(2, random_state=0)
+    if not issparse(Z):
+        # PCA may centre products of the rows instead, in which those far from the origin lose their digits.
+        Z = Z - Z.mean(axis=0)
     # If all rows are the same, the variance is 0, and its shares are 0 / 0.
     with np.errstate(invalid="ignore"):
         points = np.asarray(reducer.fit_transform(Z))

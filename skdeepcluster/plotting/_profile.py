@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
-from sklearn.metrics import euclidean_distances
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_consistent_length
 
+from .._data import iterate_blocks
 from .._pipelines import column_names, labels_and_space, split_at_clusterer, takes_distances
 from .._support._checks import about, check_table
 from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
-from ..metrics._internal import NOISE, check_labels
+from ..metrics._labels import check_clusters, is_noise
 from ._style import (
     check_drawable,
     check_feature_names,
@@ -43,7 +43,7 @@ class ClusterProfileDisplay:
 
     The effect size of a feature in a cluster is the difference between its mean in the cluster and its mean in all
     other rows, in standard deviations of all rows. The most typical rows of a cluster are those nearest to its mean,
-    and shown as images or texts. Noise, label -1, is no cluster, but belongs to the other rows.
+    and shown as images or texts. Noise, with a negative label, is no cluster, but belongs to the other rows.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ class ClusterProfileDisplay:
         X : array-like or sparse matrix of shape (n_samples, n_features)
             The original features. Of numbers, unless there are `texts`. Effect sizes leave out NaN.
         labels : array-like of shape (n_samples,)
-            Cluster of every row; -1 is noise.
+            Cluster of every row; negative ones are noise.
         Z : array-like or sparse matrix of shape (n_samples, n_components), default=None
             The space in which rows near to the mean of a cluster are typical, such as the code; None is X.
         feature_names, image_shape, texts, n_shown, ax
@@ -225,10 +225,12 @@ class ClusterProfileDisplay:
         """
         if image_shape is not None and texts is not None:
             raise ValueError("image_shape and texts are both given; rows are shown as images or as texts.")
-        labels = check_labels(labels, X, "labels")
-        clusters, sizes = np.unique(labels[labels != NOISE], return_counts=True)
+        labels = check_clusters(labels, X)
+        clusters, sizes = np.unique(labels[~is_noise(labels)], return_counts=True)
         if len(clusters) == 0:
-            raise ValueError("Every row is noise, label -1: there are no clusters. Raise eps or lower min_samples.")
+            raise ValueError(
+                "Every row is noise, with a negative label: there are no clusters. Raise eps or lower min_samples."
+            )
         display = cls(clusters=clusters, sizes=sizes, n_shown=n_shown)
         if image_shape is None and texts is None:
             checked = _check_numeric(X, ensure_all_finite="allow-nan")
@@ -364,5 +366,12 @@ def _check_numeric(X, **options):
 def _most_typical(Z, rows, n_shown):
     """The n_shown of the given rows of Z that are nearest to the mean of these rows, the nearest first."""
     Z = Z[rows]
-    distances = euclidean_distances(Z, np.asarray(Z.mean(axis=0)).reshape(1, -1)).ravel()
+    mean = np.asarray(Z.mean(axis=0, dtype=np.float64)).ravel()
+    # From differences: products would lose their digits where rows are far from the origin.
+    distances = np.concatenate(
+        [
+            np.linalg.norm((block.toarray() if issparse(block) else block) - mean, axis=1)
+            for _, block in iterate_blocks(Z)
+        ]
+    )
     return rows[np.argsort(distances, kind="stable")[:n_shown]]

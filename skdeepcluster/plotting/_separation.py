@@ -9,7 +9,8 @@ from sklearn.utils._param_validation import HasMethods
 from .._pipelines import labels_and_space
 from .._support._checks import check_table
 from .._support._typing import ArrayLike, Estimator, Int, MatrixLike, RandomState, validate_params
-from ..metrics._internal import NOISE, SCORING_CONSTRAINTS, check_labels, safely_scaled
+from ..metrics._internal import SCORING_CONSTRAINTS, safely_scaled
+from ..metrics._labels import check_clusters, is_noise
 from ..metrics._silhouette import silhouette_samples
 from ._style import INK, axes_or_new, cluster_color
 
@@ -24,7 +25,7 @@ class SilhouetteDisplay:
 
     Within a cluster they are sorted. Good clusters are wide to the right; rows left of 0 are nearer to another cluster
     than to their own. The height of a cluster is its number of rows, but at least 0.6 of the mean, so that its
-    label can be read. Noise, label -1, is left out.
+    label can be read. Noise, with a negative label, is left out.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ class SilhouetteDisplay:
         Z : array-like of shape (n_samples, n_features)
             The rows in the space to measure in.
         labels : array-like of shape (n_samples,)
-            Cluster of every row; -1 is noise.
+            Cluster of every row; negative ones are noise.
         sample_size, random_state, ax
             As in `from_estimator`.
 
@@ -155,8 +156,8 @@ class SilhouetteDisplay:
             If Z is not finite and two-dimensional, the lengths differ, or there are fewer than two clusters.
         """
         Z = check_table(Z, "Z")
-        labels = check_labels(labels, Z, "labels")
-        kept = np.flatnonzero(labels != NOISE)
+        labels = check_clusters(labels, Z)
+        kept = np.flatnonzero(~is_noise(labels))
         if sample_size is not None and sample_size < len(kept):
             kept = np.sort(check_random_state(random_state).permutation(kept)[:sample_size])
         Z, labels = Z[kept], labels[kept]

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from helpers.joint import ENCODER, QUICK, attributes_of
 from helpers.marks import FEW_ITERATIONS
+from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._joint import JointFit, degenerate_clusters
 from skdeepcluster._joint._objective import EmbeddedClusteringObjective
 from skdeepcluster._joint._start import InitialClusters
@@ -249,6 +250,39 @@ def test_data_of_small_variance_train_dec_as_well(blobs):
             models.append(model.fit(scale * blobs))
     moved = [np.abs(model.coefs_[1] - model.encoder_.coefs_[1]).max() for model in models]
     assert 0.5 < moved[1] / moved[0] < 2
+
+
+@pytest.mark.parametrize("shift", [0.0, 100.0])
+def test_both_starts_say_the_same_of_a_collapsed_code(blobs, shift):
+    encoder = clone(ENCODER).set_params(max_iter=1).fit(blobs)
+    # The last layer of the encoder gives hardly more than its biases.
+    encoder.coefs_[1] = 1e-9 * encoder.coefs_[1]
+    encoder.intercepts_[1] = encoder.intercepts_[1] + shift
+    categories = {}
+    for init in ("gaussian_mixture", "kmeans"):
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            parameters = QUICK | {"learning_rate_init": 1e-12, "init": init}
+            model = DeepEmbeddedClustering(2, encoder=FrozenEstimator(encoder), **parameters).fit(blobs)
+        categories[init] = {warning.category for warning in said}
+        assert np.isfinite([model.loss_, model.distance_unit_]).all()
+    assert categories["gaussian_mixture"] == categories["kmeans"]
+
+
+def test_a_start_from_data_far_from_the_origin():
+    # The case in which covariances that are not centred have no Cholesky factor.
+    X = np.random.RandomState(0).normal(loc=100, size=(100, 2))
+    encoder = SparseAutoencoderTransformer(3, max_iter=5)
+    for seed in (7, 8):
+        said = {}
+        for init in ("gaussian_mixture", "kmeans"):
+            model = DeepEmbeddedClustering(2, encoder=encoder, n_init=1, max_iter=2, random_state=seed, init=init)
+            with warnings.catch_warnings(record=True) as said[init]:
+                warnings.simplefilter("always")
+                model.fit(X)
+        categories = [{warning.category.__name__ for warning in messages} for messages in said.values()]
+        assert {"CollapsedCodeWarning", "DegenerateClusteringWarning"} <= categories[0]
+        assert categories[0] == categories[1]
 
 
 @pytest.mark.parametrize("init", ["gaussian_mixture", "kmeans"])

@@ -39,13 +39,10 @@ def make_estimators():
 _OF_CLASSIFIERS = (
     "the check takes every estimator with predict_proba for a classifier; test_joint_data.py has sparse data"
 )
-_DRAWS_ROWS = "KMeans draws its first centres, and Adam its batches, from the rows as they are given"
 EXPECTED_FAILURES = {
     "DeepEmbeddedClustering": {
         "check_estimator_sparse_array": _OF_CLASSIFIERS,
         "check_estimator_sparse_matrix": _OF_CLASSIFIERS,
-        "check_sample_weight_equivalence_on_dense_data": _DRAWS_ROWS,
-        "check_sample_weight_equivalence_on_sparse_data": _DRAWS_ROWS,
     }
 }
 
