@@ -19,10 +19,12 @@ from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.data import mapped
 from helpers.processes import output_of
 from helpers.recorder import Recorder
 from helpers.state import fingerprint
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._data import _memory
 from skdeepcluster._network import initial_parameters
 from skdeepcluster._training import network_of
 from skdeepcluster.callbacks import Checkpoint
@@ -114,6 +116,16 @@ def test_scoring_monitor_records_scores_with_x_as_the_target(X):
     assert_allclose(log["reconstruction"].iloc[-1], model.score(X, sample_weight=w), rtol=1e-9)
     # The reconstruction term of J is half the sum over features.
     assert_allclose(-log["reconstruction"] * X.shape[1] / 2, model.loss_curve_["reconstruction"], rtol=1e-6)
+
+
+def test_rows_that_stay_in_their_file_can_be_scored(X, tmp_path, monkeypatch):
+    monkeypatch.setattr(_memory, "_COPIED_BYTES", 0)
+    logs = []
+    for data in (X, mapped(X, tmp_path / "X.f8")):
+        monitor = ScoringMonitor(scoring=lambda estimator, X, y: {"score": estimator.score(X), "first": X[:, 0].sum()})
+        make(early_stopping=True, tol=0).set_callbacks(monitor).fit(data)
+        logs.append(monitor.get_logs().data_as_pandas[["score", "first"]])
+    assert_array_equal(*logs)
 
 
 def test_progress_bar_shows_training_inside_a_search():
@@ -440,6 +452,18 @@ def test_a_checkpoint_is_of_one_random_state_and_one_set_of_held_out_rows(X, tmp
     changed[held_out.permutation(300)[0]] += 1
     with pytest.raises(ValueError, match="data to train on"):
         make(**parameters).set_callbacks(Checkpoint(path)).fit(changed)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 2**27])
+def test_a_fit_of_an_array_goes_on_in_a_mapped_file(X, tmp_path, monkeypatch, n_bytes):
+    # As another n_jobs makes of one the other.
+    monkeypatch.setattr(_memory, "_COPIED_BYTES", n_bytes)
+    path, parameters = tmp_path / "fit.checkpoint", FITS["early stopping"]
+    killed_fit(path, X, 3, parameters)
+    resumed = make(**parameters).set_callbacks(Checkpoint(path)).fit(mapped(X, tmp_path / "X.f8"))
+    whole = make(**parameters).fit(X)
+    assert_array_equal(resumed.coefs_[0], whole.coefs_[0])
+    assert resumed.validation_scores_ == whole.validation_scores_
 
 
 @pytest.mark.parametrize(
