@@ -8,7 +8,6 @@ from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
-from threadpoolctl import threadpool_limits
 
 
 class InitialClusters(NamedTuple):
@@ -32,7 +31,7 @@ class InitialClusters(NamedTuple):
 
 
 def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_state):
-    """Clusters by one of two methods of scikit-learn, the best of n_init runs. BLAS is to have one thread.
+    """Clusters by one of two methods of scikit-learn, the best of n_init runs. BLAS and OpenMP are to have one thread.
 
     Parameters
     ----------
@@ -53,9 +52,9 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     rounding = np.finfo(code.dtype).eps * np.abs(code).max()
     code = code.astype(np.float64) / scale
     options = {"n_init": n_init, "random_state": random_state}
-    # With several OpenMP threads, KMeans would add up in a changing order. The mixture begins with KMeans, which does
-    # not take arrays of other libraries. A start that has not converged is good enough.
-    with threadpool_limits(1, user_api="openmp"), config_context(array_api_dispatch=False), warnings.catch_warnings():
+    # The mixture begins with KMeans, which does not take arrays of other libraries. A start that has not converged is
+    # good enough.
+    with config_context(array_api_dispatch=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         # A mixture needs two rows.
         if init == "kmeans" or len(code) == 1:

@@ -118,6 +118,21 @@ def test_scoring_monitor_records_scores_with_x_as_the_target(X):
     assert_allclose(-log["reconstruction"] * X.shape[1] / 2, model.loss_curve_["reconstruction"], rtol=1e-6)
 
 
+def test_a_callback_cannot_fit_what_is_being_fitted(X):
+    class FitsAgain(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            estimator.fit(X)
+
+    model = make().fit(X)
+    before = dict(vars(model))
+    model.set_callbacks(FitsAgain())
+    with pytest.raises(RuntimeError, match=r"fitted again from within: by a callback.*Fit a clone there"):
+        model.fit(X[:50])
+    model.set_callbacks()
+    assert all(value is vars(model)[name] for name, value in before.items())
+    model.fit(X)
+
+
 def test_rows_that_stay_in_their_file_can_be_scored(X, tmp_path, monkeypatch):
     monkeypatch.setattr(_memory, "_COPIED_BYTES", 0)
     logs = []

@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from threading import Thread
 
 import dask.array as da
 import joblib
@@ -229,6 +230,31 @@ def test_local_steps_come_near_the_exact_loss(client, blobs, parameters):
     model = on_cluster(**parameters).fit(partitioned(blobs, 3))
     assert model.n_iter_ == 20
     assert model.loss_ < expected.loss_ + 0.25 * (expected.loss_curve_["loss"][0] - expected.loss_)
+
+
+def test_one_estimator_is_fitted_once_at_a_time(client, blobs, monkeypatch):
+    model, load, errors = on_cluster(), PartitionedData.load, []
+
+    def load_and_fit_again(*arguments):
+        def fit_again():
+            with pytest.raises(RuntimeError, match="This DaskSparseAutoencoderTransformer is being fitted") as caught:
+                model.fit(partitioned(blobs, 2))
+            errors.append(str(caught.value))
+
+        fit_again()
+        thread = Thread(target=fit_again)
+        thread.start()
+        thread.join()
+        return load(*arguments)
+
+    expected = on_cluster().fit(partitioned(blobs, 3))
+    monkeypatch.setattr(PartitionedData, "load", load_and_fit_again)
+    model.fit(partitioned(blobs, 3))
+    assert "from within" in errors[0]
+    assert "by another thread" in errors[1]
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    monkeypatch.undo()
+    model.fit(partitioned(blobs, 3))
 
 
 def test_rows_are_held_out_of_every_partition(client, blobs):
