@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._data import effective_rows, mean_squared_error
 from ._network import Layers
 from ._support._checks import check_rows, check_table, finite_outputs
+from ._support._guards import while_no_other_fits
 from ._support._typing import ArrayLike, MatrixLike
 
 Owner = TypeVar("Owner")
@@ -140,23 +141,27 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 def unchanged_on_error(
     method: Callable[Concatenate[Owner, Arguments], Result],
 ) -> Callable[Concatenate[Owner, Arguments], Result]:
-    """Decorate a method so that it changes nothing if it raises.
+    """Decorate a method that fits so that it changes nothing if it raises, and runs by itself.
 
-    The estimator gets back the attributes that it had before, and its random generator the state that it had.
+    The estimator gets back the attributes that it had before, and its random generator the state that it had. While it
+    is being fitted, further calls raise a RuntimeError.
     """
 
     @wraps(method)
     def guarded(estimator, *args, **kwargs):
-        state = dict(vars(estimator))
-        generator = state["random_state"] if isinstance(state["random_state"], np.random.RandomState) else None
-        generator_state = generator.get_state(legacy=False) if generator else None
-        try:
-            return method(estimator, *args, **kwargs)
-        except BaseException:
-            vars(estimator).clear()
-            vars(estimator).update(state)
-            if generator:
-                generator.set_state(generator_state)
-            raise
+        def unchanged_on_error():
+            state = dict(vars(estimator))
+            generator = state["random_state"] if isinstance(state["random_state"], np.random.RandomState) else None
+            generator_state = generator.get_state(legacy=False) if generator else None
+            try:
+                return method(estimator, *args, **kwargs)
+            except BaseException:
+                # In one step: Ctrl-C between two would leave an estimator without attributes.
+                estimator.__dict__ = state
+                if generator:
+                    generator.set_state(generator_state)
+                raise
+
+        return while_no_other_fits(estimator, unchanged_on_error)
 
     return guarded

@@ -13,7 +13,7 @@ from ._data import DataInMemory, training_data
 from ._network import ACTIVATIONS
 from ._support._callbacks import CallbackSupportMixin
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
-from ._support._threads import worker_threads
+from ._support._threads import with_workers
 from ._support._typing import (
     Activation,
     ArrayLike,
@@ -101,7 +101,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         has not fallen by more than ``tol`` times itself below its best, in place of the rule above, and to end with the
         parameters that were best on them.
     validation_fraction : float, default=0.1
-        Fraction of the rows to hold out, drawn at random; of a `numpy.memmap` the last ones.
+        Fraction of the rows to hold out, drawn at random: with the same random_state the same rows of the same number,
+        whatever holds them. Those of a `numpy.memmap` above 128 MB stay in the file, with the others.
     batch_size : int, default=256
         Rows of a batch of Adam, at most all.
     learning_rate_init : float, default=None
@@ -166,7 +167,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
 
     A fit uses as many threads as BLAS has, and gives the same result for every number of them; meanwhile the BLAS of
     the process has one thread. Of fits that run at the same time in threads of one process, the first has the threads.
-    Other code that sets the limits of BLAS meanwhile, in another thread, may change the last digits.
+    Other code that sets the limits of BLAS meanwhile, in another thread, may change the last digits. One estimator is
+    fitted by one thread at a time: fit a clone in each.
 
     In a batch, rho_hat is the mean over the batch. As the KL term is convex in it, its mean over batches is above its
     value for all rows, the more the smaller the batch. `loss_` has no such bias. Rows of weight zero take no part.
@@ -314,10 +316,14 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
             leaves [0, 1] with the logistic output, `augment` returns another shape or what is not finite, a weight is
             negative or all are zero, the shapes do not fit the earlier fit with ``warm_start=True``, or the loss stops
             being finite.
+        RuntimeError
+            If this very estimator is being fitted, by another thread or from within: by a callback, `augment` or a
+            signal handler.
         """
         X, sample_weight = training_data(self, X, sample_weight, FLOAT_TYPES, reset=True)
-        with worker_threads() as workers:
-            fit_and_keep(self, AutoencoderFit.of(self, DataInMemory(X, sample_weight, workers)))
+        with_workers(
+            lambda workers: fit_and_keep(self, AutoencoderFit.of(self, DataInMemory(X, sample_weight, workers)))
+        )
         return self
 
     @available_if(_learns_from_batches)
@@ -349,6 +355,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         ValueError
             As `fit`, or if the number of features or a parameter that shapes the network is not that of the earlier
             calls.
+        RuntimeError
+            As `fit`.
         AttributeError
             If ``solver="lbfgs"``.
         """
@@ -360,7 +368,5 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         first = not hasattr(self, "coefs_")
         dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
         X, sample_weight = training_data(self, X, sample_weight, dtype, reset=first)
-        with worker_threads() as workers:
-            data = DataInMemory(X, sample_weight, workers)
-            self._adam = fit_chunk_and_keep(self, data)
+        self._adam = with_workers(lambda workers: fit_chunk_and_keep(self, DataInMemory(X, sample_weight, workers)))
         return self

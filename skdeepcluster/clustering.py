@@ -18,7 +18,7 @@ from ._joint import JointFit, assign_rows, degenerate_clusters, engine_options, 
 from ._solvers import Status
 from ._support._callbacks import CallbackSupportMixin
 from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
-from ._support._threads import worker_threads
+from ._support._threads import with_workers
 from ._support._typing import ArrayLike, Float, Int, MatrixLike, RandomState, fit_context
 from ._training import explained_overflow, run_fit
 from .autoencoder import SparseAutoencoderTransformer
@@ -249,18 +249,14 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             encoder takes, or the loss stops being finite.
         TypeError
             If `encoder` freezes something else than a SparseAutoencoderTransformer.
+        RuntimeError
+            If this very estimator is being fitted; as in `SparseAutoencoderTransformer`.
         """
         X = canonical_data(self, X, FLOAT_TYPES, reset=True)
         rows, sample_weight = self._rows_to_cluster(X, sample_weight)
         random_state = check_random_state(self.random_state)
         encoder = fitted_encoder(self, rows, sample_weight, random_state)
-        with worker_threads() as workers:
-            data = DataInMemory(rows, sample_weight, workers)
-            options = self._fit_class.options_class.of(self)
-            for_engine = engine_options(encoder, options)
-            with explained_overflow(data, for_engine):
-                fit = self._fit_class(encoder, data, options, for_engine, random_state)
-                run_fit(self, fit, partial(self._keep, fit, X, workers.map))
+        with_workers(lambda workers: self._refine(encoder, DataInMemory(rows, sample_weight, workers), X, random_state))
         return self
 
     def predict(self, X: MatrixLike) -> np.ndarray:
@@ -319,6 +315,14 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
                 "largest counts as zero, if it is given."
             )
         return X, sample_weight
+
+    def _refine(self, encoder, data, X, random_state):
+        """Go through a `JointFit`, and keep what comes of it."""
+        options = self._fit_class.options_class.of(self)
+        for_engine = engine_options(encoder, options)
+        with explained_overflow(data, for_engine):
+            fit = self._fit_class(encoder, data, options, for_engine, random_state)
+            run_fit(self, fit, partial(self._keep, fit, X, data.map))
 
     def _keep(self, fit, X, map_, theta):
         """Set the fitted attributes for parameters that a `JointFit` has reached, with labels of all rows of X."""

@@ -123,6 +123,8 @@ default=None
             no `distributed.Client`.
         TypeError
             If X is not a table of partitions.
+        RuntimeError
+            If this very estimator is being fitted; as in `SparseAutoencoderTransformer`.
         skdeepcluster.exceptions.ClusterError
             If the cluster is lost, or its workers die again and again. Then the estimator has the parameters after the
             last iteration, if there was one, and ``warm_start=True`` goes on from there.

@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 from .._objectives import gradient_sums, row_sums, total
 from .._objectives._block import no_sums, with_sums_in_the_first
 from .._support._threads import equal_slices
-from ._mapped import pages_of
+from ._mapped import pages_of, part_of, read
 from ._passes import block_slices
 from ._sparse import ThreadedCSR
 
@@ -41,11 +41,13 @@ class RowBlocks:
             # Hidden layers above the first are dense, and their products want several threads.
             n_blocks = 1 if one_hidden_layer else min(_MAX_SPARSE_BLOCKS, len(slices))
             slices = equal_slices(rows.X.shape[0], n_blocks)
-        self._blocks = [rows.part(part) for part in slices]
+        without_X = rows._replace(X=None)
+        self._blocks = [without_X.part(part)._replace(X=part_of(rows.X, part)) for part in slices]
         if not objective.only_products:
             return
         if rows.sums is None:
-            self._blocks = with_sums_in_the_first(self._map(_with_sums))
+            sums = self._map(lambda i, block: row_sums(block.X, block.sample_weight))
+            self._blocks = with_sums_in_the_first(map(_with_sums, self._blocks, sums))
             if sparse_products and one_hidden_layer:
                 self._blocks = [block._replace(X=ThreadedCSR(block.X, workers)) for block in self._blocks]
         else:
@@ -57,7 +59,7 @@ class RowBlocks:
 
         def of_block(i):
             block = self._blocks[i]
-            result = function(i, block)
+            result = function(i, block._replace(X=read(block.X)))
             if self._pages is not None:
                 self._pages.after_reading(block.X)
             return result
@@ -101,8 +103,8 @@ class RowBlocks:
         return total(self._map(sums_of), len(self._blocks))
 
 
-def _with_sums(i, block):
-    return block._replace(sums=row_sums(block.X, block.sample_weight))
+def _with_sums(block, sums):
+    return block._replace(sums=sums)
 
 
 class FullBatchLoss:

@@ -13,11 +13,14 @@ from .._objectives import Block
 from .._solvers import adam, falling_step
 from ._batches import BatchOrder, epoch_of_batches, n_batches_of
 from ._full_batch import FullBatchLoss
-from ._mapped import memory_map
+from ._mapped import MappedRows, memory_map
 from ._mini_batch import MiniBatchLoss
-from ._passes import code_moments, mean_squared_error, outputs_of, total_variance
+from ._passes import code_moments, column_ranges, mean_squared_error, outputs_of, total_variance
 from ._source import DataSource
 from ._weights import of_mean_one
+
+# Bytes of a mapped file up to which its parts are copied for early stopping. Those of a larger file stay in it.
+_COPIED_BYTES = 2**27
 
 
 class DataInMemory(DataSource):
@@ -25,7 +28,7 @@ class DataInMemory(DataSource):
 
     Parameters
     ----------
-    X : ndarray or CSR of shape (n_rows, n_features), float32 or float64
+    X : ndarray, CSR or MappedRows of shape (n_rows, n_features), float32 or float64
     sample_weight : ndarray of shape (n_rows,) or None
         Of mean 1.
     workers : Workers
@@ -55,12 +58,13 @@ class DataInMemory(DataSource):
 
     @property
     def largest(self):
-        return max(self.X.max(), -self.X.min())
+        lows, highs = column_ranges(self.X)
+        return max(highs.max(), -lows.min())
 
     @property
     def rows_differ(self):
-        ranges = self.X.max(axis=0) - self.X.min(axis=0)
-        return bool(ranges.nnz if self.is_sparse else ranges.any())
+        lows, highs = column_ranges(self.X)
+        return bool((lows < highs).any())
 
     @property
     def total_variance(self):
@@ -122,7 +126,7 @@ class DataInMemory(DataSource):
         return code_moments(self.X, self.sample_weight, lambda rows: layers.outputs(rows)[-1])
 
     def hold_out(self, fraction, random_state):
-        """The rows are drawn at random, but of a mapped file, which would have to be copied, they are the last."""
+        """The rows are drawn at random. They depend on the number of rows, the fraction and random_state alone."""
         n_rows = self.shape[0]
         n_held_out = math.ceil(fraction * n_rows)
         if n_held_out >= n_rows:
@@ -130,15 +134,13 @@ class DataInMemory(DataSource):
                 f"early_stopping=True holds out validation_fraction={fraction} of the rows, which leaves none of the "
                 f"{n_rows} to train on. Lower validation_fraction, or set early_stopping=False."
             )
-        if memory_map(self.X) is None:
-            drawn = random_state.permutation(n_rows)
-            parts = np.sort(drawn[n_held_out:]), np.sort(drawn[:n_held_out])
-        else:
-            parts = slice(n_rows - n_held_out), slice(n_rows - n_held_out, None)
-        return tuple(map(self._rows, parts))
+        drawn = random_state.permutation(n_rows)
+        return self._rows(np.sort(drawn[n_held_out:])), self._rows(np.sort(drawn[:n_held_out]))
 
     def _rows(self, which):
         """Data of some of the rows, whose weights have mean 1 again."""
+        stay_in_file = memory_map(self.X) is not None and self.X.nbytes > _COPIED_BYTES
+        X = MappedRows(self.X, which) if stay_in_file else self.X[which]
         if self.sample_weight is None:
-            return DataInMemory(self.X[which], None, self._workers)
-        return DataInMemory(self.X[which], of_mean_one(self.sample_weight[which]), self._workers)
+            return DataInMemory(X, None, self._workers)
+        return DataInMemory(X, of_mean_one(self.sample_weight[which]), self._workers)

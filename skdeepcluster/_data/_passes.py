@@ -6,7 +6,7 @@ from sklearn.utils.sparsefuncs import mean_variance_axis
 
 from .._objectives import half_squared_error
 from .._support._threads import equal_slices
-from ._mapped import pages_of
+from ._mapped import pages_of, part_of, read
 
 # Numbers in a block of rows, its activations included, that stay in a core's cache while they are worked on.
 _BLOCK_SIZE = 600_000
@@ -26,10 +26,10 @@ def iterate_blocks(X, n_units=0):
     """Generate (slice of rows, block of X) in order, with the pages of a mapped file given back after their use."""
     pages = pages_of(X)
     for rows in block_slices(*X.shape, n_units):
-        block = X[rows]
-        yield rows, block
+        part = part_of(X, rows)
+        yield rows, read(part)
         if pages is not None:
-            pages.after_reading(block)
+            pages.after_reading(part)
 
 
 def map_blocks(function, X, n_units=0, map_=map):
@@ -40,13 +40,23 @@ def map_blocks(function, X, n_units=0, map_=map):
     pages = pages_of(X)
 
     def of_block(rows):
-        block = X[rows]
-        result = function(rows, block)
+        part = part_of(X, rows)
+        result = function(rows, read(part))
         if pages is not None:
-            pages.after_reading(block)
+            pages.after_reading(part)
         return result
 
     return map_(of_block, block_slices(*X.shape, n_units))
+
+
+def column_ranges(X):
+    """The least and the largest value of every column, two arrays of shape (n_features,)."""
+    lows, highs = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    for _, block in iterate_blocks(X):
+        low, high = block.min(axis=0), block.max(axis=0)
+        lows = np.minimum(lows, low.toarray().ravel() if issparse(X) else low)
+        highs = np.maximum(highs, high.toarray().ravel() if issparse(X) else high)
+    return lows, highs
 
 
 def outputs_of(X, layers):

@@ -1,6 +1,7 @@
 """The refinement of an autoencoder together with clusters in its code, as a fit of the common engine."""
 
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
@@ -10,6 +11,7 @@ from .._data import outputs_of
 from .._objectives import SparseAutoencoderObjective, choose_objectives
 from .._solvers import NotFiniteError, Status
 from .._support._checks import finite_outputs
+from .._support._threads import with_one_openmp_thread
 from .._training import Field, Fit, FitState, Stage, TrainingOptions, are_between, option, records, up_to
 from ._assignments import assign_rows, target_distribution
 from ._objective import EmbeddedClusteringObjective
@@ -209,7 +211,8 @@ class JointFit(Fit):
         """The `InitialClusters` in the code of the encoder."""
         options, X = self.joint_options, self.data.X
         code = finite_outputs(lambda: outputs_of(X, self._encoder._encoder_layers), X, "code")
-        return initial_clusters(
+        find_clusters = partial(
+            initial_clusters,
             code,
             self.data.sample_weight,
             options.n_clusters,
@@ -217,6 +220,8 @@ class JointFit(Fit):
             n_init=options.n_init,
             random_state=self.state.random_state,
         )
+        # With several OpenMP threads, KMeans would add up in a changing order.
+        return with_one_openmp_thread(find_clusters)
 
     def _joint_objective(self, autoencoder):
         """The objective of network and clusters, given the one of the network."""

@@ -7,7 +7,6 @@ import numpy as np
 from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
 from .._data import code_moments
 from ._mixture import mixture_probabilities
@@ -42,7 +41,7 @@ class InitialClusters(NamedTuple):
 
 
 def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_state):
-    """Clusters by KMeans or a mixture of Gaussians, the best of n_init runs. BLAS is to have one thread.
+    """Clusters by KMeans or a mixture of Gaussians, the best of n_init runs. BLAS and OpenMP are to have one thread.
 
     Parameters
     ----------
@@ -67,9 +66,9 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     is_constant = width <= _ROUNDING * np.finfo(code.dtype).eps * np.abs(code).max()
     code = code.astype(np.float64) / scale
     options = {"n_init": n_init, "random_state": random_state}
-    # With several OpenMP threads, KMeans would add up in a changing order. It does not take arrays of other libraries.
-    # A start that has not converged is good enough.
-    with threadpool_limits(1, user_api="openmp"), config_context(array_api_dispatch=False), warnings.catch_warnings():
+    # The mixture begins with KMeans, which does not take arrays of other libraries. A start that has not converged is
+    # good enough.
+    with config_context(array_api_dispatch=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if init == "kmeans":
             labels, probabilities = KMeans(n_clusters, **options).fit_predict(code, sample_weight=sample_weight), None

@@ -6,15 +6,18 @@ threads of our own, and their results come back in the order of the blocks.
 """
 
 import os
+from _thread import start_new_thread
 from collections import deque
-from contextlib import contextmanager
-from functools import cache
-from itertools import pairwise
+from functools import cache, partial
+from itertools import pairwise, repeat
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, RLock
+from typing import Any
 
 import numpy as np
 from threadpoolctl import OpenBLASController, ThreadpoolController
+
+from ._guards import with_cleanup
 
 # Results per thread that may wait in memory until the caller takes them.
 _N_WAITING = 3
@@ -22,9 +25,12 @@ _N_WAITING = 3
 # Kept, because finding the BLAS libraries takes as long as a small fit.
 _controller = cache(ThreadpoolController)
 
-_lock = Lock()
-_n_holders = 0
-_limits = None
+# A signal handler that fits may come to it again, in the thread that has it.
+_lock = RLock()
+_is_changing = False
+# The `WorkerThreads` that hold BLAS, and what it is given back when none does: its libraries and their threads.
+_holders: set[Any] = set()
+_numbers: dict[Any, int] = {}
 
 
 def equal_slices(n_rows, n_slices):
@@ -104,93 +110,164 @@ class Workers:
                 ended.get()
 
 
-@contextmanager
-def worker_threads():
-    """`Workers`, as many as BLAS had threads, while BLAS is held to one.
+class WorkerThreads:
+    """Context manager, for one use: `Workers`, while BLAS is held to one thread.
 
-    The number follows OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and threadpoolctl, and so what joblib grants a worker.
+    Their number follows OPENBLAS_NUM_THREADS, MKL_NUM_THREADS and threadpoolctl, and so what joblib grants a worker.
+
+    Parameters
+    ----------
+    most : int, default=None
+        The largest number of threads; None means as many as BLAS had.
     """
-    n_threads = _hold_blas()
-    try:
-        if n_threads == 1:
-            yield Workers(1)
-        else:
-            # A BLAS that uses OpenMP has a limit per thread, so each helper sets its own.
-            with _helpers(n_threads - 1) as tasks:
-                yield Workers(n_threads, tasks)
-    finally:
-        _release_blas()
+
+    def __init__(self, most=None):
+        self._most = most
+        self._tasks = SimpleQueue()
+        # Of every thread, a lock that it has until it ends; and the threads that were started, in the same order.
+        self._locks = []
+        self._started = []
+
+    def __enter__(self):
+        try:
+            n_threads = _hold_blas(self)
+            if self._most is not None:
+                n_threads = min(n_threads, self._most)
+            self._locks += [Lock() for _ in range(n_threads - 1)]
+            for lock in self._locks:
+                lock.acquire()
+            # One call of C, into which no Ctrl-C can come. In the start of a `threading.Thread` it becomes another
+            # error, or leaves a thread that cannot be joined.
+            self._started.extend(map(start_new_thread, repeat(self._work), zip(self._locks)))
+        except BaseException:
+            self.end()
+            raise
+        return Workers(n_threads, self._tasks)
+
+    def __exit__(self, *error):
+        self.end()
+
+    def end(self):
+        """End the threads, and give BLAS its own back. It may be called again."""
+        try:
+            for _ in self._started:
+                self._tasks.put(None)
+            for lock, _ in zip(self._locks, self._started):
+                with lock:
+                    pass
+        finally:
+            _release_blas(self)
+
+    def forget_threads(self):
+        """Do not wait for threads, in a forked process."""
+        self._started.clear()
+
+    def _work(self, lock):
+        try:
+            _hold_own_blas(self)
+            for task in iter(self._tasks.get, None):
+                task()
+        finally:
+            lock.release()
 
 
-@contextmanager
-def _helpers(n_threads):
-    """Start n_threads threads; they call the functions that are put into the queue this yields."""
-    tasks = SimpleQueue()
-
-    def work():
-        _limit_blas()
-        for task in iter(tasks.get, None):
-            task()
-
-    threads = [Thread(target=work, name=f"skdeepcluster_{i}", daemon=True) for i in range(n_threads)]
-    try:
-        for thread in threads:
-            thread.start()
-        yield tasks
-    finally:
-        for _ in threads:
-            tasks.put(None)
-        for thread in threads:
-            # Ctrl-C may have come before this thread was started.
-            if thread.ident is not None:
-                thread.join()
+worker_threads = WorkerThreads
+single_threaded = partial(WorkerThreads, most=1)
 
 
-@contextmanager
-def single_threaded():
-    """`Workers` of the calling thread alone, while BLAS is held to one thread."""
-    _hold_blas()
-    try:
-        yield Workers(1)
-    finally:
-        _release_blas()
+def with_workers(work):
+    """``work(workers)`` within `worker_threads`, which end wherever Ctrl-C comes."""
+    threads = worker_threads()
+
+    def within():
+        with threads as workers:
+            return work(workers)
+
+    return with_cleanup(within, threads.end)
 
 
-def _hold_blas():
-    """Limit BLAS to one thread if no other fit holds it already; returns how many it had."""
-    global _n_holders, _limits
+def with_one_openmp_thread(work):
+    """``work()``, while OpenMP has one thread for what the calling thread does."""
+    # Found anew: scikit-learn may have loaded its library since the first fit.
+    libraries = [library for library in ThreadpoolController().lib_controllers if library.user_api == "openmp"]
+    numbers = {library: library.num_threads for library in libraries}
+
+    def within():
+        _set_threads(dict.fromkeys(libraries, 1))
+        return work()
+
+    return with_cleanup(within, partial(_set_threads, numbers))
+
+
+def _hold_blas(holder):
+    """Limit BLAS to one thread, if it is not held already; returns how many it had."""
+    global _is_changing
     with _lock:
-        n_threads = _blas_threads()
-        if _n_holders == 0:
-            _limits = _limit_blas()
-            if _blas_threads() > 1:
-                # threadpoolctl ignored the call: another thread set the limit, and owns it.
-                _forget_owner()
+        if _is_changing:
+            # A signal handler, which fits, has interrupted a change. threadpoolctl may hold a lock of its own.
+            return 1
+        try:
+            _is_changing = True
+            n_threads = max(_blas_threads().values(), default=1)
+            _holders.add(holder)
+            if not _numbers:
+                # What is to be given back is known before anything is changed.
+                _numbers.update(_blas_threads())
                 _limit_blas()
-        _n_holders += 1
+                if max(_blas_threads().values(), default=1) > 1:
+                    # threadpoolctl ignored the call: another thread set the limit, and owns it.
+                    _forget_owner()
+                    _limit_blas()
+        finally:
+            _is_changing = False
     return n_threads
 
 
-def _release_blas():
-    """Give BLAS its threads back when the last of the fits that run at the same time ends."""
-    global _n_holders, _limits
+def _hold_own_blas(holder):
+    """Limit what has a limit per thread, for the calling thread, one of the holder's: a BLAS that uses OpenMP."""
+    libraries = [library for library in _blas_threads() if getattr(library, "threading_layer", "") != "pthreads"]
     with _lock:
-        _n_holders -= 1
-        if _n_holders == 0:
-            # Another thread may have set the limit.
-            _forget_owner()
-            _limits.restore_original_limits()
-            _forget_owner()
-            _limits = None
+        # Ctrl-C may have ended the holder before this thread came so far.
+        if holder in _holders:
+            _set_threads(dict.fromkeys(libraries, 1))
+
+
+def _release_blas(holder):
+    """Give BLAS its threads back when the last of the fits that run at the same time ends; repeatable."""
+    global _is_changing
+    with _lock:
+        if _is_changing:
+            return
+        try:
+            _is_changing = True
+            _holders.discard(holder)
+            if not _holders:
+                _give_back()
+        finally:
+            _is_changing = False
+
+
+def _give_back():
+    if _numbers:
+        # Another thread may have set the limit.
+        _forget_owner()
+        _set_threads(_numbers)
+        _forget_owner()
+        _numbers.clear()
 
 
 def _limit_blas():
-    return _controller().limit(limits=1, user_api="blas")
+    _set_threads(dict.fromkeys(_blas_threads(), 1))
 
 
 def _blas_threads():
-    libraries = _controller().info()
-    return max((library["num_threads"] for library in libraries if library["user_api"] == "blas"), default=1)
+    """The number of threads of every BLAS, by its controller."""
+    return {library: library.num_threads for library in _controller().lib_controllers if library.user_api == "blas"}
+
+
+def _set_threads(numbers):
+    for library, number in numbers.items():
+        library.set_num_threads(number)
 
 
 def _forget_owner():
@@ -201,12 +278,12 @@ def _forget_owner():
 
 def _start_anew():
     """Reset the module in a forked process, in which the threads that held the lock or BLAS do not exist."""
-    global _lock, _n_holders, _limits
-    _lock = Lock()
-    if _n_holders > 0:
-        _forget_owner()
-        _limits.restore_original_limits()
-        _n_holders, _limits = 0, None
+    global _lock, _is_changing
+    _lock, _is_changing = RLock(), False
+    for holder in _holders:
+        holder.forget_threads()
+    _holders.clear()
+    _give_back()
 
 
 if hasattr(os, "register_at_fork"):

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 from sklearn.utils import gen_batches
 
-from .._support._threads import worker_threads
+from .._support._threads import with_workers
 
 # Number of rows and of columns of a block of distances, which takes 2 MB. Every thread has one at a time.
 _BLOCK = 512
@@ -71,7 +71,8 @@ def silhouette_samples(Z, labels):
     centre = middle_of(Z)
     groups = _groups(codes, sizes)
     a, b = np.zeros(len(Z)), np.full(len(Z), np.inf)
-    with worker_threads() as workers:
+
+    def add_distances(workers):
         for i, g in enumerate(groups):
             for h in groups[i:]:
                 g_to_h, h_to_g = _distance_sums(Z, centre, g, h, workers)
@@ -81,6 +82,8 @@ def silhouette_samples(Z, labels):
                     g_to_h[own] = np.inf
                 b[g.rows] = np.minimum(b[g.rows], (g_to_h / h.sizes[:, np.newaxis]).min(axis=0))
                 b[h.rows] = np.minimum(b[h.rows], (h_to_g / g.sizes[:, np.newaxis]).min(axis=0))
+
+    with_workers(add_distances)
     return _silhouettes(a, b, sizes[codes])
 
 

@@ -20,11 +20,13 @@ from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.data import mapped
 from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from helpers.recorder import Recorder
 from helpers.state import fingerprint
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._data import _memory
 from skdeepcluster._network import initial_parameters
 from skdeepcluster._training import network_of
 from skdeepcluster.callbacks import Checkpoint
@@ -116,6 +118,31 @@ def test_scoring_monitor_records_scores_with_x_as_the_target(X):
     assert_allclose(log["reconstruction"].iloc[-1], model.score(X, sample_weight=w), rtol=1e-9)
     # The reconstruction term of J is half the sum over features.
     assert_allclose(-log["reconstruction"] * X.shape[1] / 2, model.loss_curve_["reconstruction"], rtol=1e-6)
+
+
+def test_a_callback_cannot_fit_what_is_being_fitted(X):
+    class FitsAgain(Recorder):
+        def on_fit_task_end(self, estimator, context):
+            estimator.fit(X)
+
+    model = make().fit(X)
+    before = dict(vars(model))
+    model.set_callbacks(FitsAgain())
+    with pytest.raises(RuntimeError, match=r"fitted again from within: by a callback.*Fit a clone there"):
+        model.fit(X[:50])
+    model.set_callbacks()
+    assert all(value is vars(model)[name] for name, value in before.items())
+    model.fit(X)
+
+
+def test_rows_that_stay_in_their_file_can_be_scored(X, tmp_path, monkeypatch):
+    monkeypatch.setattr(_memory, "_COPIED_BYTES", 0)
+    logs = []
+    for data in (X, mapped(X, tmp_path / "X.f8")):
+        monitor = ScoringMonitor(scoring=lambda estimator, X, y: {"score": estimator.score(X), "first": X[:, 0].sum()})
+        make(early_stopping=True, tol=0).set_callbacks(monitor).fit(data)
+        logs.append(monitor.get_logs().data_as_pandas[["score", "first"]])
+    assert_array_equal(*logs)
 
 
 def test_progress_bar_shows_training_inside_a_search():
@@ -468,6 +495,18 @@ def test_a_checkpoint_is_of_one_random_state_and_one_set_of_held_out_rows(X, tmp
     changed[held_out.permutation(300)[0]] += 1
     with pytest.raises(ValueError, match="data to train on"):
         make(**parameters).set_callbacks(Checkpoint(path)).fit(changed)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 2**27])
+def test_a_fit_of_an_array_goes_on_in_a_mapped_file(X, tmp_path, monkeypatch, n_bytes):
+    # As another n_jobs makes of one the other.
+    monkeypatch.setattr(_memory, "_COPIED_BYTES", n_bytes)
+    path, parameters = tmp_path / "fit.checkpoint", FITS["early stopping"]
+    killed_fit(path, X, 3, parameters)
+    resumed = make(**parameters).set_callbacks(Checkpoint(path)).fit(mapped(X, tmp_path / "X.f8"))
+    whole = make(**parameters).fit(X)
+    assert_array_equal(resumed.coefs_[0], whole.coefs_[0])
+    assert resumed.validation_scores_ == whole.validation_scores_
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from helpers.data import mapped, random_weights
+from helpers.data import random_weights
 from helpers.formula import FUNCTIONS, j_sparse
 from helpers.gradients import numerical_gradient, relative_error
 from helpers.marks import FEW_ITERATIONS
@@ -290,12 +290,6 @@ def test_early_stopping_ends_with_the_parameters_that_were_best(X, solver, weigh
     initial_parameters(model._network, held_out, X.dtype)
     rows = np.sort(held_out.permutation(150)[:45])
     assert_allclose(model.score(X[rows], sample_weight=None if w is None else w[rows]), max(scores), rtol=1e-10)
-
-
-def test_early_stopping_takes_the_last_rows_of_a_mapped_file(X, tmp_path):
-    in_file = mapped(X.astype(np.float32), tmp_path / "X.f4")
-    model = make(early_stopping=True, solver="adam", max_iter=3, tol=0.5).fit(in_file)
-    assert_allclose(max(model.validation_scores_), model.score(in_file[540:]), rtol=1e-6)
 
 
 def test_early_stopping_needs_rows_to_train_on():

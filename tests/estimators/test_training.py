@@ -282,22 +282,25 @@ def test_a_mapped_file_is_checked_for_values_that_are_not_finite(tmp_path):
         make().fit(mapped(data, tmp_path / "X.f4"))
 
 
+@pytest.mark.parametrize("early_stopping", [False, True])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_resident_memory_does_not_grow_with_a_mapped_file(tmp_path, solver):
+def test_resident_memory_does_not_grow_with_a_mapped_file(tmp_path, solver, early_stopping):
     script = f"""
 import resource, numpy as np
+from functools import partial
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._data import _batches, _mapped
-_batches._BUFFER_BYTES, _mapped._MAPPED_BYTES = 2**22, 2**23
+from skdeepcluster._data import _batches, _mapped, _memory
+_batches._BUFFER_BYTES, _mapped._MAPPED_BYTES, _memory._COPIED_BYTES = 2**22, 2**23, 2**22
+make = partial(SparseAutoencoderTransformer, 4, max_iter=1, solver={solver!r}, early_stopping={early_stopping})
 path, n_rows = {str(tmp_path / "X.f4")!r}, 100_000
 with open(path, "wb") as file:
     rows = np.random.RandomState(0).random_sample((n_rows // 20, 200)).astype(np.float32)
     for _ in range(20):
         file.write(rows)
 X = np.memmap(path, dtype=np.float32, mode="r", shape=(n_rows, 200))
-SparseAutoencoderTransformer(4, max_iter=1, solver={solver!r}).fit(X[:1000])
+make().fit(X[:1000])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-SparseAutoencoderTransformer(4, max_iter=1, solver={solver!r}).fit(X)
+make().fit(X)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
     # The file has 80 MB. Of what is read, the system maps up to twice as much.

@@ -15,9 +15,11 @@ from sklearn.cluster import KMeans
 from helpers.data import standardised_blobs
 from helpers.extent import COUNTS
 from helpers.marks import FEW_ITERATIONS
+from helpers.moments import at_every_moment, press_ctrl_c
 from helpers.recorder import Recorder
 from helpers.state import state_of
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._base import unchanged_on_error
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InterruptedFitWarning
 from skdeepcluster.model_selection import ClusteringSearch
@@ -284,3 +286,22 @@ def test_ctrl_c_in_partial_fit_changes_nothing(X):
             FAULTS["signals"] += 1
     finally:
         signal.signal(signal.SIGINT, handler)
+
+
+def test_wherever_ctrl_c_comes_what_failed_changes_nothing():
+    """Also in the middle of giving back what there was."""
+
+    class Model:
+        def __init__(self):
+            self.random_state, self.fitted = None, "once"
+
+        @unchanged_on_error
+        def fit(self):
+            self.fitted, self.more = "half", 5
+            raise ZeroDivisionError
+
+    model, errors = Model(), set()
+    for error in at_every_moment(model.fit, press_ctrl_c):
+        errors.add(type(error))
+        assert vars(model) == {"random_state": None, "fitted": "once"}
+    assert errors == {KeyboardInterrupt}

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from functools import partial
@@ -9,12 +10,20 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from threadpoolctl import threadpool_limits
 
 from helpers.data import standardised_blobs
 from helpers.marks import FEW_ITERATIONS
+from helpers.moments import at_every_moment, press_ctrl_c
 from helpers.processes import output_of
+from helpers.state import state_of
+from helpers.threads import blas_threads, openmp_threads
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._support import _guards
+from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InterruptedFitWarning
+from skdeepcluster.metrics import clustering_report
 
 pytestmark = FEW_ITERATIONS
 
@@ -159,3 +168,66 @@ def test_interrupted_again_and_again_fits_end(rng):
         with pytest.warns(InterruptedFitWarning):
             model.fit(X)
         thread.join()
+
+
+# What the process has, and what a fit changes for its time
+
+# Calls, and every how many moments they are interrupted.
+SMALL = SparseAutoencoderTransformer(2, max_iter=2, solver="adam", random_state=0)
+CALLS = {
+    "fit": (SMALL, lambda model, X: model.fit(X), 97),
+    "partial_fit": (SMALL, lambda model, X: model.partial_fit(X), 97),
+    "joint": (
+        DeepEmbeddedClustering(2, encoder=SMALL, init="kmeans", max_iter=2, n_init=1, random_state=0),
+        lambda model, X: model.fit(X),
+        1999,
+    ),
+    "report": (SMALL, lambda model, X: clustering_report(X, np.arange(len(X)) % 3), 97),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", CALLS)
+def test_wherever_ctrl_c_comes_the_process_is_as_before(X, name):
+    model, call, step = CALLS[name]
+    X, model = X[:60, :5], clone(model)
+    call(model, X)
+    with threadpool_limits(limits=2):
+        n_moments, openmp = 0, openmp_threads()
+        before = state_of(model)
+        for error in at_every_moment(lambda: call(model, X), press_ctrl_c, step=step):
+            n_moments += 1
+            assert set(blas_threads()) == {2}
+            assert openmp_threads() == openmp
+            assert not _guards._running
+            if error is not None:
+                assert type(error) is KeyboardInterrupt
+                assert state_of(model) == before
+            before = state_of(model)
+        assert n_moments > 5
+
+
+def test_a_signal_handler_may_fit_at_any_moment_of_a_fit(X, tmp_path):
+    # In an interpreter of its own: it would wait for itself for ever.
+    script = """
+        import numpy as np
+        from threadpoolctl import threadpool_limits
+        from helpers.moments import at_every_moment
+        from helpers.threads import blas_threads
+        from skdeepcluster import SparseAutoencoderTransformer
+
+        X = np.load("X.npy")
+        model, other = (SparseAutoencoderTransformer(2, max_iter=2, solver="adam", random_state=i) for i in (0, 1))
+        with threadpool_limits(limits=2):
+            expected, of_other = (each.fit(X).coefs_[0] for each in (model, other))
+            for error in at_every_moment(lambda: model.fit(X), lambda: other.fit(X), step=41):
+                assert error is None, error
+                assert set(blas_threads()) == {2}
+                assert np.array_equal(model.coefs_[0], expected)
+                assert np.allclose(other.coefs_[0], of_other, rtol=1e-12)
+            print("fitted")
+        """
+    np.save(tmp_path / "X.npy", X[:60, :5])
+    path = os.pathsep.join(sys.path)
+    assert output_of(script, cwd=tmp_path, timeout=120, env={**os.environ, "PYTHONPATH": path}) == "fitted\n"

@@ -2,6 +2,7 @@
 
 import pickle
 from functools import partial
+from threading import Thread
 
 import dask.array as da
 import joblib
@@ -254,6 +255,31 @@ def test_the_variance_of_partitions_is_that_in_memory(client, tables, rng, kind)
 def test_a_reconstruction_no_better_than_the_mean_row_is_named(client, blobs):
     with pytest.warns(TrivialReconstructionWarning):
         on_cluster(solver="adam", max_iter=1, learning_rate_init=1e-9).fit(da.from_array(blobs, chunks=(200, -1)))
+
+
+def test_one_estimator_is_fitted_once_at_a_time(client, blobs, monkeypatch):
+    model, load, errors = on_cluster(), PartitionedData.load, []
+
+    def load_and_fit_again(*arguments):
+        def fit_again():
+            with pytest.raises(RuntimeError, match="This DaskSparseAutoencoderTransformer is being fitted") as caught:
+                model.fit(partitioned(blobs, 2))
+            errors.append(str(caught.value))
+
+        fit_again()
+        thread = Thread(target=fit_again)
+        thread.start()
+        thread.join()
+        return load(*arguments)
+
+    expected = on_cluster().fit(partitioned(blobs, 3))
+    monkeypatch.setattr(PartitionedData, "load", load_and_fit_again)
+    model.fit(partitioned(blobs, 3))
+    assert "from within" in errors[0]
+    assert "by another thread" in errors[1]
+    assert_array_equal(model.coefs_[0], expected.coefs_[0])
+    monkeypatch.undo()
+    model.fit(partitioned(blobs, 3))
 
 
 def test_rows_are_held_out_of_every_partition(client, blobs):

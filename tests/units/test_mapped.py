@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 
 from helpers import data
 from skdeepcluster._data import _mapped
-from skdeepcluster._data._mapped import PageRelease, memory_map, pages_of, release_pages
+from skdeepcluster._data._mapped import MappedRows, PageRelease, memory_map, pages_of, part_of, read, release_pages
 from skdeepcluster._support._threads import equal_slices
 
 
@@ -66,3 +66,56 @@ def test_pages_are_released_after_a_number_of_bytes(mapped, monkeypatch):
 def test_there_is_nothing_to_release_of_data_in_memory(mapped):
     assert pages_of(np.array(mapped)) is None
     assert isinstance(pages_of(mapped[5:]), PageRelease)
+
+
+# Rows that stay in their file
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        3,
+        slice(5, 90, 2),
+        np.array([4, 0, 4]),
+        np.arange(100) % 3 == 0,
+        (slice(None), 2),
+        (slice(3, 9), [0, 5]),
+        (7, slice(1, 3)),
+        ([1, 2], [0, 6]),
+        (..., 0),
+    ],
+    ids=str,
+)
+def test_rows_in_a_file_are_indexed_as_an_array(mapped, rng, which):
+    rows = np.sort(rng.permutation(1000)[:100])
+    found = MappedRows(mapped, rows)
+    assert_array_equal(found[which], np.array(mapped)[rows][which])
+    assert not isinstance(found[which], np.memmap)
+
+
+def test_rows_in_a_file_become_an_array(mapped):
+    rows = np.arange(3, 1000, 10)
+    found, expected = MappedRows(mapped, rows), np.array(mapped)[rows]
+    assert (found.shape, len(found), found.ndim, found.dtype, found.nbytes) == ((100, 7), 100, 2, np.float32, 2800)
+    assert_array_equal(np.asarray(found), expected)
+    assert np.asarray(found, dtype=np.float64).dtype == np.float64
+    with pytest.raises(ValueError, match="copy"):
+        found.__array__(copy=False)
+    part = part_of(found, slice(20, 30))
+    assert isinstance(part, MappedRows)
+    assert_array_equal(read(part), expected[20:30])
+    assert memory_map(part) is memory_map(mapped)
+    with pytest.raises(IndexError):
+        found[100]
+
+
+def test_what_lies_between_rows_counts_as_read(mapped, monkeypatch):
+    released = []
+    monkeypatch.setattr(_mapped, "_MAPPED_BYTES", 28 * 250)
+    monkeypatch.setattr(_mapped, "release_pages", released.append)
+    found = MappedRows(mapped, np.arange(0, 1000, 50))
+    pages = pages_of(found)
+    for rows in equal_slices(20, 4):
+        # Five rows each, from the first to the last of which there are 201.
+        pages.after_reading(part_of(found, rows))
+    assert len(released) == 2
