@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import StandardScaler
 
 from helpers.data import mapped
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._data import DataInMemory, _batches, _memory
 from skdeepcluster._data._mapped import MappedRows
@@ -25,7 +26,7 @@ from skdeepcluster._support._threads import Workers
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.model_selection import ClusteringSearch
 
-pytestmark = pytest.mark.filterwarnings("ignore:L-BFGS stopped before:sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 make = partial(SparseAutoencoderTransformer, n_components=4, max_iter=4, early_stopping=True, random_state=0)
 

@@ -11,10 +11,13 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClusterMixin, clone
 
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._support import _guards
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.model_selection import ClusteringSearch
+
+pytestmark = FEW_ITERATIONS
 
 # What fits do on their way, from the augment or the clusterer in them; set by a test.
 ON_THE_WAY = []
