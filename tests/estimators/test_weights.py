@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from helpers.data import mapped
 from helpers.joint import QUICK
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
@@ -34,9 +35,12 @@ ESTIMATORS = {
 KINDS = ["dense", "float32", "sparse", "sparse float32", "mapped"]
 
 each_estimator = pytest.mark.parametrize("name", ESTIMATORS)
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::skdeepcluster.exceptions.DegenerateClusteringWarning"
-)
+pytestmark = [
+    *FEW_ITERATIONS,
+    pytest.mark.filterwarnings(
+        "ignore::sklearn.exceptions.ConvergenceWarning", "ignore::skdeepcluster.exceptions.DegenerateClusteringWarning"
+    ),
+]
 
 
 def of_kind(kind, X, path):

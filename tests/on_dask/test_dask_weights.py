@@ -6,12 +6,13 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
 from helpers.cluster import partitioned
+from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 
 QUICK = {"n_components": 4, "max_iter": 5, "tol": 0, "random_state": 0, "solver": "lbfgs"}
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = FEW_ITERATIONS
 
 
 @pytest.fixture
