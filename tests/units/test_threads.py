@@ -193,6 +193,10 @@ def test_the_threads_end_wherever_ctrl_c_comes():
     assert n_started > 50
 
 
+# Old versions of threadpoolctl look for libraries in a callback from C, which no exception leaves.
+@pytest.mark.filterwarnings(
+    "ignore:Exception ignored on calling ctypes callback:pytest.PytestUnraisableExceptionWarning"
+)
 def test_wherever_ctrl_c_comes_openmp_gets_its_threads_back():
     with threadpool_limits(limits=2, user_api="openmp"):
         before = openmp_threads()
