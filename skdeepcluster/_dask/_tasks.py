@@ -15,6 +15,7 @@ from .._data import (
     DataInMemory,
     RowBlocks,
     code_moments,
+    column_ranges,
     feature_moments,
     iterate_blocks,
     mean_squared_error,
@@ -135,11 +136,8 @@ def _with_sums(X, weights):
 def describe(block):
     """The `Kind` and the `Facts` of a loaded partition."""
     X, w = block.X, np.ones(block.n_rows) if block.sample_weight is None else block.sample_weight
-    lows, highs, squares = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf), np.zeros(X.shape[1])
-    for rows, part in iterate_blocks(X) if block.n_rows else ():
-        low, high = part.min(axis=0), part.max(axis=0)
-        lows = np.minimum(lows, low.toarray()[0] if issparse(X) else low)
-        highs = np.maximum(highs, high.toarray()[0] if issparse(X) else high)
+    (lows, highs), squares = column_ranges(X), np.zeros(X.shape[1])
+    for rows, part in iterate_blocks(X):
         with np.errstate(over="ignore"):
             squares += part.power(2).T @ w[rows] if issparse(X) else np.einsum("i,ij,ij->j", w[rows], part, part)
     n_bytes = X.nnz * (X.dtype.itemsize + 8) if issparse(X) else X.nbytes

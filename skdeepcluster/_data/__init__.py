@@ -8,12 +8,12 @@ from ._mini_batch import MiniBatchLoss
 from ._passes import (
     block_slices,
     code_moments,
+    column_ranges,
     feature_moments,
     iterate_blocks,
     map_blocks,
     mean_squared_error,
     outputs_of,
-    total_variance,
 )
 from ._source import DataSource
 from ._weights import no_weight_is_positive, shares_of_largest
@@ -31,6 +31,7 @@ __all__ = [
     "check_scale",
     "check_values",
     "code_moments",
+    "column_ranges",
     "effective_rows",
     "feature_moments",
     "iterate_blocks",
@@ -40,6 +41,5 @@ __all__ = [
     "no_weight_is_positive",
     "outputs_of",
     "shares_of_largest",
-    "total_variance",
     "training_data",
 ]

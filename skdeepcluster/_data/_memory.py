@@ -15,7 +15,7 @@ from ._batches import BatchOrder, epoch_of_batches, n_batches_of
 from ._full_batch import FullBatchLoss
 from ._mapped import MappedRows, memory_map
 from ._mini_batch import MiniBatchLoss
-from ._passes import code_moments, column_ranges, mean_squared_error, outputs_of, total_variance
+from ._passes import code_moments, column_ranges, feature_moments, mean_squared_error, outputs_of
 from ._source import DataSource
 from ._weights import of_mean_one
 
@@ -68,7 +68,7 @@ class DataInMemory(DataSource):
 
     @property
     def total_variance(self):
-        return total_variance(self.X, self.sample_weight)
+        return float(feature_moments(self.X, self.sample_weight)[1].sum())
 
     def n_batches(self, batch_size):
         return n_batches_of(self.shape[0], batch_size)

@@ -103,8 +103,3 @@ def feature_moments(X, sample_weight):
         w = None if sample_weight is None else sample_weight.astype(X.dtype)
         return mean_variance_axis(X, axis=0, weights=w)
     return code_moments(X, sample_weight, lambda block: block)
-
-
-def total_variance(X, sample_weight):
-    """Weighted mean over rows of ||x_i - mean||^2."""
-    return float(feature_moments(X, sample_weight)[1].sum())

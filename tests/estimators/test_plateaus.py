@@ -52,12 +52,27 @@ def test_chunks_of_one_row_more_than_a_batch_learn_as_well(blobs):
     assert errors[1] < 1.1 * errors[0]
 
 
+def test_the_terms_of_an_epoch_count_by_the_rows_of_its_batches(blobs):
+    # Batches of two, two and three rows, and hardly a step: the mean over batches is that over rows.
+    options = {"solver": "adam", "batch_size": 3, "max_iter": 1, "learning_rate_init": 1e-12}
+    with pytest.warns(TrivialReconstructionWarning):
+        model = SparseAutoencoderTransformer(6, random_state=0, **options).fit(blobs[:7])
+    error = -model.score(blobs[:7]) * blobs.shape[1]
+    np.testing.assert_allclose(model.loss_curve_["reconstruction"][0], error / 2, rtol=1e-8)
+
+
 # Steps
 
 
 @pytest.mark.parametrize("output_activation, Scaler", [("identity", StandardScaler), ("logistic", MinMaxScaler)])
 @pytest.mark.parametrize(
-    "options", [{"solver": "adam"}, {"corruption": 0.1}, {"hidden_layer_sizes": 20, "corruption": 0.1}]
+    "options",
+    [
+        {"solver": "adam"},
+        {"corruption": 0.1},
+        {"hidden_layer_sizes": 20, "corruption": 0.1},
+        {"hidden_layer_sizes": 20, "corruption": 0.1, "early_stopping": True, "tol": 0.02},
+    ],
 )
 def test_adam_takes_enough_steps_on_small_data(output_activation, Scaler, options):
     X = Scaler().fit_transform(load_iris().data)

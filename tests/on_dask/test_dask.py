@@ -243,6 +243,10 @@ def test_partitions_of_a_few_rows_more_than_batches_learn_as_well(client, blobs,
     assert losses[1] < 1.02 * losses[0]
 
 
+def test_on_a_cluster_small_data_have_no_more_epochs(client, blobs):
+    assert on_cluster(solver="adam", max_iter=None).fit(da.from_array(blobs, chunks=(300, -1))).n_iter_ == 20
+
+
 @pytest.mark.parametrize("kind", ["dense", "sparse"])
 def test_the_variance_of_partitions_is_that_in_memory(client, tables, rng, kind):
     X, w = 5 + tables[kind] if kind == "dense" else tables[kind], rng.uniform(0.5, 2, size=600)
