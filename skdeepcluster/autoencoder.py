@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, training_data
@@ -25,7 +25,7 @@ from ._support._typing import (
     available_if,
     fit_context,
 )
-from ._training import AutoencoderFit, fit_and_keep, fit_chunk_and_keep
+from ._training import AutoencoderFit, check_chunk_options, fit_and_keep, fit_chunk_and_keep
 
 __all__ = ["SparseAutoencoderTransformer"]
 
@@ -76,6 +76,16 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         images that are shifted and turned a little at random. Seen and reconstructed; `corruption` comes after it. It
         gets an array or CSR matrix of shape (n_rows, n_features), which it must not write to, and the
         `numpy.random.RandomState` to draw from, and returns one of the same shape. Needs Adam, which "auto" then is.
+    n_neighbors : int, default=None
+        Number of nearest rows that a row is drawn to in the code, and away from others, so that it falls into clusters
+        (see Notes); None leaves the term out. Needs Adam, which "auto" then is, through all of `max_iter`.
+    neighbor_weight : float, default=1.0
+        Weight of that term, > 0, in units of half the total variance of X.
+    metric : {"euclidean", "cosine"}, default="euclidean"
+        By which rows are near, in 50 principal components if there are more features; "cosine" scales rows to length 1.
+    neighbors_transformer : transformer, default=None
+        Finds the neighbours in place of that: one like `sklearn.neighbors.KNeighborsTransformer`. A clone of it is
+        fitted to the rows that are trained on; its `n_neighbors` is set, if it has that parameter.
     pretrain : {"layerwise"} or None, default=None
         Whether `fit` first trains every encoder layer, with the decoder layer that mirrors it, as an autoencoder of its
         own on the outputs of the layers below, which it holds in memory, by the same solver. Nothing to do without
@@ -103,10 +113,12 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     validation_fraction : float, default=0.1
         Fraction of the rows to hold out, drawn at random: with the same random_state the same rows of the same number,
         whatever holds them. Those of a `numpy.memmap` above 128 MB stay in the file, with the others.
-    batch_size : int, default=256
-        Rows of a batch of Adam, at most all.
+    batch_size : int, default=None
+        Rows of a batch of Adam, at most all, or with repetitions if there are `n_neighbors`; None means 256, and with
+        `n_neighbors` 1024 from 20,000 rows on.
     learning_rate_init : float, default=None
-        First step size of Adam; None means 0.01 without `hidden_layer_sizes`, and 0.001 with.
+        First step size of Adam; None means 0.01 without `hidden_layer_sizes`, and 0.001 with; with `n_neighbors` 0.01
+        for batches of 1024 rows or more, 0.005 for 256, by the square root between.
     shuffle : bool, default=True
         Whether Adam takes the rows in a new random order in every epoch. Data above 128 MB is shuffled in parts that
         are drawn from all over it.
@@ -116,7 +128,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         Draws the initial weights, the held-out rows, the batches and the noise. An int gives the same result at every
         fit.
     verbose : int, default=0
-        1 prints J and its three terms about once a second, 2 after every iteration or epoch.
+        1 prints J and its terms about once a second, 2 after every iteration or epoch.
 
     Attributes
     ----------
@@ -125,14 +137,15 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     intercepts_ : list of ndarrays
         Biases b_l of shape (n_out,).
     loss_ : float
-        J of the fitted parameters on the training data, exactly (with `partial_fit`, on the last chunk).
+        J of the fitted parameters on the training data, exactly (with `partial_fit`, on the last chunk); the neighbour
+        term is that of the batches of one epoch, drawn by a generator of its own, the same in every fit.
     loss_curve_ : ndarray of shape (`n_iter_`,)
-        Structured, with the fields "loss", "reconstruction", "weight_decay" and "sparsity": J and its terms after every
-        iteration of L-BFGS; for every epoch of Adam the means over its batches, each before its step.
+        Structured: J, "loss", and its terms, "reconstruction", "weight_decay", "sparsity", and perhaps "neighbors",
+        after every iteration of L-BFGS; for every epoch of Adam the means over its batches, each before its step.
     pretraining_loss_curves_ : list of ndarrays
         The same for every layer that was pretrained.
     validation_scores_ : list of float
-        With `early_stopping`, `score` on the held-out rows after every iteration or epoch.
+        With `early_stopping`, `score` on the held-out rows after every iteration or epoch, less their neighbour term.
     mean_activation_ : ndarray of shape (n_components,)
         The (weighted) mean of each code unit over the training data: rho_hat.
     n_iter_ : int
@@ -162,16 +175,23 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     Notes
     -----
     The defaults were chosen for one hidden layer, on standardised data of 13 to 784 features, with KMeans on the code;
-    ``docs/defaults.md`` in the repository has the study, ``docs/deep.md`` one of deep stacks, ``docs/performance.md``
-    what a fit costs and how "auto" was chosen.
+    ``docs/defaults.md`` has the study, ``docs/deep.md`` one of deep stacks, ``docs/performance.md`` what a fit costs.
 
     A fit uses as many threads as BLAS has, and gives the same result for every number of them; meanwhile the BLAS of
     the process has one thread. Of fits that run at the same time in threads of one process, the first has the threads.
-    Other code that sets the limits of BLAS meanwhile, in another thread, may change the last digits. One estimator is
-    fitted by one thread at a time: fit a clone in each.
+    Other code that sets the limits of BLAS in another thread may change the last digits. Fit a clone in each thread.
 
     In a batch, rho_hat is the mean over the batch. As the KL term is convex in it, its mean over batches is above its
     value for all rows, the more the smaller the batch. `loss_` has no such bias. Rows of weight zero take no part.
+
+    With `n_neighbors`, a batch of m rows is made of random ones, each with up to seven of its neighbours, drawn at
+    random, its group; g(i) has the others of that of row i. With V half the total variance of X, J has a fourth term::
+
+        neighbor_weight V/m sum_i [ log sum_{k != i} phi(z_i, z_k)  -  mean_{j in g(i)} log phi(z_i, z_j) ]
+
+    where phi(a, b) = 1 / (1 + ||a - b||^2 / u^2), z is the code, and u is 0.3 if it is logistic, 0.6 if tanh, else 1.
+    Rows count by their weights in all sums. Early stopping adds 2 / `n_features_in_` times the term of held-out rows.
+    The step rises in a tenth of `max_iter`; None means 60 epochs or 800 batches, from 20,000 rows on 30 or 2000.
 
     With scikit-learn 1.9 or newer, `fit` calls the callbacks that ``set_callbacks`` was given after every iteration or
     epoch. One of them may end training, which keeps the parameters of that moment, or those that were best on the
@@ -180,7 +200,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     References
     ----------
     A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011, section 3. Y. Bengio et al., "Greedy layer-wise training of
-    deep networks", 2007. P. Vincent et al., "Stacked denoising autoencoders", 2010.
+    deep networks", 2007. P. Vincent et al., "Stacked denoising autoencoders", 2010. S. Damrich et al., "From t-SNE to
+    UMAP with contrastive learning", 2023.
 
     Examples
     --------
@@ -190,8 +211,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> X, _ = load_iris(return_X_y=True)
-    >>> autoencoder = SparseAutoencoderTransformer(8, random_state=0)
-    >>> model = make_pipeline(StandardScaler(), autoencoder, KMeans(3, random_state=0))
+    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(8, random_state=0), KMeans(3))
     >>> model.fit_predict(X).shape
     (150,)
     >>> model[:-1].transform(X).shape
@@ -226,7 +246,11 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Number(0, 1, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
+        "neighbor_weight": [POSITIVE],
+        "metric": [StrOptions({"euclidean", "cosine"})],
+        "neighbors_transformer": [HasMethods("fit_transform"), None],
         "learning_rate_init": [POSITIVE, None],
         "shuffle": ["boolean"],
         "warm_start": ["boolean"],
@@ -248,6 +272,10 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         lam: Float = 0.001,
         corruption: Float = 0.0,
         augment: Callable[[Any, np.random.RandomState], MatrixLike] | None = None,
+        n_neighbors: Int | None = None,
+        neighbor_weight: Float = 1.0,
+        metric: Literal["euclidean", "cosine"] = "euclidean",
+        neighbors_transformer: Any = None,
         pretrain: Literal["layerwise"] | None = None,
         solver: Literal["auto", "lbfgs", "adam"] = "auto",
         max_iter: Int | None = None,
@@ -255,7 +283,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         n_iter_no_change: Int = 10,
         early_stopping: bool = False,
         validation_fraction: Float = 0.1,
-        batch_size: Int = 256,
+        batch_size: Int | None = None,
         learning_rate_init: Float | None = None,
         shuffle: bool = True,
         warm_start: bool = False,
@@ -273,6 +301,10 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         self.lam = lam
         self.corruption = corruption
         self.augment = augment
+        self.n_neighbors = n_neighbors
+        self.neighbor_weight = neighbor_weight
+        self.metric = metric
+        self.neighbors_transformer = neighbors_transformer
         self.pretrain = pretrain
         self.solver = solver
         self.max_iter = max_iter
@@ -360,11 +392,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         AttributeError
             If ``solver="lbfgs"``.
         """
-        if self.early_stopping:
-            raise ValueError(
-                "early_stopping=True holds out rows of all the data, which partial_fit does not see at once. Set "
-                "early_stopping=False, and hold out rows yourself."
-            )
+        check_chunk_options(self)
         first = not hasattr(self, "coefs_")
         dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
         X, sample_weight = training_data(self, X, sample_weight, dtype, reset=first)

@@ -52,6 +52,8 @@ class DaskSparseAutoencoderTransformer(  # type: ignore[call-arg]
     n_components, hidden_layer_sizes, activation, code_activation, output_activation, tied_weights, rho, beta, lam, \
 corruption, augment, pretrain
         As in `SparseAutoencoderTransformer`. Functions go to the workers by pickle.
+    n_neighbors, neighbor_weight, metric, neighbors_transformer
+        Of use on one machine alone: `n_neighbors` other than None is a ValueError, as the rows are in many places.
     solver : {"auto", "lbfgs", "adam"}, default="auto"
         "auto" means Adam with `corruption` or `augment`, and L-BFGS without.
     max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, batch_size, learning_rate_init, shuffle, \
@@ -151,6 +153,12 @@ default=None
             )
         # Check first what does not depend on the data, as reading them may take long.
         check_options(network_of(self, 1), TrainingOptions.of(self))
+        if self.n_neighbors is not None:
+            raise ValueError(
+                f"n_neighbors={self.n_neighbors} looks for the nearest rows of all, which are not in one place on a "
+                "cluster. Set n_neighbors=None, or fit a SparseAutoencoderTransformer to a sample, and let the cluster "
+                "transform all rows by it."
+            )
         client = _current_client()
         if is_frame(X):
             _check_feature_names(self, X._meta, reset=True)

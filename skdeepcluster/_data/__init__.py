@@ -5,6 +5,7 @@ from ._checks import canonical_data, check_scale, check_values, effective_rows, 
 from ._full_batch import FullBatchLoss, RowBlocks
 from ._memory import DataInMemory
 from ._mini_batch import MiniBatchLoss
+from ._neighbors import middle_of, nearest_rows, neighbors_of
 from ._passes import (
     block_slices,
     code_moments,
@@ -37,7 +38,10 @@ __all__ = [
     "iterate_blocks",
     "map_blocks",
     "mean_squared_error",
+    "middle_of",
     "n_batches_of",
+    "nearest_rows",
+    "neighbors_of",
     "no_weight_is_positive",
     "outputs_of",
     "shares_of_largest",

@@ -108,6 +108,39 @@ def epoch_of_batches(X, sample_weight, batch_size, random_state, order=None):
         yield from _batches_of_buffer(X, sample_weight, order)
 
 
+def pass_of_neighborhoods(X, sample_weight, neighbors, group_size, batch_size, random_state, order):
+    """Generate a `Batch` after the other, groups of neighbours, until every row has been the first of one.
+
+    Parameters
+    ----------
+    X, sample_weight, random_state, order
+        As in `epoch_of_batches`.
+    neighbors : ndarray of int of shape (n_rows, n_neighbors)
+        The nearest rows of every row, nearest first.
+    group_size : int
+        A row, and so many less one of its neighbours, drawn at random; without random_state the nearest.
+    batch_size : int
+        Largest number of rows of a batch, but for one group.
+    """
+    if not len(order.rows):
+        rows = np.arange(X.shape[0])
+        if random_state is not None:
+            random_state.shuffle(rows)
+        n_batches = n_batches_of(len(rows), max(1, batch_size // group_size))
+        order.rows, order.sizes = rows, np.diff(np.linspace(0, len(rows), n_batches + 1).astype(int))
+    while len(order.rows):
+        size, order.sizes = order.sizes[0], order.sizes[1:]
+        first, order.rows = order.rows[:size], order.rows[size:]
+        if random_state is None:
+            drawn = neighbors[first, : group_size - 1]
+        else:
+            places = np.argsort(random_state.uniform(size=(size, neighbors.shape[1])), axis=1)[:, : group_size - 1]
+            drawn = neighbors[first[:, np.newaxis], places]
+        rows = np.column_stack([first, drawn]).ravel()
+        yield Batch(X, sample_weight, rows, rows)
+        release_pages(X)
+
+
 def _batches_of_buffer(X, sample_weight, order):
     pool, pool_weight, in_pool = X, sample_weight, order.rows
     if memory_map(X) is not None:

@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from .._objectives import Block
 from .._solvers import adam, falling_step
-from ._batches import BatchOrder, epoch_of_batches, n_batches_of
+from ._batches import BatchOrder, epoch_of_batches, n_batches_of, pass_of_neighborhoods
 from ._full_batch import FullBatchLoss
 from ._mapped import MappedRows, memory_map
 from ._mini_batch import MiniBatchLoss
@@ -21,6 +21,9 @@ from ._weights import of_mean_one
 
 # Bytes of a mapped file up to which its parts are copied for early stopping. Those of a larger file stay in it.
 _COPIED_BYTES = 2**27
+
+# Share of the steps in which the step of Adam rises, with neighbours. Full steps from the start can collapse a code.
+_WARM_UP = 0.1
 
 
 class DataInMemory(DataSource):
@@ -34,14 +37,17 @@ class DataInMemory(DataSource):
     workers : Workers
     targets : ndarray of shape (n_rows, n_clusters), default=None
         Soft assignments of the rows to clusters, for objectives that cluster, which may change between iterations.
+    neighbors : ndarray of int of shape (n_rows, n_neighbors), default=None
+        The nearest rows of every row. With them, batches are groups of neighbours.
     """
 
     is_local = True
 
-    def __init__(self, X, sample_weight, workers, targets=None):
+    def __init__(self, X, sample_weight, workers, targets=None, neighbors=None):
         self.X = X
         self.sample_weight = sample_weight
         self.targets = targets
+        self.neighbors = neighbors
         self._workers = workers
 
     @property
@@ -80,14 +86,7 @@ class DataInMemory(DataSource):
     def iterations(self, objective, state, options, random_state, *, max_iter=None, n_batches=None, order=None):
         """By `adam`, batch after batch."""
         order = BatchOrder() if order is None else order
-        epoch = partial(
-            epoch_of_batches,
-            self.X,
-            self.sample_weight,
-            options.batch_size,
-            random_state if options.shuffle else None,
-            order,
-        )
+        epoch = self._epoch(options, random_state if options.shuffle else None, order)
         batches, batches_per_iteration = epoch, self.n_batches(options.batch_size)
         if n_batches is not None:
             endless = chain.from_iterable(iter(epoch, None))
@@ -103,9 +102,51 @@ class DataInMemory(DataSource):
             random_state=random_state,
         )
         n_steps = np.inf if max_iter is None else max_iter * batches_per_iteration
-        step_size = falling_step(options.learning_rate_init, n_steps)
+        warm_up = 0 if self.neighbors is None or max_iter is None else _WARM_UP * n_steps
+        step_size = falling_step(options.learning_rate_init, n_steps, warm_up)
         weight_of = attrgetter("n_rows")
         return adam(loss, state, batches=batches, weight_of=weight_of, step_size=step_size, map_=self._workers.map)
+
+    def _epoch(self, options, random_state, order):
+        """A function that generates batches, until all rows have been seen."""
+        if self.neighbors is None:
+            return partial(epoch_of_batches, self.X, self.sample_weight, options.batch_size, random_state, order)
+        return partial(
+            pass_of_neighborhoods,
+            self.X,
+            self.sample_weight,
+            self.neighbors,
+            options.group_size,
+            options.batch_size,
+            random_state,
+            order,
+        )
+
+    def with_neighbors(self, neighbors):
+        """The same rows with the graph of their neighbours."""
+        return DataInMemory(self.X, self.sample_weight, self._workers, self.targets, neighbors)
+
+    def mean_over_neighborhoods(self, value, layers, options):
+        """The mean of a function of the code and the weights of a batch of neighbours.
+
+        The batches are as many as all rows make, and drawn anew by the same generator at every call.
+
+        Parameters
+        ----------
+        value : callable
+            ``value(code, sample_weight)``.
+        layers : Layers
+            The encoder.
+        options : TrainingOptions
+        """
+        code, order = outputs_of(self.X, layers), BatchOrder()
+        batches = self._epoch(options, np.random.RandomState(0), order)()
+        values, weights = [], []
+        for batch in islice(batches, self.n_batches(options.batch_size)):
+            w = None if self.sample_weight is None else self.sample_weight[batch.rows]
+            values.append(value(code[batch.rows], w))
+            weights.append(batch.n_rows)
+        return float(np.average(values, weights=weights))
 
     @property
     def map(self):
@@ -114,7 +155,7 @@ class DataInMemory(DataSource):
 
     def with_targets(self, targets):
         """The same rows with their targets."""
-        return DataInMemory(self.X, self.sample_weight, self._workers, targets)
+        return DataInMemory(self.X, self.sample_weight, self._workers, targets, self.neighbors)
 
     def outputs_of(self, layers):
         return DataInMemory(outputs_of(self.X, layers), self.sample_weight, self._workers)

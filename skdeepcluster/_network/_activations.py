@@ -23,12 +23,15 @@ class Activation(NamedTuple):
         ``initial_range(n_in, n_out)``: the largest initial weight of a layer of that shape.
     is_probability : bool
         Whether s lies strictly between 0 and 1, so that the KL term is defined for its mean.
+    unit : float
+        In which distances of neighbours are measured in a code of such units.
     """
 
     apply: Callable
     multiply_by_derivative: Callable
     initial_range: Callable
     is_probability: bool = False
+    unit: float = 1.0
 
 
 def _ng_range(n_in, n_out):
@@ -89,7 +92,7 @@ def _multiply_by_relu_derivative(delta, A):
 
 ACTIVATIONS = {
     "identity": Activation(_identity, _multiply_by_identity_derivative, _ng_range),
-    "logistic": Activation(_logistic, _multiply_by_logistic_derivative, _ng_range, is_probability=True),
-    "tanh": Activation(_tanh, _multiply_by_tanh_derivative, _ng_range),
+    "logistic": Activation(_logistic, _multiply_by_logistic_derivative, _ng_range, is_probability=True, unit=0.3),
+    "tanh": Activation(_tanh, _multiply_by_tanh_derivative, _ng_range, unit=0.6),
     "relu": Activation(_relu, _multiply_by_relu_derivative, _small_range),
 }

@@ -4,6 +4,7 @@ from ._block import Block, RowSums, Sums, row_sums, total
 from ._choice import Objectives, choose_objectives
 from ._gradients import ErrorSignals, GradientSums, gradient_pieces, gradient_sums
 from ._linear_decoder import LinearDecoderObjective
+from ._neighbors import NeighborObjective
 from ._protocol import BatchObjective, Objective
 from ._sparse_autoencoder import SparseAutoencoderObjective
 from ._terms import half_squared_error
@@ -14,6 +15,7 @@ __all__ = [
     "ErrorSignals",
     "GradientSums",
     "LinearDecoderObjective",
+    "NeighborObjective",
     "Objective",
     "Objectives",
     "RowSums",

@@ -45,6 +45,8 @@ class Block(NamedTuple):
         Soft assignments to clusters to be drawn to, for objectives that cluster.
     sums : RowSums, default=None
         For objectives with `only_products`.
+    position : slice, default=None
+        Where its rows are in the batch, if they are of one.
     """
 
     X: np.ndarray
@@ -52,6 +54,7 @@ class Block(NamedTuple):
     noisy: np.ndarray | None = None
     targets: np.ndarray | None = None
     sums: RowSums | None = None
+    position: slice | None = None
 
     @property
     def inputs(self):

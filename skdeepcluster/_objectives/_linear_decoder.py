@@ -148,7 +148,7 @@ class LinearDecoderObjective(Objective):
             block.sums.x_squares,
         )
 
-    def combine(self, theta, statistics):
+    def combine(self, theta, statistics, map_=map):
         """The `LinearDecoder` for the `LinearDecoderStatistics` of all rows, which are overwritten."""
         n_rows, n = statistics.n_rows, statistics.weight
         a_mean, x_mean = statistics.a_sum / n, statistics.x_sum / n

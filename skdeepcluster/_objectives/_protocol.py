@@ -1,7 +1,8 @@
 """What an objective is to those who evaluate it: the phases of an evaluation."""
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +23,8 @@ class BatchObjective(ABC):
         error_signals(theta, block, outputs, shared)          a block: the gradient in factors
         finish_in_pieces(theta, shared, signals of blocks)    once: the terms of J, and the pieces of its gradient
 
-    An objective that couples the rows of a batch, so that nothing of it adds up over blocks, says so by
-    `couples_rows`: its batch is one block, of the rows that the batch names, in its order.
+    What couples the rows of a batch adds up over blocks as a list of what each block has, in the order of the rows; a
+    block of a batch knows its `position` there.
 
     Attributes
     ----------
@@ -34,17 +35,17 @@ class BatchObjective(ABC):
         Of the terms of J, in the order in which they are returned.
     scale : float
         The solver minimises J / scale, and recorded terms are multiplied by scale again.
-    couples_rows : bool
-        Whether a batch cannot be cut into blocks.
     only_products : bool
         Whether X is only ever multiplied, and its error known from `RowSums`: a sparse X is never made dense.
+    has_large_blocks : bool
+        Whether batches are cut into fewer blocks, which suits batches of a thousand rows.
     """
 
     network: Network
     layout: ParameterLayout
     scale: float = 1.0
-    couples_rows: ClassVar[bool] = False
     only_products: bool = False
+    has_large_blocks: bool = False
 
     @property
     @abstractmethod
@@ -59,8 +60,8 @@ class BatchObjective(ABC):
         """What the gradient needs to know of all rows; additive."""
 
     @abstractmethod
-    def combine(self, theta: np.ndarray, statistics: Any) -> Any:
-        """What the gradient of every row depends on, from the statistics of all rows."""
+    def combine(self, theta: np.ndarray, statistics: Any, map_: Callable = map) -> Any:
+        """What the gradient of every row depends on, from the statistics of all rows; map_ may share out the work."""
 
     @abstractmethod
     def error_signals(self, theta: np.ndarray, block: Block, outputs: list[np.ndarray], shared: Any) -> Any:

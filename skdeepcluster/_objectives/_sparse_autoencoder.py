@@ -97,7 +97,7 @@ class SparseAutoencoderObjective(Objective):
         """The `Statistics` of a block, given its `forward`."""
         return Statistics(block.n_rows, block.weight, self.penalties.sums(outputs, block.sample_weight))
 
-    def combine(self, theta, statistics):
+    def combine(self, theta, statistics, map_=map):
         """What is `SharedByRows`, from the `Statistics` of all rows."""
         n_rows, weight = statistics.n_rows, statistics.weight
         means = statistics.penalty_sums / weight

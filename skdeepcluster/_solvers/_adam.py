@@ -34,9 +34,12 @@ class AdamState:
         return cls(x.copy(), np.zeros_like(x), np.zeros_like(x), 0)
 
 
-def falling_step(first, n_steps):
-    """The size of a step, given how many went before: from the first it falls linearly to zero in n_steps."""
-    return lambda n_before: first * (1 - n_before / n_steps)
+def falling_step(first, n_steps, warm_up=0):
+    """The size of a step, given how many went before: from the first it falls linearly to zero in n_steps.
+
+    In the first warm_up steps it rises to that line, in equal parts.
+    """
+    return lambda n_before: first * (1 - n_before / n_steps) * min(1, (n_before + 1) / max(warm_up, 1))
 
 
 def adam(terms_and_gradient, state, *, batches, weight_of, step_size, map_=map):

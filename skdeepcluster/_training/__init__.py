@@ -1,13 +1,15 @@
 """A fit from its first iteration to its last: what it is to do, its stages, its record, its checkpoints."""
 
-from ._autoencoder_fit import AutoencoderFit
+from ._autoencoder_fit import AutoencoderFit, check_batches_of_neighbors, with_neighbor_term
 from ._fit import Fit, FitState, run_fit
 from ._outcome import fit_and_keep, fit_chunk_and_keep
 from ._plan import (
     Stage,
     TrainingOptions,
+    check_chunk_options,
     check_options,
     check_sparsity,
+    default_batch_size,
     network_of,
     option,
 )
@@ -25,8 +27,11 @@ __all__ = [
     "Stage",
     "TrainingOptions",
     "are_between",
+    "check_batches_of_neighbors",
+    "check_chunk_options",
     "check_options",
     "check_sparsity",
+    "default_batch_size",
     "explained_overflow",
     "fit_and_keep",
     "fit_chunk_and_keep",
@@ -36,4 +41,5 @@ __all__ = [
     "records",
     "run_fit",
     "up_to",
+    "with_neighbor_term",
 ]

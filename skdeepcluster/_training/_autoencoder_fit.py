@@ -1,11 +1,14 @@
 """The fit of an autoencoder: all layers at once, after each one by itself if they are pretrained."""
 
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._objectives import choose_objectives
+from .._data import neighbors_of
+from .._network import ACTIVATIONS
+from .._objectives import NeighborObjective, choose_objectives
 from ._fit import Fit, FitState
 from ._plan import (
     TrainingOptions,
@@ -27,7 +30,7 @@ class AutoencoderFit(Fit):
     @classmethod
     def of(cls, estimator, data):
         """That of an estimator, on data of any kind, ready to run."""
-        network, options = network_of(estimator, data.shape[1]), TrainingOptions.of(estimator)
+        network, options = network_of(estimator, data.shape[1]), TrainingOptions.of(estimator, data.shape[0])
         check_options(network, options)
         random_state = check_random_state(estimator.random_state)
         theta, warm = initial_theta(estimator, network, data.dtype, random_state), is_warm(estimator)
@@ -35,6 +38,15 @@ class AutoencoderFit(Fit):
         held_out = None
         if estimator.early_stopping:
             data, held_out = data.hold_out(estimator.validation_fraction, random_state)
+        if options.n_neighbors is not None:
+            check_batches_of_neighbors(options)
+            # Batches are those of the rows that are left.
+            n_batches = data.n_batches(options.batch_size)
+            stages = [stage if stage.n_batches is None else stage._replace(n_batches=n_batches) for stage in stages]
+            data, held_out = (
+                part and part.with_neighbors(neighbors_of(part.X, **options.graph, map_=part.map))
+                for part in (data, held_out)
+            )
         return cls(
             network,
             data,
@@ -49,7 +61,15 @@ class AutoencoderFit(Fit):
         network = self.network if layer is None else subnetwork(self.network, layer)
         # The second layer and those above it are trained on outputs of layers, which are dense.
         is_sparse = self.data.is_sparse and not layer
-        return choose_objectives(network, self.options.hyperparameters, is_sparse=is_sparse)
+        forms = choose_objectives(network, self.options.hyperparameters, is_sparse=is_sparse)
+        if layer is None and self.options.n_neighbors is not None:
+            return forms._replace(on_batches=with_neighbor_term(forms.on_batches, self._half_variance, self.options))
+        return forms
+
+    @cached_property
+    def _half_variance(self):
+        """V."""
+        return 0.5 * self.data.total_variance
 
     def problem(self, layer):
         if layer is None:
@@ -66,12 +86,24 @@ class AutoencoderFit(Fit):
     def whole_theta(self, layer, theta):
         return theta if layer is None else with_layer_theta(self.network, layer, self.state.theta, theta)
 
+    def held_out_error(self, theta):
+        """With neighbours, their term is added in the same unit: J without its penalties, times 2 / n_features."""
+        error = super().held_out_error(theta)
+        objective = self.objectives(None).on_batches
+        if not isinstance(objective, NeighborObjective):
+            return error
+        encoder = self.network.layers(theta).part(self.network.encoder)
+        term = self.held_out.mean_over_neighborhoods(objective.value, encoder, self.options)
+        return error + 2 / self.held_out.shape[1] * term
+
     def attributes(self, theta):
         curves = {None: []}
         for stage, terms in zip(self.stages, self.state.terms):
             curves.setdefault(stage.layer, []).extend(terms)
         attributes = fitted_attributes(self.network, theta, records(curves.pop(None), self.term_names))
-        attributes["pretraining_loss_curves_"] = [records(terms, self.term_names) for terms in curves.values()]
+        attributes["pretraining_loss_curves_"] = [
+            records(terms, self.term_names_of(layer)) for layer, terms in curves.items()
+        ]
         if self.held_out:
             attributes["validation_scores_"] = [-error for error in self.state.held_out_errors]
         return attributes
@@ -79,6 +111,26 @@ class AutoencoderFit(Fit):
     @property
     def unknown_attributes(self):
         return {"loss_": np.nan, "mean_activation_": np.full(self.network.n_components, np.nan)}
+
+
+def check_batches_of_neighbors(options):
+    """Raise if a batch has no room for rows that are drawn away from each other."""
+    if options.batch_size < 2 * options.group_size:
+        raise ValueError(
+            f"batch_size={options.batch_size} has no room for two groups of {options.group_size} neighbours, which "
+            f"n_neighbors={options.n_neighbors} needs. Set batch_size={2 * options.group_size} or more, or None."
+        )
+
+
+def with_neighbor_term(autoencoder, half_variance, options):
+    """The `NeighborObjective` of an autoencoder, given V."""
+    network = autoencoder.network
+    return NeighborObjective(
+        autoencoder,
+        group_size=options.group_size,
+        weight=float(options.neighbor_weight) * half_variance,
+        unit=ACTIVATIONS[network.activations[network.n_encoder_layers - 1]].unit,
+    )
 
 
 def fitted_attributes(network, theta, loss_curve):
@@ -114,7 +166,16 @@ def pass_over_chunk(estimator, data):
     names = objectives.on_batches.term_names
     problem = Problem(objectives, data, options, random_state)
     state, terms = problem.adam_pass(state)
-    curve = np.append(getattr(estimator, "loss_curve_", records([], names)), records([terms], names))
+    curve = _with_a_record(getattr(estimator, "loss_curve_", records([], names)), records([terms], names))
     if log := Log.of(estimator, names):
         log("epoch", len(curve), terms)
     return problem, state.x, fitted_attributes(network, state.x, curve), (state, random_state)
+
+
+def _with_a_record(curve, record):
+    """A curve with one more record. A term that a fit before had, and J has no more, is 0."""
+    longer = np.zeros(len(curve) + 1, dtype=curve.dtype)
+    longer[:-1] = curve
+    for name in record.dtype.names:
+        longer[name][-1:] = record[name]
+    return longer

@@ -42,7 +42,7 @@ class FitState:
     terms : list of lists of ndarray
         The terms of J after every iteration, stage by stage.
     held_out_errors : list of float
-        Mean squared error on the held-out rows after every iteration that trains all layers.
+        What early stopping looks at, after every iteration that trains all layers.
     best_theta : ndarray or None
         Parameters at the least of them.
     own : dict of str to ndarray
@@ -110,7 +110,11 @@ class Fit(ABC):
     @property
     def term_names(self):
         """Names of the terms of J."""
-        return self.objectives(None).on_batches.term_names
+        return self.term_names_of(None)
+
+    def term_names_of(self, layer):
+        """Names of the terms of J in the stages that train a layer, or all layers for None."""
+        return self.objectives(layer).on_batches.term_names
 
     def problem(self, layer):
         """The `Problem` of the stages that train a layer, or all layers for None."""
@@ -239,9 +243,13 @@ class Fit(ABC):
             return Status.STOPPED
         return Status.EARLY_STOPPING if self._is_over_on_held_out_rows(stage) else reason
 
+    def held_out_error(self, theta):
+        """What early stopping looks at: the mean squared error on the held-out rows."""
+        return self.held_out.mean_squared_error(self.network.layers(theta))
+
     def _evaluate_on_held_out_rows(self, theta):
         errors = self.state.held_out_errors
-        error = self.held_out.mean_squared_error(self.network.layers(theta))
+        error = self.held_out_error(theta)
         if not errors or error < min(errors):
             self.state.best_theta = theta.copy()
         errors.append(error)
@@ -254,9 +262,9 @@ class Fit(ABC):
             return False
         best_before = min(errors[:-n_iter])
         tol = self.options.tol
-        if best_before > PLATEAU_SHARE * self._held_out_variance:
+        if self.options.n_neighbors is None and best_before > PLATEAU_SHARE * self._held_out_variance:
             tol *= TOL_ON_PLATEAU
-        return best_before - min(errors[-n_iter:]) <= tol * best_before
+        return best_before - min(errors[-n_iter:]) <= tol * abs(best_before)
 
     @cached_property
     def _held_out_variance(self):
@@ -265,7 +273,7 @@ class Fit(ABC):
 
     def _n_averaged(self, stage):
         """How many iterations of a stage count as one for the rules that end it."""
-        if stage.iteration_name != "epoch":
+        if stage.solver != "adam" or not stage.are_epochs:
             return 1
         return -(-_LEAST_BATCHES // self.data.n_batches(self.options.batch_size))
 

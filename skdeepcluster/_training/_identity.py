@@ -38,7 +38,7 @@ def fit_identity(estimator, fit):
     unknown = {name: reason for name, (_, reason) in texts.items() if reason is not None}
     X, checksum = fit.data.X, 0
     for data in (fit.data, fit.held_out) if fit.held_out else (fit.data,):
-        checksum = _checksum((data.X, data.sample_weight), checksum)
+        checksum = _checksum((data.X, data.sample_weight, data.neighbors), checksum)
     identity |= {
         "estimator": type(estimator).__name__,
         "hidden_layer_sizes": repr(fit.network.layer_sizes[1 : fit.network.n_encoder_layers]),

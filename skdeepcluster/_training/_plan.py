@@ -24,6 +24,16 @@ LEAST_STEPS = 2000
 # What learning_rate_init=None means, without hidden layers and with.
 _SHALLOW_STEP, _DEEP_STEP = 0.01, 0.001
 
+# What batch_size=None means, and with neighbours and so many rows.
+_BATCH, _LARGE_BATCH, _LARGE_BATCH_ROWS = 256, 1024, 20_000
+
+# A batch with neighbours has groups of so many rows. Its step is that for large batches, by the square root for others.
+_GROUP_SIZE, _NEIGHBOR_STEP = 8, 0.01
+
+# With neighbours, max_iter=None means so many epochs, or as many as make so many steps; and so for that many rows.
+_NEIGHBOR_EPOCHS, _NEIGHBOR_STEPS = 60, 800
+_LARGE_NEIGHBOR_EPOCHS, _LARGE_NEIGHBOR_STEPS = 30, 2000
+
 # solver="auto" starts with Adam from so many rows and code units on, for so many epochs; deep stacks stay with it.
 _AUTO_ROWS, _AUTO_UNITS, _AUTO_EPOCHS = 25_000, 100, 8
 
@@ -45,18 +55,39 @@ class TrainingOptions:
     max_iter: int | None = None
     tol: float = 1e-3
     n_iter_no_change: int = 10
-    batch_size: int = 256
+    batch_size: int | None = None
     learning_rate_init: float = 0.01
     shuffle: bool = True
     early_stopping: bool = False
+    n_neighbors: int | None = None
+    neighbor_weight: float = 1.0
+    metric: str = "euclidean"
+    neighbors_transformer: object = None
 
     @classmethod
-    def of(cls, estimator):
-        """The options of an estimator."""
+    def of(cls, estimator, n_rows=0):
+        """The options of an estimator, for so many rows."""
         options = {field.name: option(estimator, field.name) for field in fields(cls)}
+        has_neighbors = options["n_neighbors"] is not None
+        if options["batch_size"] is None:
+            options["batch_size"] = default_batch_size(has_neighbors, n_rows)
         if options["learning_rate_init"] is None:
             options["learning_rate_init"] = _DEEP_STEP if hidden_sizes(estimator.hidden_layer_sizes) else _SHALLOW_STEP
+            if has_neighbors:
+                share_of_large = min(options["batch_size"], _LARGE_BATCH) / _LARGE_BATCH
+                options["learning_rate_init"] = _NEIGHBOR_STEP * math.sqrt(share_of_large)
         return cls(**options)
+
+    @property
+    def graph(self):
+        """What `neighbors_of` is to find."""
+        names = ("n_neighbors", "metric")
+        return {name: getattr(self, name) for name in names} | {"transformer": self.neighbors_transformer}
+
+    @property
+    def group_size(self):
+        """Rows of a group of neighbours."""
+        return min(_GROUP_SIZE, self.n_neighbors + 1)
 
     @property
     def need_adam(self):
@@ -67,6 +98,11 @@ class TrainingOptions:
     def hyperparameters(self):
         """The hyperparameters of J, as Python floats: a NumPy float64 would turn float32 arrays into float64."""
         return {name: float(getattr(self, name)) for name in _HYPERPARAMETERS}
+
+
+def default_batch_size(has_neighbors, n_rows):
+    """What batch_size=None means."""
+    return _LARGE_BATCH if has_neighbors and n_rows >= _LARGE_BATCH_ROWS else _BATCH
 
 
 class Stage(NamedTuple):
@@ -83,7 +119,9 @@ class Stage(NamedTuple):
     is_prelude : bool
         Whether it goes through all of its iterations, for another stage to go on from.
     n_batches : int or None
-        Batches of an iteration of Adam, without regard to where an epoch ends; None means an epoch.
+        Batches of an iteration of Adam, without regard to where all rows have been seen; None means those of an epoch.
+    are_epochs : bool
+        Whether iterations of Adam count as epochs, for the rules that end a stage and in the log.
     """
 
     solver: str
@@ -92,11 +130,12 @@ class Stage(NamedTuple):
     layer: int | None = None
     is_prelude: bool = False
     n_batches: int | None = None
+    are_epochs: bool = True
 
     @property
     def iteration_name(self):
         """What its iterations are called."""
-        return "epoch" if self.solver == "adam" and self.n_batches is None else "iteration"
+        return "epoch" if self.solver == "adam" and self.are_epochs else "iteration"
 
 
 def network_of(estimator, n_features):
@@ -185,18 +224,33 @@ def plan_stages(network, data, options, *, pretrain, warm):
     many_rows = data.shape[0] >= _AUTO_ROWS and not data.is_sparse and data.is_local
     solver = options.solver
     if solver == "auto":
-        solver = "adam" if options.need_adam or (deep and many_rows) else "lbfgs"
-    max_iter = options.max_iter or _MAX_ITER[solver]
-    if options.max_iter is None and solver == "adam" and data.is_local:
-        max_iter = max(max_iter, -(-LEAST_STEPS // data.n_batches(options.batch_size)))
-    whole = Stage(solver, max_iter, options.tol)
+        needs_adam = options.need_adam or options.n_neighbors is not None
+        solver = "adam" if needs_adam or (deep and many_rows) else "lbfgs"
+    plain = Stage(solver, _n_iterations(solver, data, options), options.tol)
+    whole = plain
+    if options.n_neighbors is not None:
+        # Each batch is drawn anew. J falls as the step does, to the end.
+        whole = plain._replace(tol=0, n_batches=data.n_batches(options.batch_size))
     if warm:
         return [whole]
     if deep:
-        return [whole._replace(layer=layer) for layer in range(network.n_encoder_layers) if pretrain] + [whole]
+        return [plain._replace(layer=layer) for layer in range(network.n_encoder_layers) if pretrain] + [whole]
     if options.solver == "auto" and solver == "lbfgs" and many_rows and min(network.layer_sizes) >= _AUTO_UNITS:
         return [Stage("adam", _AUTO_EPOCHS, 0, is_prelude=True), whole]
     return [whole]
+
+
+def _n_iterations(solver, data, options):
+    if options.max_iter is not None:
+        return options.max_iter
+    n_iter, least_steps = _MAX_ITER[solver], LEAST_STEPS
+    if options.n_neighbors is not None:
+        n_iter, least_steps = _NEIGHBOR_EPOCHS, _NEIGHBOR_STEPS
+        if data.shape[0] >= _LARGE_BATCH_ROWS:
+            n_iter, least_steps = _LARGE_NEIGHBOR_EPOCHS, _LARGE_NEIGHBOR_STEPS
+    if solver == "adam" and data.is_local:
+        return max(n_iter, -(-least_steps // data.n_batches(options.batch_size)))
+    return n_iter
 
 
 def option(estimator, name):
@@ -208,11 +262,30 @@ def option(estimator, name):
 def check_options(network, options):
     """Raise if parameters, each of them valid, do not go together."""
     check_sparsity(network, options)
+    if options.n_neighbors is not None and options.solver == "lbfgs":
+        raise ValueError(
+            f"n_neighbors={options.n_neighbors} compares the rows of a batch, and solver='lbfgs' has no batches. Set "
+            "solver='adam' or 'auto', or n_neighbors=None."
+        )
     if options.need_adam and options.solver == "lbfgs":
         drawn = f"corruption={options.corruption}" if options.corruption > 0 else f"augment={options.augment!r}"
         raise ValueError(
             f"{drawn} draws every batch anew, and solver='lbfgs' has no batches. Set solver='adam' or 'auto', "
             "corruption=0 and augment=None."
+        )
+
+
+def check_chunk_options(estimator):
+    """Raise if `partial_fit`, which sees a chunk of the rows, would need all of them."""
+    if estimator.early_stopping:
+        raise ValueError(
+            "early_stopping=True holds out rows of all the data, which partial_fit does not see at once. Set "
+            "early_stopping=False, and hold out rows yourself."
+        )
+    if estimator.n_neighbors is not None:
+        raise ValueError(
+            f"n_neighbors={estimator.n_neighbors} looks for neighbours among all rows, which partial_fit does not see "
+            "at once. Set n_neighbors=None, or fit to all rows."
         )
 
 

@@ -4,6 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .._objectives import NeighborObjective
 from .._solvers import AdamState, LBFGSState, NotFiniteError, lbfgs
 
 # A reconstruction whose error is above this share of that of the mean row counts as no better, and above this one as
@@ -73,6 +74,10 @@ class Problem:
     def terms(self, theta):
         """The terms of J of all rows, exactly."""
         terms = self._data.full_batch(self.objectives.exact).terms(theta)
+        on_batches = self.objectives.on_batches
+        if isinstance(on_batches, NeighborObjective):
+            encoder = on_batches.network.layers(theta).part(on_batches.network.encoder)
+            terms = np.append(terms, self._data.mean_over_neighborhoods(on_batches.value, encoder, self._options))
         if not np.isfinite(np.sum(terms)):
             raise NotFiniteError("value not finite after the last step")
         return terms

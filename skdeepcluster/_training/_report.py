@@ -98,17 +98,21 @@ def warn_if_useless(data, code_variance, share_of_trivial_error, options):
 
 def _remedies(options):
     """What makes a code differ more between rows, most likely first."""
-    rho, beta, lam = options.rho, options.beta, options.lam
+    rho, beta, lam, has_neighbors = options.rho, options.beta, options.lam, options.n_neighbors is not None
+    most = "" if has_neighbors else ", which weighs most here"
     return [
         "standardise X if it is not",
-        *([f"lower lam={lam}, which weighs most here"] if lam > 0 else []),
+        *([f"lower neighbor_weight={options.neighbor_weight}"] if has_neighbors else []),
+        *([f"lower lam={lam}{most}"] if lam > 0 else []),
         *([f"lower beta={beta}"] if beta > 0 else []),
         *([f"move rho={rho} nearer to 0.5"] if beta > 0 and rho != 0.5 else []),
     ]
 
 
 def _warn_of_trivial_reconstruction(share, options):
-    longer = "with a larger max_iter" + (f" and tol=0 in place of tol={options.tol}" if options.tol > 0 else "")
+    # With neighbours tol ends nothing.
+    ends_by_tol = options.tol > 0 and options.n_neighbors is None
+    longer = "with a larger max_iter" + (f" and tol=0 in place of tol={options.tol}" if ends_by_tol else "")
     warnings.warn(
         "The reconstruction is hardly better than the mean row of X, or worse: its squared error is "
         f"{100 * share:.3g} % of that row's. The code tells little of X. In this order: train longer, "

@@ -113,7 +113,7 @@ def check_progress(meta, fit):
 
 def state_arrays(fit):
     """The arrays of the state of a fit, name -> array; `_fields` says what each may be."""
-    state, n_terms = fit.state, len(fit.term_names)
+    state = fit.state
     arrays = {
         "theta": state.theta,
         "keys": state.random_state.get_state()[1],
@@ -121,8 +121,8 @@ def state_arrays(fit):
     }
     arrays |= {f"order {name}": value for name, value in vars(state.order).items()}
     arrays |= {
-        f"terms {i}": np.reshape(np.array(terms, dtype=np.float64), (-1, n_terms))
-        for i, terms in enumerate(state.terms)
+        f"terms {i}": np.reshape(np.array(terms, dtype=np.float64), (-1, len(fit.term_names_of(stage.layer))))
+        for i, (stage, terms) in enumerate(zip(fit.stages, state.terms))
     }
     arrays |= {f"own {name}": value for name, value in state.own.items()}
     if state.best_theta is not None:
@@ -201,14 +201,16 @@ def _fields(meta, fit):
     fields = {
         "theta": parameters,
         "keys": Field(np.uint32, (_N_WORDS,), "a state from which MT19937 draws", _can_draw),
-        "held_out_errors": Field(np.float64, (up_to(_n_held_out(stages, fit)),), "squared errors", are_not_negative),
+        "held_out_errors": Field(np.float64, (up_to(_n_held_out(stages, fit)),), *_held_out_values(fit)),
     }
     if fit.held_out:
         fields["best_theta"] = parameters
     sizes = Field(int, (up_to(n_rows),), "numbers of rows", are_between(1, n_rows))
     fields |= {"order chunks": rows, "order rows": rows, "order sizes": sizes}
     fields |= {
-        f"terms {i}": Field(np.float64, (up_to(stage.max_iter), len(fit.term_names)), "finite numbers", are_finite)
+        f"terms {i}": Field(
+            np.float64, (up_to(stage.max_iter), len(fit.term_names_of(stage.layer))), "finite numbers", are_finite
+        )
         for i, stage in enumerate(stages)
     }
     if meta["solver"] is not None:
@@ -219,6 +221,13 @@ def _fields(meta, fit):
 def _n_held_out(stages, fit):
     """The largest number of errors on held-out rows after these stages."""
     return sum(int(stage.max_iter) for stage in stages if stage.layer is None) if fit.held_out else 0
+
+
+def _held_out_values(fit):
+    """What errors on held-out rows are. With neighbours, logarithms are added."""
+    if fit.options.n_neighbors is not None:
+        return "finite numbers", are_finite
+    return "squared errors", are_not_negative
 
 
 def _are_distinct_below(n, array):

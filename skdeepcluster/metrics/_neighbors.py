@@ -1,15 +1,11 @@
 """Nearest neighbours, and how much the cluster of a row tells about the clusters of these, as mutual information."""
 
-from functools import partial
-
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.special import entr
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils import gen_batches
 
-from .._support._threads import worker_threads
-from ._silhouette import middle_of
+from .._data import nearest_rows
+from .._support._threads import with_workers
 
 # Neighbours of each row whose clusters are looked at. With more of them the borders of small clusters blur. With fewer,
 # the shares of the pairs of clusters are noisier.
@@ -17,13 +13,6 @@ N_NEIGHBORS = 3
 
 # Up to this number of features a tree is faster than products, as in scikit-learn.
 _MAX_FEATURES_OF_TREES = 15
-
-# Products give squared distances as |u|^2 + |v|^2 - 2 u'v. Where that of a row u from its nearest is less than this
-# share of |u|^2, the subtraction has cost it more than 7 of its 16 digits.
-_CANCELLED = 1e-7
-
-# Distances that are computed at once, on each thread.
-_BLOCK_SIZE = 2**17
 
 
 def nearest_neighbors(Z, n_neighbors):
@@ -46,39 +35,7 @@ def nearest_neighbors(Z, n_neighbors):
     """
     if Z.shape[1] <= _MAX_FEATURES_OF_TREES:
         return NearestNeighbors(n_neighbors=n_neighbors, algorithm="kd_tree").fit(Z).kneighbors()
-    centred = np.subtract(Z, middle_of(Z), dtype=np.float64)
-    squares = np.einsum("ij,ij->i", centred, centred)
-    distances, neighbors = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(centred).kneighbors()
-    cancelled = np.flatnonzero(distances[:, 0] ** 2 <= _CANCELLED * squares)
-    if not len(cancelled):
-        return distances, neighbors
-    with worker_threads() as workers:
-        parts = [cancelled[part] for part in gen_batches(len(cancelled), max(1, _BLOCK_SIZE // len(Z)))]
-        search_again = partial(_by_differences, Z, centred, squares, n_neighbors)
-        for rows, found in zip(parts, workers.map(search_again, parts)):
-            distances[rows], neighbors[rows] = map(np.stack, zip(*found))
-    return distances, neighbors
-
-
-def _by_differences(Z, centred, squares, n_neighbors, rows):
-    """Distances to the nearest other rows of some rows, and which these are, as a list of pairs.
-
-    Products of the centred Z, given the squared norms of its rows, tell which rows may be the nearest. The distances
-    from these are computed from differences of coordinates.
-    """
-    sums = squares[rows, np.newaxis] + squares
-    D = sums - 2 * centred[rows] @ centred.T
-    D[np.arange(len(rows)), rows] = np.inf
-    # Largest error of |u|^2 + |v|^2 - 2 u'v.
-    sums *= 2 * Z.shape[1] * np.finfo(np.float64).eps
-    farthest = np.partition(D + sums, n_neighbors - 1, axis=1)[:, n_neighbors - 1, np.newaxis]
-    found = []
-    for row, may_be_near in zip(rows, D - sums <= farthest):
-        near = np.flatnonzero(may_be_near)
-        distances = cdist(Z[[row]], Z[near])[0]
-        order = np.argsort(distances, kind="stable")[:n_neighbors]
-        found.append((distances[order], near[order]))
-    return found
+    return with_workers(lambda workers: nearest_rows(Z, n_neighbors, workers.map))
 
 
 def neighbor_information(neighbors, codes):

@@ -7,6 +7,7 @@ from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 from sklearn.utils import gen_batches
 
+from .._data import middle_of
 from .._support._threads import with_workers
 
 # Number of rows and of columns of a block of distances, which takes 2 MB. Every thread has one at a time.
@@ -119,13 +120,6 @@ def silhouette_scores(Z, labelings):
             means[own] = np.inf
             totals[i] += _silhouettes(a, means.min(axis=1), sizes[codes[rows]]).sum()
     return totals / len(Z)
-
-
-def middle_of(Z):
-    """A point in the midst of the rows, to see them from."""
-    # Subtracting a centre from all rows changes no distance, and |u|^2 + |v|^2 - 2 u'v loses fewer digits. Outliers
-    # hardly move a median, and the median of at most 512 rows is near enough.
-    return np.median(Z[:: -(-len(Z) // _BLOCK)], axis=0)
 
 
 def _silhouettes(a, b, own_sizes):
