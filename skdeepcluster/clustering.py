@@ -51,10 +51,13 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Number of clusters.
     encoder : SparseAutoencoderTransformer or FrozenEstimator, default=None
         The autoencoder to begin with. A clone of it is fitted; a fitted one in a `sklearn.frozen.FrozenEstimator` is
-        taken as it is, and is not changed. Its rho, beta and lam go on to be those of J_sparse, and its `augment` and
-        `corruption` to make the rows that J is computed on, while p comes from the rows as they are. None means the
-        stack that ``docs/deep.md`` has for standardised tables: hidden layers of 256 and 256 units, a linear code of 8,
-        ``beta=0, lam=3e-4, corruption=0.1``, trained on 5,000 batches, for 40 epochs at least.
+        taken as it is, and is not changed. Its rho, beta and lam go on to be those of J_sparse, its `augment` and
+        `corruption` to make the rows that J is computed on, while p comes from the rows as they are; its `n_neighbors`,
+        if it has them, to be a term of J_sparse, whose graph is found anew. None means the network that
+        ``docs/neighbors.md`` recommends: hidden layers of 256 and 256 units, a logistic code of 32, ``rho=0.2, beta=1,
+        lam=1e-4, corruption=0.1, n_neighbors=7``; with fewer than 500 rows that of ``docs/deep.md`` for standardised
+        tables: the same hidden layers, a linear code of 8, ``beta=0, lam=3e-4, corruption=0.1``, trained on 5,000
+        batches.
     gamma : float, default=0.1
         Weight of the clustering term, > 0.
     alpha : float, default=1.0
@@ -63,27 +66,32 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Weight of J_sparse, >= 0. With 0, which is DEC, the decoder is left as it was pretrained (unless its weights are
         tied to the encoder's), and nothing keeps the code from losing what does not help to tell the clusters apart.
     update_interval : int, default=None
-        Number of batches between two computations of p: an iteration. None means 140, as in the papers, or an epoch if
-        that has more batches: to compute p takes about a sixth of an epoch.
-    max_iter : int, default=50
-        Largest number of iterations. The step of Adam falls linearly to zero over them.
+        Number of batches between two computations of p: an iteration. None means 140, as in the papers, or 40 if the
+        encoder has `n_neighbors`; or an epoch if that has more batches: to compute p takes about a sixth of an epoch.
+    max_iter : int, default=None
+        Largest number of iterations. The step of Adam falls linearly to zero over them. None means 50, or 3 if the
+        encoder has `n_neighbors`: such a code has clusters already, of which the refinement only tidies the edges.
     tol : float, default=1e-3
         Training stops when less than this share of the rows change their cluster in an iteration.
-    batch_size : int, default=256
-        Rows of a batch, at most all.
+    batch_size : int, default=None
+        Rows of a batch, at most all, or with repetitions if the encoder has `n_neighbors`. None means 256, and 1024 if
+        it has, from 20,000 rows on.
     learning_rate_init : float, default=0.001
         First step size of Adam.
-    init : {"gaussian_mixture", "kmeans"}, default="gaussian_mixture"
-        How the first clusters are found in the code. Classes are seldom round there, and a mixture with full
-        covariances tells apart some that KMeans does not; its probabilities are the first p. Two or three groups that
-        overlap are a case for "kmeans". A row of weight 2 counts as two in both.
+    init : {"least_cut", "gaussian_mixture", "kmeans"}, default=None
+        How the first clusters are found in the code. "kmeans" takes the least inertia of several runs. "least_cut", of
+        runs that are hardly worse, the one that parts the fewest neighbours in the code. "gaussian_mixture" has full
+        covariances, which tell apart long clusters that KMeans does not; its probabilities are the first p. None means
+        "least_cut" if the encoder has `n_neighbors`, whose code has round clusters with gaps, "gaussian_mixture" if
+        not. A row of weight 2 counts as two in KMeans and the mixture.
     n_init : int, default=10
-        Number of runs of that, each from another KMeans or other centres, of which the best gives the start.
+        Number of runs, each from another KMeans or other centres, of which the best gives the start. "least_cut" has
+        two more, from merged clusters.
     random_state : int, RandomState instance or None, default=None
         Draws the start of the encoder, if that has no random_state of its own; the first clusters; the batches, and
         what `augment` and `corruption` need. An int gives the same result at every fit.
     verbose : int, default=0
-        1 prints J and its four terms about once a second, 2 after every iteration. The encoder has its own.
+        1 prints J and its terms about once a second, 2 after every iteration. The encoder has its own.
 
     Attributes
     ----------
@@ -100,10 +108,11 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     coefs_, intercepts_ : lists of ndarrays
         Weights and biases of every layer after it, as in `SparseAutoencoderTransformer`.
     loss_ : float
-        J of the fitted parameters on the training data, exactly, with p for these parameters.
+        J of the fitted parameters on the training data, exactly, with p for these parameters; a term of neighbours is
+        that of the batches of one epoch, as in `SparseAutoencoderTransformer`.
     loss_curve_ : ndarray of shape (`n_iter_`,)
-        Structured, with the fields "loss", "reconstruction", "weight_decay", "sparsity" and "clustering": J and its
-        terms, means over the batches of every iteration, each before its step.
+        Structured, with the fields "loss", "reconstruction", "weight_decay", "sparsity", perhaps "neighbors", and
+        "clustering": J and its terms, means over the batches of every iteration, each before its step.
     label_change_ : ndarray of shape (`n_iter_`,)
         Share of the rows whose cluster changed in every iteration; at first, from that of the nearest first centre.
     n_iter_ : int
@@ -175,11 +184,11 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         "alpha": [POSITIVE],
         "reconstruction_weight": [NOT_NEGATIVE],
         "update_interval": [Interval(Integral, 1, None, closed="left"), None],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Number(0, 1, closed="both")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
         "learning_rate_init": [POSITIVE],
-        "init": [StrOptions({"gaussian_mixture", "kmeans"})],
+        "init": [StrOptions({"least_cut", "gaussian_mixture", "kmeans"}), None],
         "n_init": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -197,11 +206,11 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         alpha: Float = 1.0,
         reconstruction_weight: Float = 1.0,
         update_interval: Int | None = None,
-        max_iter: Int = 50,
+        max_iter: Int | None = None,
         tol: Float = 1e-3,
-        batch_size: Int = 256,
+        batch_size: Int | None = None,
         learning_rate_init: Float = 0.001,
-        init: Literal["gaussian_mixture", "kmeans"] = "gaussian_mixture",
+        init: Literal["least_cut", "gaussian_mixture", "kmeans"] | None = None,
         n_init: Int = 10,
         random_state: RandomState = None,
         verbose: Int = 0,
@@ -245,8 +254,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Raises
         ------
         ValueError
-            If a parameter is out of range, there are more clusters than rows of positive weight, X is not what the
-            encoder takes, or the loss stops being finite.
+            If a parameter is out of range, there are more clusters than rows of positive weight, or no more rows than
+            `n_neighbors` of the encoder, X is not what the encoder takes, or the loss stops being finite.
         TypeError
             If `encoder` freezes something else than a SparseAutoencoderTransformer.
         RuntimeError
@@ -318,7 +327,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     def _refine(self, encoder, data, X, random_state):
         """Go through a `JointFit`, and keep what comes of it."""
-        options = self._fit_class.options_class.of(self)
+        options = self._fit_class.options_class.of(self, encoder, data.shape[0])
         for_engine = engine_options(encoder, options)
         with explained_overflow(data, for_engine):
             fit = self._fit_class(encoder, data, options, for_engine, random_state)

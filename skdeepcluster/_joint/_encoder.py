@@ -11,8 +11,10 @@ from .._training import TrainingOptions, check_sparsity
 from ..autoencoder import SparseAutoencoderTransformer
 from ..callbacks import Checkpoint
 
-# encoder=None is trained on this number of batches of 256 rows, and for at least this number of epochs.
-_DEFAULT_N_BATCHES, _DEFAULT_MIN_EPOCHS = 5000, 40
+# From so many rows on, encoder=None learns from so many neighbours.
+_NEIGHBOR_ROWS, _N_NEIGHBORS = 500, 7
+# On fewer it is trained on this number of batches of 256 rows.
+_DEFAULT_N_BATCHES = 5000
 
 
 def fitted_encoder(estimator, X, sample_weight, random_state):
@@ -70,7 +72,11 @@ def _check_frozen(encoder, X, names):
 
 
 def _default_encoder(n_rows):
-    """The stack that docs/deep.md has for tables, trained for long enough if they are small."""
+    """A code that falls into clusters; for few rows, whose neighbours say little, a stack that is trained for long."""
+    if n_rows >= _NEIGHBOR_ROWS:
+        return SparseAutoencoderTransformer(
+            32, hidden_layer_sizes=(256, 256), rho=0.2, lam=1e-4, corruption=0.1, n_neighbors=_N_NEIGHBORS
+        )
     batches_per_epoch = -(-n_rows // 256)
     return SparseAutoencoderTransformer(
         8,
@@ -79,6 +85,6 @@ def _default_encoder(n_rows):
         beta=0.0,
         lam=3e-4,
         corruption=0.1,
-        max_iter=max(_DEFAULT_MIN_EPOCHS, _DEFAULT_N_BATCHES // batches_per_epoch),
+        max_iter=_DEFAULT_N_BATCHES // batches_per_epoch,
         tol=0.0,
     )

@@ -7,18 +7,35 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 from scipy.special import rel_entr
 
-from .._data import outputs_of
+from .._data import neighbors_of, outputs_of
 from .._objectives import SparseAutoencoderObjective, choose_objectives
 from .._solvers import NotFiniteError, Status
 from .._support._checks import finite_outputs
 from .._support._threads import with_one_openmp_thread
-from .._training import Field, Fit, FitState, Stage, TrainingOptions, are_between, option, records, up_to
+from .._training import (
+    Field,
+    Fit,
+    FitState,
+    Problem,
+    Stage,
+    TrainingOptions,
+    are_between,
+    check_batches_of_neighbors,
+    default_batch_size,
+    option,
+    records,
+    up_to,
+    with_neighbor_term,
+)
 from ._assignments import assign_rows, target_distribution
 from ._objective import EmbeddedClusteringObjective
 from ._start import initial_clusters
 
-# update_interval=None means an epoch, but at least this number of batches.
-_UPDATE_INTERVAL = 140
+# update_interval=None means an epoch, but at least this number of batches; with neighbours in J, the second.
+_UPDATE_INTERVAL, _NEIGHBOR_UPDATE_INTERVAL = 140, 40
+
+# What max_iter=None means, and with neighbours in J, whose code has clusters already.
+_MAX_ITER, _NEIGHBOR_MAX_ITER = 50, 3
 
 # The unit of distance in the code: this share of the root mean square distance of rows from their first centre. In the
 # papers the unit is 1, and their codes have about that size in this unit.
@@ -45,9 +62,16 @@ class JointOptions:
     n_init: int
 
     @classmethod
-    def of(cls, estimator):
-        """The options of an estimator."""
+    def of(cls, estimator, encoder, n_rows):
+        """The options of an estimator, for so many rows and their encoder."""
         options = {field.name: option(estimator, field.name) for field in fields(cls)}
+        has_neighbors = encoder.n_neighbors is not None
+        if options["max_iter"] is None:
+            options["max_iter"] = _NEIGHBOR_MAX_ITER if has_neighbors else _MAX_ITER
+        if options["init"] is None:
+            options["init"] = "least_cut" if has_neighbors else "gaussian_mixture"
+        if options["batch_size"] is None:
+            options["batch_size"] = default_batch_size(has_neighbors, n_rows)
         # A bool counts as the integer that it is.
         return cls(**options | {"n_clusters": int(estimator.n_clusters)})
 
@@ -96,14 +120,21 @@ class JointFit(Fit):
         self._weights = np.ones(data.shape[0]) if data.sample_weight is None else data.sample_weight
         n_batches = options.update_interval
         if n_batches is None:
-            n_batches = max(_UPDATE_INTERVAL, data.n_batches(options.batch_size))
+            least = _UPDATE_INTERVAL if encoder.n_neighbors is None else _NEIGHBOR_UPDATE_INTERVAL
+            n_batches = max(least, data.n_batches(options.batch_size))
+        if training_options.n_neighbors is not None and options.reconstruction_weight == 0:
+            # There is no J_sparse that they would be a term of.
+            training_options = replace(training_options, n_neighbors=None)
+        if training_options.n_neighbors is not None:
+            check_batches_of_neighbors(training_options)
+            data = data.with_neighbors(neighbors_of(data.X, **training_options.graph, map_=data.map))
         fitted = network.layout.pack(encoder.coefs_, encoder.intercepts_).astype(data.dtype, copy=False)
         centers_to_come = np.zeros(options.n_clusters * network.n_components, dtype=data.dtype)
         super().__init__(
             network,
             data.with_targets(np.empty((data.shape[0], options.n_clusters), dtype=data.dtype)),
             training_options,
-            stages=[Stage("adam", options.max_iter, tol=0, n_batches=n_batches)],
+            stages=[Stage("adam", options.max_iter, tol=0, n_batches=n_batches, are_epochs=False)],
             state=FitState(np.append(fitted, centers_to_come), random_state),
             given_start=fitted,
         )
@@ -167,7 +198,8 @@ class JointFit(Fit):
         value = self.objective.gamma * self.clustering_loss(theta)
         if self.objective.reconstructs:
             autoencoder = self.objective.autoencoder
-            value += np.sum(self.data.full_batch(autoencoder).terms(theta[: autoencoder.layout.size]))
+            problem = Problem(self._objectives._replace(on_batches=autoencoder), self.data, self.options, None)
+            value += np.sum(problem.terms(theta[: autoencoder.layout.size]))
         if not np.isfinite(value):
             raise NotFiniteError("value not finite after the last step")
         return float(self.objective.scale * value)
@@ -230,7 +262,10 @@ class JointFit(Fit):
         if not reconstructs:
             # Without reconstruction, the sums of `LinearDecoderObjective` over a sparse X would not be used.
             autoencoder = SparseAutoencoderObjective(self.network, **self.options.hyperparameters)
-        clustering_weight = float(options.gamma) * 0.5 * self.data.total_variance
+        half_variance = 0.5 * self.data.total_variance
+        if self.options.n_neighbors is not None:
+            autoencoder = with_neighbor_term(autoencoder, half_variance, self.options)
+        clustering_weight = float(options.gamma) * half_variance
         # J is divided by this, so that gradients are well above Adam's epsilon, whatever the weights.
         scale = float(options.reconstruction_weight) if reconstructs else clustering_weight
         return self.objective_class(

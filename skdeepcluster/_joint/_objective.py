@@ -72,6 +72,7 @@ class EmbeddedClusteringObjective(BatchObjective):
         self.reconstructs = reconstructs
         self.scale = scale
         self.only_products = autoencoder.only_products
+        self.has_large_blocks = autoencoder.has_large_blocks
         self._centers_shape = n_clusters, self.network.n_components
 
     @property
@@ -94,9 +95,9 @@ class EmbeddedClusteringObjective(BatchObjective):
         """The statistics of J_sparse."""
         return self.autoencoder.statistics(theta, block, outputs)
 
-    def combine(self, theta, statistics):
+    def combine(self, theta, statistics, map_=map):
         """What the rows share in J_sparse."""
-        return self.autoencoder.combine(theta, statistics)
+        return self.autoencoder.combine(theta, statistics, map_)
 
     def error_signals(self, theta, block, outputs, shared):
         """The `JointSignals` of a block, given its `forward` and what `combine` returned for all rows."""

@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from .._data import code_moments
+from ._least_cut import least_cut_labels
 from ._mixture import mixture_probabilities
 
 # Clusters count as no narrower than this share of the width of the whole code. It is far below that of any clusters but
@@ -43,12 +44,14 @@ class InitialClusters(NamedTuple):
 def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_state):
     """Clusters by KMeans or a mixture of Gaussians, the best of n_init runs. BLAS and OpenMP are to have one thread.
 
+    With "least_cut" the best of KMeans is the run that `least_cut_labels` takes.
+
     Parameters
     ----------
     code : ndarray of shape (n_rows, n_components)
     sample_weight : ndarray of shape (n_rows,) or None
     n_clusters : int
-    init : {"gaussian_mixture", "kmeans"}
+    init : {"least_cut", "gaussian_mixture", "kmeans"}
     n_init : int
     random_state : numpy.random.RandomState
 
@@ -70,7 +73,9 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     # good enough.
     with config_context(array_api_dispatch=False), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if init == "kmeans":
+        if init == "least_cut":
+            labels, probabilities = least_cut_labels(code, sample_weight, n_clusters, **options), None
+        elif init == "kmeans":
             labels, probabilities = KMeans(n_clusters, **options).fit_predict(code, sample_weight=sample_weight), None
         else:
             probabilities = mixture_probabilities(code, sample_weight, n_clusters, **options)
