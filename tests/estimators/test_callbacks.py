@@ -38,6 +38,7 @@ FITS = {
     "adam": {"solver": "adam", "tol": 0},
     "stopped by tol": {"solver": "lbfgs", "tol": 0.01, "max_iter": 300},
     "noise": {"solver": "adam", "corruption": 0.2, "tol": 0},
+    "neighbours": {"n_neighbors": 6},
     "deep, tied": {"hidden_layer_sizes": (8,), "tied_weights": True, "solver": "lbfgs", "tol": 0},
     "pretrained": {"hidden_layer_sizes": (8, 6), "pretrain": "layerwise", "solver": "adam", "tol": 0, "max_iter": 6},
     "early stopping": {"early_stopping": True, "solver": "adam", "tol": 1e-3, "n_iter_no_change": 3, "max_iter": 100},

@@ -64,7 +64,7 @@ def test_loss_by_definition(blobs, frozen, reconstruction_weight):
     assert_allclose(model.loss_, expected, rtol=1e-8)
 
 
-@pytest.mark.parametrize("init", ["kmeans", "gaussian_mixture"])
+@pytest.mark.parametrize("init", ["least_cut", "kmeans", "gaussian_mixture"])
 def test_weighted_loss_by_definition(blobs, frozen, init):
     X, w = 2 * blobs, np.where(np.arange(600) % 3, 0.5, 4.0)
     parameters = QUICK | {"learning_rate_init": 1e-12, "max_iter": 1, "reconstruction_weight": 0, "init": init}
@@ -259,7 +259,7 @@ def test_both_starts_say_the_same_of_a_collapsed_code(blobs, shift):
     encoder.coefs_[1] = 1e-9 * encoder.coefs_[1]
     encoder.intercepts_[1] = encoder.intercepts_[1] + shift
     categories = {}
-    for init in ("gaussian_mixture", "kmeans"):
+    for init in ("gaussian_mixture", "kmeans", "least_cut"):
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
             parameters = QUICK | {"learning_rate_init": 1e-12, "init": init}
@@ -275,7 +275,7 @@ def test_a_start_from_data_far_from_the_origin():
     encoder = SparseAutoencoderTransformer(3, max_iter=5)
     for seed in (7, 8):
         said = {}
-        for init in ("gaussian_mixture", "kmeans"):
+        for init in ("gaussian_mixture", "kmeans", "least_cut"):
             model = DeepEmbeddedClustering(2, encoder=encoder, n_init=1, max_iter=2, random_state=seed, init=init)
             with warnings.catch_warnings(record=True) as said[init]:
                 warnings.simplefilter("always")
@@ -285,7 +285,7 @@ def test_a_start_from_data_far_from_the_origin():
         assert categories[0] == categories[1]
 
 
-@pytest.mark.parametrize("init", ["gaussian_mixture", "kmeans"])
+@pytest.mark.parametrize("init", ["least_cut", "gaussian_mixture", "kmeans"])
 def test_one_row(blobs, frozen, init):
     model = DeepEmbeddedClustering(1, encoder=frozen, init=init, **QUICK).fit(blobs[:1])
     assert_array_equal(model.labels_, [0])

@@ -34,6 +34,7 @@ MODELS = {
     "lbfgs": make(),
     "adam": make(solver="adam"),
     "adam in order": make(solver="adam", shuffle=False),
+    "neighbours": make(n_neighbors=5, validation_fraction=0.2),
     "deep": make(hidden_layer_sizes=(6,), pretrain="layerwise", solver="adam", corruption=0.1),
     "joint": DeepEmbeddedClustering(
         3,

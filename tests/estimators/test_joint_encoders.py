@@ -69,17 +69,18 @@ def test_random_state_reaches_an_encoder_that_has_none(blobs):
     assert encoder.random_state is None
 
 
-def test_the_default_encoder(blobs, monkeypatch):
-    monkeypatch.setattr(_encoder, "_DEFAULT_N_BATCHES", 300)
+def test_the_default_encoder_of_few_rows(blobs, monkeypatch):
+    monkeypatch.setattr(_encoder, "_DEFAULT_N_BATCHES", 200)
+    blobs = blobs[:499]
     model = DeepEmbeddedClustering(6, **QUICK).fit(blobs)
     assert model.encoder_._network.layer_sizes == (15, 256, 256, 8, 256, 256, 15)
     assert model.encoder_.n_iter_ == 100
     assert adjusted_rand_score(KMeans(6, n_init=10, random_state=0).fit_predict(blobs), model.labels_) > 0.95
 
 
-def test_the_default_encoder_has_40_epochs_for_many_rows():
-    assert _encoder._default_encoder(10**6).max_iter == 40
+def test_the_default_encoder_of_few_rows_has_5000_batches():
     assert _encoder._default_encoder(150).max_iter == 5000
+    assert _encoder._default_encoder(499).max_iter == 2500
 
 
 def test_a_frozen_encoder_of_other_data_is_refused(blobs, frozen):

@@ -162,7 +162,7 @@ ENCODER = SparseAutoencoderTransformer(
 )
 
 
-@pytest.mark.parametrize("init", ["kmeans", "gaussian_mixture"])
+@pytest.mark.parametrize("init", ["least_cut", "kmeans", "gaussian_mixture"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_unit_of_distance_of_repeated_rows_is_no_rounding_noise(init):
     rng = np.random.default_rng(0)

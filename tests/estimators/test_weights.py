@@ -27,10 +27,14 @@ ESTIMATORS = {
     "adam": autoencoder(solver="adam"),
     "pretrained": autoencoder(hidden_layer_sizes=6, pretrain="layerwise", solver="adam"),
     "corrupted": autoencoder(solver="adam", corruption=0.2),
+    "neighbours": autoencoder(n_neighbors=5),
+    "neighbours, early stopping": autoencoder(n_neighbors=3, early_stopping=True, validation_fraction=0.3),
     "early stopping, lbfgs": autoencoder(solver="lbfgs", early_stopping=True),
     "early stopping, adam": autoencoder(solver="adam", early_stopping=True, validation_fraction=0.3),
     "joint, mixture": joint(),
     "joint, kmeans": joint(init="kmeans"),
+    "joint, least cut": joint(init="least_cut"),
+    "joint, neighbours": joint(encoder=autoencoder(n_neighbors=5), batch_size=32),
 }
 KINDS = ["dense", "float32", "sparse", "sparse float32", "mapped"]
 

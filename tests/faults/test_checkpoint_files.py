@@ -49,7 +49,7 @@ for line in sys.stdin:
         theta = np.full(200_000, float(i))
         solver_state = AdamState(theta, theta, theta, i)
         state = FitState(theta, np.random.RandomState(i), n_stages_done=i, solver_state=solver_state)
-        write_checkpoint(path, SimpleNamespace(state=state, term_names=("a",)), {"of": "this fit"})
+        write_checkpoint(path, SimpleNamespace(state=state, stages=[]), {"of": "this fit"})
         print(i, flush=True)
         i += 1
 """

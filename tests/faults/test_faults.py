@@ -33,7 +33,8 @@ pytestmark = [
 PLACES = (
     *("_data:canonical_data", "_data:effective_rows", "_data:check_values"),
     *("_network:Layers.outputs", "_network:initial_parameters", "_network:ParameterLayout.unpack"),
-    *("_data._batches:epoch_of_batches", "_solvers:adam", "_solvers:lbfgs"),
+    *("_data._batches:epoch_of_batches", "_data._batches:pass_of_neighborhoods", "_solvers:adam", "_solvers:lbfgs"),
+    *("_data:neighbors_of", "_data:nearest_rows", "_objectives._neighbors:contrast"),
     *("_data:FullBatchLoss", "_data:MiniBatchLoss", "_data:code_moments", "_training._report:warn_if_useless"),
     *("_joint._start:initial_clusters", "_joint:assign_rows", "_joint._assignments:target_distribution"),
     *("_joint:JointFit.update", "_support._threads:Workers.map"),
@@ -53,6 +54,7 @@ MODELS = {
     "lbfgs": encoder(),
     "adam": encoder(solver="adam", hidden_layer_sizes=(5,), pretrain="layerwise"),
     "early stopping": encoder(solver="adam", early_stopping=True),
+    "neighbours": encoder(n_neighbors=5, batch_size=64, early_stopping=True),
     "joint": DeepEmbeddedClustering(3, encoder=encoder(), max_iter=2, update_interval=3, n_init=1, random_state=0),
 }
 

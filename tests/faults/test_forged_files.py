@@ -95,13 +95,20 @@ def test_every_number_that_no_fit_has_is_refused(content, tmp_path):
     path, taken = tmp_path / "fit.checkpoint", set()
     for name, array in arrays.items():
         numbers = OTHER_NUMBERS[array.dtype.kind] if array.size else ()
+        if array.dtype.kind == "i":
+            # Labels may be of 32 bits.
+            own = np.iinfo(array.dtype)
+            numbers = [number for number in numbers if own.min <= number <= own.max]
         for value, where in product(numbers, (0, ...) if array.ndim else (...,)):
             changed = array.copy()
             changed[where] = value
             write_forged(path, arrays | {name: changed}, meta)
             if not np.array_equal(changed, array) and not is_refused(path, kind):
                 taken.add((name, value))
-    assert all(value in MAY_HOLD.get(name, ()) for name, value in taken), taken
+    # With neighbours, logarithms are added to the errors.
+    may_hold = MAY_HOLD | ({"held_out_errors": FINITE} if kind == "neighbors" else {})
+    wrong = {(name, value) for name, value in taken if value not in may_hold.get(name, ())}
+    assert not wrong
 
 
 def test_every_word_of_the_line_of_json_that_no_fit_has_is_refused(content, tmp_path):

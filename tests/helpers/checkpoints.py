@@ -36,6 +36,12 @@ ESTIMATORS = {
         ),
         3,
     ),
+    "neighbors": (
+        SparseAutoencoderTransformer(
+            3, n_neighbors=5, max_iter=6, batch_size=20, early_stopping=True, validation_fraction=0.3, random_state=0
+        ),
+        3,
+    ),
     "lbfgs": (
         SparseAutoencoderTransformer(
             2, hidden_layer_sizes=4, solver="lbfgs", pretrain="layerwise", max_iter=4, tol=0, random_state=0
@@ -91,7 +97,7 @@ def fit_of(kind):
     """The estimator of a kind, its fit ready to run, and the identity of that."""
     estimator, data = estimator_of(kind), DataInMemory(X, None, Workers(1))
     if kind == "joint":
-        options = JointOptions.of(estimator)
+        options = JointOptions.of(estimator, _encoder(), len(X))
         random_state = np.random.RandomState(estimator.random_state)
         fit = JointFit(_encoder(), data, options, engine_options(_encoder(), options), random_state)
     else:

@@ -189,6 +189,22 @@ def adam_before_lbfgs(data):
 
 
 @fit
+def adam_with_neighbors(data):
+    return autoencoder(n_neighbors=10, max_iter=4, early_stopping=True).fit(data.X)
+
+
+@fit
+def adam_with_neighbors_deep_weighted_in_float32(data):
+    options = {"max_iter": 3, "pretrain": "layerwise", "metric": "cosine", "corruption": 0.1}
+    return autoencoder(n_neighbors=5, **DEEP, **options).fit(data.float32, sample_weight=data.weights)
+
+
+@fit
+def adam_with_neighbors_sparse(data):
+    return autoencoder(n_neighbors=5, max_iter=3, shuffle=False).fit(data.sparse)
+
+
+@fit
 def chunks(data):
     estimator = autoencoder(batch_size=64)
     for start in range(0, 900, 300):

@@ -106,3 +106,21 @@ def j_clustering(X, coefs, intercepts, activations, n_encoder_layers, centers, *
     m_X = [_mean(feature, w) for feature in zip(*X)]
     V = _mean([mp.fsum((x - m) ** 2 for x, m in zip(row, m_X)) / 2 for row in X], w)
     return mpf(gamma) * V * _mean(divergences, w)
+
+
+@_in_50_digits
+def neighbor_term(code, group_size, unit, w=None):
+    """T of groups of neighbours, one after the other."""
+    Z, w, u = _numbers(code), _weights(code, w), mpf(float(unit))
+    m, total = len(Z), mpf(0)
+
+    def phi(a, b):
+        return 1 / (1 + mp.fsum((p - q) ** 2 for p, q in zip(a, b)) / u**2)
+
+    for i in range(m):
+        first = i // group_size * group_size
+        others = [j for j in range(first, first + group_size) if j != i]
+        denominator = mp.fsum(w[k] * phi(Z[i], Z[k]) for k in range(m) if k != i)
+        drawn = mp.fsum(w[j] * mp.log(phi(Z[i], Z[j])) for j in others) / mp.fsum(w[j] for j in others)
+        total += w[i] * (mp.log(denominator) - drawn)
+    return total / m

@@ -1,4 +1,4 @@
-"""J_sparse in float64 from the formula of docs/method.md; it shares nothing with the package. In 50 digits: `exact`."""
+"""J in float64 from the formulas of docs/method.md; it shares nothing with the package. In 50 digits: `exact`."""
 
 import numpy as np
 from scipy.special import expit
@@ -27,3 +27,13 @@ def terms_of_j(X, coefs, intercepts, activations, n_encoder_layers, *, rho, beta
 
 def j_sparse(X, *layers, **hyperparameters):
     return terms_of_j(X, *layers, **hyperparameters).sum()
+
+
+def neighbor_term(code, group_size, unit, w=None):
+    """T of a batch of groups of neighbours, one after the other."""
+    w, groups = np.ones(len(code)) if w is None else w, np.arange(len(code)) // group_size
+    phi = 1 / (1 + ((code[:, np.newaxis] - code) ** 2).sum(axis=2) / unit**2)
+    others = ~np.eye(len(code), dtype=bool)
+    in_group = w * (others & (groups[:, np.newaxis] == groups))
+    drawn = (in_group * np.log(phi)).sum(axis=1) / in_group.sum(axis=1)
+    return np.mean(w * (np.log((w * phi * others).sum(axis=1)) - drawn))

@@ -363,6 +363,12 @@ def test_searches_on_a_cluster(client, blobs):
         assert_allclose(search.cv_results_[name], expected.cv_results_[name])
 
 
+def test_neighbours_are_not_looked_for_on_a_cluster(client, blobs):
+    message = r"n_neighbors=5 looks for the nearest rows of all, .* fit a SparseAutoencoderTransformer to a sample"
+    with pytest.raises(ValueError, match=message):
+        on_cluster(n_neighbors=5).fit(partitioned(blobs, 2))
+
+
 def test_without_dask():
     code = """
 import sys

@@ -13,6 +13,8 @@ import scipy.sparse as sp
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
+from sklearn.neighbors import KNeighborsTransformer
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import _num_features
 
 from helpers.properties import assert_finite, attempt, cases
@@ -42,6 +44,10 @@ AUTOENCODER = {
     "lam": (0.0, 1e-3, 10.0),
     "corruption": (0.0, 0.3, 0.99),
     "augment": (None, lambda X, random_state: X, lambda X, random_state: X * np.nan, lambda X, random_state: X[:1]),
+    "n_neighbors": (None, 1, 3, 30),
+    "neighbor_weight": (1e-6, 1.0, 1e6),
+    "metric": ("euclidean", "cosine"),
+    "neighbors_transformer": (None, KNeighborsTransformer(), StandardScaler()),
     "pretrain": ("layerwise", None),
     "solver": ("auto", "lbfgs", "adam"),
     "max_iter": (1, 2, None),
@@ -73,9 +79,9 @@ JOINT = {
     "update_interval": (1, 3),
     "max_iter": (1, 2),
     "tol": (0, 0.5, 1),
-    "batch_size": (1, 5, 1000),
+    "batch_size": (1, 5, 1000, None),
     "learning_rate_init": (0.001, 1.0),
-    "init": ("gaussian_mixture", "kmeans"),
+    "init": ("least_cut", "gaussian_mixture", "kmeans", None),
     "n_init": (1, 2),
     "random_state": (0, None),
     "verbose": (0, 1),

@@ -186,11 +186,19 @@ def test_noise_does_not_depend_on_the_number_of_threads(X, container):
     assert not np.array_equal(results[0][0], results[0][1])
 
 
-def test_a_batch_whose_rows_are_coupled_is_one_block_in_its_own_order(X):
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
+def test_blocks_know_where_in_the_batch_their_rows_are(X, container):
     objective, rows = make_objective("residual"), np.random.RandomState(0).permutation(N)
-    objective.couples_rows = True
-    seen, forward = [], objective.forward
-    objective.forward = lambda theta, block: seen.append(block) or forward(theta, block)
-    MiniBatchLoss(objective, Workers(1))(initial_theta(objective), Batch(X, None, rows, rows))
-    assert len(seen) == 1
-    assert_array_equal(seen[0].X, X[rows])
+    seen, statistics = [], objective.statistics
+
+    def noted(theta, block, outputs):
+        seen.append(block)
+        return statistics(theta, block, outputs)
+
+    objective.statistics = noted
+    MiniBatchLoss(objective, Workers(1))(initial_theta(objective), Batch(container(X), None, rows, rows))
+    assert len(seen) == (1 if container is sp.csr_matrix else 8)
+    assert [block.position.start for block in seen] == [0, *(block.position.stop for block in seen[:-1])]
+    assert seen[-1].position.stop == N
+    for block in seen:
+        assert_array_equal(sp.csr_matrix(block.X).toarray(), X[rows[block.position]])

@@ -5,7 +5,6 @@ from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from helpers.threads import blas_threads
-from skdeepcluster.metrics import _neighbors
 from skdeepcluster.metrics._neighbors import nearest_neighbors
 
 # Trees up to 15 features, products above.
@@ -61,23 +60,12 @@ def test_narrow_clusters_far_from_each_other(rng, d):
     assert_nearest(np.vstack([Z, np.full((1, d), 1e12)]), 3)
 
 
-def test_products_do_for_ordinary_data(monkeypatch, rng):
-    def fail(*arguments):
-        raise AssertionError("distances were computed again")
-
-    monkeypatch.setattr(_neighbors, "_by_differences", fail)
-    for offset in (0, 1e8):
-        assert_nearest(rng.normal(size=(200, 20)) + offset, 3)
-
-
-def test_threads_and_blocks_change_nothing(monkeypatch, rng):
+def test_threads_change_nothing(rng):
     Z = np.repeat(rng.normal(size=(40, 20)), 5, axis=0)
     Z[::3] += 1e-7 * rng.normal(size=(67, 20))
     before, expected = blas_threads(), nearest_neighbors(Z, 7)
-    for block_size in (1, 1000):
-        monkeypatch.setattr(_neighbors, "_BLOCK_SIZE", block_size)
-        for n_threads in (1, 3):
-            with threadpool_limits(n_threads, user_api="blas"):
-                for a, b in zip(nearest_neighbors(Z, 7), expected):
-                    assert_array_equal(a, b)
+    for n_threads in (1, 3):
+        with threadpool_limits(n_threads, user_api="blas"):
+            for a, b in zip(nearest_neighbors(Z, 7), expected):
+                assert_array_equal(a, b)
     assert blas_threads() == before
