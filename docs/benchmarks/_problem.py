@@ -2,14 +2,18 @@
 
 import time
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
+from operator import attrgetter
 
 import numpy as np
 
 from skdeepcluster import _training
-from skdeepcluster._data import DataInMemory, FullBatchLoss
+from skdeepcluster._data import BatchOrder, DataInMemory, FullBatchLoss, MiniBatchLoss, n_batches_of
+from skdeepcluster._data._batches import pass_of_neighborhoods
 from skdeepcluster._network import initial_parameters, mirrored_network
 from skdeepcluster._objectives import Block, LinearDecoderObjective, SparseAutoencoderObjective, choose_objectives
-from skdeepcluster._solvers import AdamState, Status, minimize
+from skdeepcluster._solvers import AdamState, Status, adam, minimize
 from skdeepcluster._support._threads import worker_threads
 
 # rho, beta, lam of the MNIST problem, and its hidden units.
@@ -111,5 +115,51 @@ class AdamRun:
         with worker_threads() as workers:
             iterations = DataInMemory(self.problem.X, None, workers).iterations(
                 self.problem.residual(), self.state, self.options, self.random_state, max_iter=self.n_epochs
+            )
+            self.state, _ = next(iterations)
+
+
+class NeighborRun:
+    """Our Adam on J with neighbours, as a fit of an estimator makes it, on batches that are drawn beforehand."""
+
+    def __init__(self, estimator, X, step_size):
+        with worker_threads() as workers:
+            fit = _training.AutoencoderFit.of(estimator, DataInMemory(X, None, workers))
+            self.n_threads = workers.n_threads
+        self.X, self.objective, self.theta = X, fit.objectives(None).on_batches, fit.state.theta
+        self.step_size, self.hyperparameters = step_size, tuple(fit.options.hyperparameters.values())
+        self.state = AdamState.start(self.theta)
+        group_size, batch_size = self.objective.group_size, fit.options.batch_size
+        batches = pass_of_neighborhoods(
+            X, None, fit.data.neighbors, group_size, batch_size, np.random.RandomState(0), BatchOrder()
+        )
+        self.batches = list(islice(batches, n_batches_of(len(X), batch_size)))
+
+    def torch_objective(self, X, parameters, *hyperparameters):
+        """J in PyTorch, of the rows of a batch."""
+        import _torch
+
+        own = {name: getattr(self.objective, name) for name in ("weight", "unit", "group_size")}
+        of_code = partial(_torch.neighbor_term, **own)
+        return _torch.objective(X, parameters, self.objective.network.activations, *hyperparameters, of_code=of_code)
+
+    def value_and_gradient(self, batch):
+        """J of a batch at the start, and its gradient."""
+        with worker_threads() as workers:
+            terms, pieces = MiniBatchLoss(self.objective, workers)(self.theta, batch)
+            gradient = np.empty_like(self.theta)
+            for part, compute in pieces:
+                gradient[part] = compute()
+        return terms.sum(), gradient
+
+    def epoch(self):
+        with worker_threads() as workers:
+            iterations = adam(
+                MiniBatchLoss(self.objective, workers),
+                self.state,
+                batches=lambda: self.batches,
+                weight_of=attrgetter("n_rows"),
+                step_size=lambda n_steps: self.step_size,
+                map_=workers.map,
             )
             self.state, _ = next(iterations)

@@ -1,6 +1,7 @@
 """Timing side by side."""
 
 import gc
+import os
 import statistics
 import subprocess
 import sys
@@ -9,10 +10,18 @@ from contextlib import nullcontext
 from pathlib import Path
 
 
-def alternate(contestants, n_runs):
+def timed(function, X, before=0.0):
+    """(result, seconds), with those of what went before."""
+    start = time.perf_counter()
+    result = function(X)
+    return result, before + time.perf_counter() - start
+
+
+def alternate(contestants, n_runs, of=statistics.median):
     """Median seconds of every contestant, over rounds in which each has a turn: a call to warm up, one that counts.
 
-    Contestants are a dict of name -> callable, or of name -> context manager factory that gives the callable.
+    Contestants are a dict of name -> callable, or of name -> context manager factory that gives the callable. ``of`` is
+    what is taken of the seconds in place of the median.
     """
     seconds = {name: [] for name in contestants}
     for _ in range(n_runs):
@@ -23,11 +32,15 @@ def alternate(contestants, n_runs):
                 start = time.perf_counter()
                 call()
                 seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return {name: of(values) for name, values in seconds.items()}
 
 
-def in_fresh_interpreter(script, *arguments):
-    """The numbers in the last line that a script of this folder prints, run by itself so that its memory is its own."""
+def in_fresh_interpreter(script, *arguments, checkout=None):
+    """The numbers in the last line that a script of this folder prints, run by itself so that its memory is its own.
+
+    With a checkout, the path of one, it imports the package from there.
+    """
     command = [sys.executable, "-W", "ignore", Path(__file__).parent / script, *map(str, arguments)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    environment = os.environ | ({} if checkout is None else {"PYTHONPATH": str(checkout)})
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment).stdout
     return [float(number) for number in output.splitlines()[-1].split()]

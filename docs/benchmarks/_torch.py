@@ -14,20 +14,38 @@ def tensors(X, coefs, intercepts):
     return torch.from_numpy(X), parameters
 
 
-def objective(X, parameters, activations, rho, beta, lam):
-    """J of the rows X; the KL term is that of the first logistic layer, lam = 0 leaves out the weight decay."""
-    coefs, intercepts = parameters[: len(activations)], parameters[len(activations) :]
+def objective(X, parameters, activations, rho, beta, lam, of_code=None):
+    """J of the rows X; the KL term is that of logistic layers, lam = 0 leaves out the weight decay.
+
+    ``of_code`` is a term of the code, the output of the middle layer, to be added.
+    """
+    n_layers = len(activations)
+    coefs, intercepts = parameters[:n_layers], parameters[n_layers:]
     output, value = X, 0.0
-    for W, b, name in zip(coefs, intercepts, activations):
+    for layer, (W, b, name) in enumerate(zip(coefs, intercepts, activations), 1):
         output = ACTIVATIONS[name](torch.addmm(b, output, W))
         if name == "logistic" and beta > 0:
             rho_hat = output.mean(0)
             kl = rho * torch.log(rho / rho_hat) + (1 - rho) * torch.log((1 - rho) / (1 - rho_hat))
             value = value + beta * kl.sum()
+        if layer == n_layers // 2 and of_code is not None:
+            value = value + of_code(output)
     R = output - X
     if lam > 0:
         value = value + 0.5 * lam * sum((W**2).sum() for W in coefs)
     return value + 0.5 * (R * R).sum() / len(X)
+
+
+def neighbor_term(code, weight, unit, group_size):
+    """The neighbour term of J: rows of a group are drawn together, and all rows of the batch apart."""
+    Z = code / unit
+    squares = (Z * Z).sum(1)
+    phi = 1 / (1 + torch.addmm(squares[:, None] + squares, Z, Z.T, alpha=-2).clamp_min(0))
+    repulsion = torch.log(phi.sum(1) - phi.diagonal())
+    groups = Z.view(-1, group_size, Z.shape[1])
+    distances = (groups[:, :, None] - groups[:, None]).square().sum(3)
+    attraction = torch.log1p(distances).sum() / (group_size - 1)
+    return weight * (repulsion.sum() + attraction) / len(Z)
 
 
 def value_and_grad(function, X, parameters, *hyperparameters):
@@ -59,12 +77,11 @@ class Adam:
         n_steps = n_epochs * -(-len(X) // batch_size)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, lambda step: max(0.0, 1 - step / n_steps))
 
-    def epoch(self):
-        order = torch.randperm(len(self.X))
-        for start in range(0, len(order), self.batch_size):
+    def epoch(self, batches=None):
+        """Steps on batches, given as tensors of row numbers, or on new ones."""
+        for rows in torch.randperm(len(self.X)).split(self.batch_size) if batches is None else batches:
             self.optimizer.zero_grad(set_to_none=True)
-            batch = self.X[order[start : start + self.batch_size]]
-            self.function(batch, self.parameters, *self.hyperparameters).backward()
+            self.function(self.X[rows], self.parameters, *self.hyperparameters).backward()
             self.optimizer.step()
             self.schedule.step()
 

@@ -14,7 +14,6 @@ umap-learn and clustpy are needed by some groups: pip install umap-learn clustpy
 
 import argparse
 import json
-import time
 import warnings
 from functools import cached_property
 from importlib import import_module
@@ -26,6 +25,7 @@ from _datasets import fsdd_log_mel, mnist, newsgroups_bare_tfidf, pendigits
 from _images import turn_and_shift
 from _machine import describe_machine
 from _tables import agreement, print_table, spread
+from _timing import timed
 from scipy.sparse import issparse
 from sklearn.base import clone
 from sklearn.cluster import DBSCAN, AgglomerativeClustering, KMeans
@@ -222,13 +222,6 @@ def optional(name):
         return import_module(name)
     except ImportError as error:
         print(f"without {name}: {error}", flush=True)
-
-
-def timed(function, X, before=0.0):
-    """(result, seconds), with those of what went before."""
-    start = time.perf_counter()
-    result = function(X)
-    return result, before + time.perf_counter() - start
 
 
 def run(name, group, seed, data_dir, out, done):

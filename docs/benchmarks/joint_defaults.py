@@ -1,4 +1,4 @@
-"""What the defaults of DeepEmbeddedClustering come from: its start, gamma, and the encoder that None means.
+"""What the defaults of DeepEmbeddedClustering without neighbours come from: its start, gamma, and the encoder.
 
     python docs/benchmarks/joint_defaults.py [SET ...] [--seeds 0 1 2] [--n-jobs 1]
 
@@ -55,11 +55,21 @@ def study(name, seed):
     kmeans = KMeans(n_clusters, n_init=10, random_state=seed)
     shallow = make_pipeline(SparseAutoencoderTransformer(random_state=seed), kmeans)
     labels = {"KMeans": kmeans.fit_predict(X), "sparse autoencoder, KMeans": shallow.fit_predict(X)}
-    encoder = None
+    # What encoder=None is for fewer than 500 rows.
+    encoder = SparseAutoencoderTransformer(
+        8,
+        hidden_layer_sizes=(256, 256),
+        code_activation="identity",
+        beta=0.0,
+        lam=3e-4,
+        corruption=0.1,
+        max_iter=max(40, 5000 // -(-len(X) // 256)),
+        tol=0.0,
+    )
     for title, parameters in VARIANTS.items():
         start = time.perf_counter()
         model = DeepEmbeddedClustering(n_clusters, encoder=encoder, random_state=seed, **parameters).fit(X)
-        if encoder is None:
+        if not isinstance(encoder, FrozenEstimator):
             print(f"{name}, seed {seed}: {time.perf_counter() - start:.0f} s", flush=True)
             encoder = FrozenEstimator(model.encoder_)
             labels["encoder, KMeans"] = kmeans.fit_predict(model.encoder_.transform(X))
