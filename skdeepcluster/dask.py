@@ -50,10 +50,12 @@ class DaskSparseAutoencoderTransformer(  # type: ignore[call-arg]
     Parameters
     ----------
     n_components, hidden_layer_sizes, activation, code_activation, output_activation, tied_weights, rho, beta, lam, \
-corruption, augment, pretrain
+corruption, augment
         As in `SparseAutoencoderTransformer`. Functions go to the workers by pickle.
     n_neighbors, neighbor_weight, metric, neighbors_transformer
         Of use on one machine alone: `n_neighbors` other than None is a ValueError, as the rows are in many places.
+    pretrain
+        As in `SparseAutoencoderTransformer`.
     solver : {"auto", "lbfgs", "adam"}, default="auto"
         "auto" means Adam with `corruption` or `augment`, and L-BFGS without.
     max_iter, tol, n_iter_no_change, early_stopping, validation_fraction, batch_size, learning_rate_init, shuffle, \
