@@ -200,11 +200,6 @@ def adam_with_neighbors_deep_weighted_in_float32(data):
 
 
 @fit
-def adam_with_neighbors_sparse(data):
-    return autoencoder(n_neighbors=5, max_iter=3, shuffle=False).fit(data.sparse)
-
-
-@fit
 def chunks(data):
     estimator = autoencoder(batch_size=64)
     for start in range(0, 900, 300):
