@@ -17,8 +17,10 @@ from helpers.joint import attributes_of
 from helpers.marks import FEW_ITERATIONS
 from helpers.neighbors import activations, half_variance, mean_term
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster._joint import JointOptions
+from skdeepcluster._data import DataInMemory
+from skdeepcluster._joint import JointFit, JointOptions, engine_options
 from skdeepcluster._joint import _fit as joint_fit
+from skdeepcluster._support._threads import Workers
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
 pytestmark = FEW_ITERATIONS
@@ -121,3 +123,14 @@ def test_the_default_encoder_has_neighbours(blobs):
     assert {name: getattr(model.encoder_, name) for name in expected} == expected
     assert model.n_iter_ <= 3
     assert adjusted_rand_score(make(encoder=ENCODER).fit(blobs[:500]).labels_, model.labels_) > 0.9
+
+
+def test_an_iteration_has_40_batches_with_neighbours_and_140_without(blobs, frozen):
+    data, model = DataInMemory(blobs, None, Workers(1)), DeepEmbeddedClustering(6)
+    plain = clone(ENCODER).set_params(n_neighbors=None, max_iter=1).fit(blobs)
+    n_batches = []
+    for encoder in (frozen.estimator, plain):
+        options = JointOptions.of(model, encoder, len(blobs))
+        fit = JointFit(encoder, data, options, engine_options(encoder, options), np.random.RandomState(0))
+        n_batches.append(fit.stages[0].n_batches)
+    assert n_batches == [40, 140]
