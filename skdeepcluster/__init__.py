@@ -2,10 +2,14 @@
 
 from . import callbacks, clustering, exceptions, metrics, model_selection, plotting
 from .autoencoder import SparseAutoencoderTransformer
+from .clustering import DeepEmbeddedClustering
+from .model_selection import ClusteringSearch
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "ClusteringSearch",
+    "DeepEmbeddedClustering",
     "SparseAutoencoderTransformer",
     "callbacks",
     "clustering",

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ._data import effective_rows, mean_squared_error
+from ._data import effective_rows, mean_squared_error, outputs_of
 from ._network import Layers
 from ._support._checks import check_rows, check_table, finite_outputs
 from ._support._guards import while_no_other_fits
@@ -40,7 +40,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         X_new : ndarray of shape (n_samples, n_components)
-            The code, in (0, 1) with ``code_activation="logistic"``.
+            The code, in (0, 1) with ``code_activation="logistic"``, in the precision of the fitted weights.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         X = check_rows(self, X)
-        return finite_outputs(lambda: self._encoder_layers.outputs(X)[-1], X, "code")
+        return finite_outputs(lambda: outputs_of(X, self._encoder_layers), X, "code")
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Decode X.
@@ -65,7 +65,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features)
-            The reconstruction, on the scale of the training data.
+            The reconstruction, on the scale of the training data, in the precision of the fitted weights.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 f"X has {X.shape[1]} columns, but inverse_transform of this {type(self).__name__} expects codes with "
                 f"n_components={self._n_features_out} columns, as transform returns them."
             )
-        return finite_outputs(lambda: self._decoder_layers.outputs(X)[-1], X, "reconstruction")
+        return finite_outputs(lambda: outputs_of(X, self._decoder_layers), X, "reconstruction")
 
     def score(self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.

@@ -1,6 +1,7 @@
 """Reports on a partition."""
 
 import warnings
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
@@ -31,6 +32,10 @@ class ClusteringReport(dict[str, Any]):
     def __str__(self) -> str:
         width = max(map(len, self), default=0)
         return "\n".join(f"{name:<{width}}  {_text(value):>10}" for name, value in self.items())
+
+    def _repr_html_(self) -> str:
+        lines = (f"<tr><th>{escape(name)}</th><td>{escape(_text(value))}</td></tr>" for name, value in self.items())
+        return f"<table>{''.join(lines)}</table>"
 
 
 def _text(value):

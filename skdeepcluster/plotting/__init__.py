@@ -7,9 +7,10 @@ stands for its best estimator.
 
 from ._clusters import ClusterEmbeddingDisplay
 from ._code import ActivationDisplay, CodeWeightsDisplay
+from ._eps import KDistanceDisplay
 from ._profile import ClusterProfileDisplay
 from ._reconstruction import ReconstructionDisplay
-from ._selection import KDistanceDisplay, SearchDisplay
+from ._selection import SearchDisplay
 from ._separation import SilhouetteDisplay
 from ._training import LossCurveDisplay
 
