@@ -38,6 +38,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 from skdeepcluster.metrics._internal import INTERNAL_METRICS, internal_scores
+from skdeepcluster.metrics._points import points_of
 from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
 from skdeepcluster.model_selection._candidates import fit_candidates
 from skdeepcluster.model_selection._pooling import candidate_scores, find_yardsticks, pooled_scores, score_matrix
@@ -178,7 +179,7 @@ def fit(name, settings, numbers_of_clusters, seed, arguments):
     spaces, *rest = fit_candidates(candidates, X, None, params={}, rows=rows, parallel=parallel, reraise=True)
     sound = np.flatnonzero([not space.collapsed for space in spaces])
     is_judged = np.ones(len(candidates), dtype=bool)
-    matrices = score_matrix(spaces, sound, rest[-1], is_judged, list(INTERNAL_METRICS), parallel)
+    matrices = score_matrix(spaces, sound, rest[-1], is_judged, list(INTERNAL_METRICS), "euclidean", parallel)
     return spaces, *rest, matrices, X, y, n_classes
 
 
@@ -191,7 +192,7 @@ def rankings(spaces, space_of, partitions, matrices, X, with_ace):
         sound = ~np.isnan(S).all(axis=1)
         S = np.where(np.isnan(S), np.nanmin(S), S)
         yield ("code, each its own", metric), S[space_of, np.arange(S.shape[1])]
-        yield ("input", metric), internal_scores(metric, X, labelings)
+        yield ("input", metric), internal_scores(metric, points_of(X, "euclidean"), labelings)
         yield ("pooled, values", metric), S[sound].mean(axis=0)
         yield ("pooled, ranks", metric), pooled_scores(S[sound])
         yield ("pooled, ranks by agreement", metric), by_agreement(S[sound])

@@ -12,6 +12,10 @@ from ..exceptions import InputScaleWarning
 from ._passes import iterate_blocks
 from ._weights import no_weight_is_positive, of_mean_one, shares_of_largest
 
+# Bytes up to which an array with its columns one after the other, as frames have, is copied into rows at once. Of a
+# larger one, blocks are copied each time that they are read.
+_COPIED_BYTES = 2**28
+
 # Standardised features have a mean square of 1. Outside these bounds, for the mean over features or for a single one,
 # the reconstruction term is too small or too large beside the others.
 _SMALLEST_MEAN_SQUARE, _LARGEST_MEAN_SQUARE = 0.1, 10.0
@@ -32,6 +36,8 @@ def canonical_data(estimator, X, dtype, *, reset):
     if issparse(X) and not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
+    if isinstance(X, np.ndarray) and X.nbytes <= _COPIED_BYTES:
+        X = np.ascontiguousarray(X)
     return X
 
 

@@ -67,8 +67,12 @@ def part_of(X, rows):
 
 
 def read(X):
-    """What `part_of` returned, as an array or sparse matrix."""
-    return X[:] if isinstance(X, MappedRows) else X
+    """What `part_of` returned, as an array or sparse matrix. An array has its rows one after the other in memory.
+
+    Products have other last digits if columns lie one after the other, as in frames.
+    """
+    X = X[:] if isinstance(X, MappedRows) else X
+    return np.ascontiguousarray(X) if isinstance(X, np.ndarray) else X
 
 
 def memory_map(X):

@@ -80,6 +80,7 @@ def coordinates_of(X, metric, map_=map):
     """
     n_rows, n_features = X.shape
     n_coordinates, project = n_features, np.asarray
+    # Rows by their numbers are one after the other in memory, in whatever order X has them.
     sample = X[np.linspace(0, n_rows - 1, min(n_rows, _N_PCA_ROWS)).astype(int)]
     release_pages(X)
     # A power of two, which rounds nothing, so that squares neither overflow nor vanish.
@@ -125,7 +126,7 @@ def nearest_rows(points, n_neighbors, map_=map):
 
     Parameters
     ----------
-    points : ndarray of shape (n_rows, d), float32 or float64
+    points : ndarray or csr_array of shape (n_rows, d), float32 or float64
     n_neighbors : int
         Below n_rows.
     map_ : callable, default=map
@@ -139,23 +140,22 @@ def nearest_rows(points, n_neighbors, map_=map):
     """
     n_rows, d = points.shape
     points, Z, exponent = _scaled_and_centred(points)
-    squares = np.einsum("ij,ij->i", Z, Z)
+    squares = Z.multiply(Z).sum(axis=1) if issparse(Z) else np.einsum("ij,ij->i", Z, Z)
     # A bound of the relative error of sums of d + 3 rounded numbers, and of the absolute one where they vanish.
     error, least = 2 * (d + 3) * np.finfo(Z.dtype).eps, (d + 3) * float(np.finfo(Z.dtype).tiny)
-    right = np.vstack([Z.T, (1 - error) * squares])
     n_first = min(n_rows, max(_FIRST_COLUMNS, _FIRST_COLUMNS_PER_NEIGHBOR * n_neighbors))
+    slices = _slices_of_columns(n_rows, n_first)
+    lower_bounds = (_sparse_bounds if issparse(Z) else _dense_bounds)(Z, (1 - error) * squares, slices)
     distances = np.empty((n_rows, n_neighbors))
     neighbors = np.empty((n_rows, n_neighbors), dtype=np.int32 if n_rows < 2**31 else np.int64)
 
     def fill(rows):
-        left = np.column_stack([-2 * Z[rows], np.ones_like(squares[rows])])
         n_in_block = rows.stop - rows.start
         squared = np.full((n_in_block, n_neighbors), np.inf)
         nearest = np.full((n_in_block, n_neighbors), n_rows, dtype=np.int64)
         own_error = 2 * error * squares[rows].astype(np.float64) + least
-        for columns in _slices_of_columns(n_rows, n_first):
-            # Lower bounds of the squared distances, less the square of the row.
-            bounds = left @ right[:, columns]
+        # Lower bounds of the squared distances, less the square of the row.
+        for columns, bounds in zip(slices, lower_bounds(rows)):
             own = np.arange(max(rows.start, columns.start), min(rows.stop, columns.stop))
             bounds[own - rows.start, own - columns.start] = np.inf
             limits = squared[:, -1] - squares[rows] + own_error
@@ -173,11 +173,38 @@ def nearest_rows(points, n_neighbors, map_=map):
     return distances, neighbors
 
 
+def _dense_bounds(Z, squares, slices):
+    """A function that generates the squares less 2 z_r'z_c, of rows r and all others c, slice by slice of these."""
+    right = np.vstack([Z.T, squares])
+
+    def of_block(rows):
+        left = np.column_stack([-2 * Z[rows], np.ones_like(squares[rows])])
+        return (left @ right[:, columns] for columns in slices)
+
+    return of_block
+
+
+def _sparse_bounds(Z, squares, slices):
+    """`_dense_bounds` of a csr_array."""
+    right = [Z[columns].T.tocsr() for columns in slices]
+
+    def of_block(rows):
+        left = -2 * Z[rows]
+        return ((left @ piece).toarray() + squares[columns] for piece, columns in zip(right, slices))
+
+    return of_block
+
+
 def _scaled_and_centred(points):
     """The points times 2^-exponent, the same seen from the middle of them and in float32, and the exponent.
 
-    Their squares then neither overflow nor vanish.
+    Their squares then neither overflow nor vanish. Sparse ones stay where they are, and both are in float64.
     """
+    if issparse(points):
+        exponent = _exponent_of(points.data)
+        scaled = points.astype(np.float64)
+        scaled.data = np.ldexp(scaled.data, -exponent)
+        return scaled, scaled, exponent
     exponent = _exponent_of(points)
     points = np.ldexp(points, -exponent)
     centred = points - middle_of(points)
@@ -212,14 +239,23 @@ def _first_limits(bounds, n_neighbors, slack):
 def _take_in(squared, nearest, points, first_row, rows, columns):
     """Let pairs of a row of the block and any row take part in the nearest so far, which are overwritten."""
     n_neighbors = squared.shape[1]
-    for part in equal_slices(len(rows), -(-len(rows) * points.shape[1] // _PAIR_SIZE)):
+    numbers = 2 * points.nnz // points.shape[0] if issparse(points) else points.shape[1]
+    for part in equal_slices(len(rows), -(-len(rows) * numbers // _PAIR_SIZE)):
         r, c = rows[part], columns[part]
-        differences = points[first_row + r].astype(np.float64) - points[c]
+        squares = _squared_differences(points, first_row + r, c)
         kept = np.unique(r)
         r = np.concatenate([np.repeat(kept, n_neighbors), r])
         c = np.concatenate([nearest[kept].ravel(), c])
-        d = np.concatenate([squared[kept].ravel(), np.einsum("ij,ij->i", differences, differences)])
+        d = np.concatenate([squared[kept].ravel(), squares])
         order = np.lexsort([c, d, r])
         starts = np.searchsorted(r[order], kept)
         best = order[starts[:, np.newaxis] + np.arange(n_neighbors)]
         squared[kept], nearest[kept] = d[best], c[best]
+
+
+def _squared_differences(points, rows, columns):
+    if issparse(points):
+        differences = points[rows] - points[columns]
+        return differences.multiply(differences).sum(axis=1)
+    differences = points[rows].astype(np.float64) - points[columns]
+    return np.einsum("ij,ij->i", differences, differences)

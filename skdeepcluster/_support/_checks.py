@@ -9,6 +9,8 @@ from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
+from ._tables import check_no_dates, is_single, remedy
+
 FLOAT_TYPES = [np.float64, np.float32]
 
 
@@ -45,16 +47,36 @@ def about(name):
         raise
 
 
+@contextmanager
+def _about_table(X, name):
+    """`about`, with errors about what is no table of numbers that say what to do with it."""
+    with about(name):
+        check_no_dates(X, name)
+        try:
+            yield
+        except (ValueError, TypeError) as error:
+            words = None if "feature names" in str(error) else remedy(X, name)
+            if words is None:
+                raise
+            raise (ValueError if isinstance(error, ValueError) else TypeError)(f"{words} ({error})") from error
+
+
+def _float_types(X, dtype):
+    """The dtype to ask for: float32 of what holds nothing else, where scikit-learn knows it of NumPy's types alone."""
+    return np.float32 if dtype is FLOAT_TYPES and is_single(X) else dtype
+
+
 def check_table(X, name, *, sparse=False, dtype=FLOAT_TYPES, **options):
     """`check_array` for the tables of this package: X as an ndarray, or, if it may be sparse, as CSR."""
-    with about(name):
-        return check_array(X, accept_sparse="csr" if sparse else False, dtype=dtype, input_name=name, **options)
+    accepted, dtype = "csr" if sparse else False, _float_types(X, dtype)
+    with _about_table(X, name):
+        return check_array(X, accept_sparse=accepted, dtype=dtype, input_name=name, **options)
 
 
 def check_rows(estimator, X, *, dtype=FLOAT_TYPES, reset=False, **options):
     """`validate_data` for the estimators of this package: X as an ndarray or CSR with the features seen in `fit`."""
-    with about("X"):
-        return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=reset, **options)
+    with _about_table(X, "X"):
+        return validate_data(estimator, X, accept_sparse="csr", dtype=_float_types(X, dtype), reset=reset, **options)
 
 
 def integers(values):

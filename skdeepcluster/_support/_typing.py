@@ -1,5 +1,7 @@
 """Types of what users pass, and the decorators of scikit-learn with types."""
 
+import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
@@ -20,8 +22,42 @@ if TYPE_CHECKING:
 
 else:
     from sklearn.base import _fit_context as fit_context
-    from sklearn.utils._param_validation import validate_params
+    from sklearn.utils import _param_validation
     from sklearn.utils.metaestimators import available_if
+
+    def validate_params(parameter_constraints, *, prefer_skip_nested_validation):
+        """scikit-learn's decorator, with the function and its parameters named where a call does not fit them."""
+        decorate = _param_validation.validate_params(
+            parameter_constraints, prefer_skip_nested_validation=prefer_skip_nested_validation
+        )
+
+        def decorated(function):
+            validated, signature = decorate(function), inspect.signature(function)
+
+            @functools.wraps(validated)
+            def with_named_parameters(*args, **kwargs):
+                try:
+                    signature.bind(*args, **kwargs)
+                except TypeError as error:
+                    names = ", ".join(_parameters_of(signature))
+                    raise TypeError(f"{function.__qualname__}({names}): {error}.") from None
+                return validated(*args, **kwargs)
+
+            return with_named_parameters
+
+        return decorated
+
+
+def _parameters_of(signature):
+    """The parameters as they stand in a call, without self and cls."""
+    stars = ["*"]
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            yield from stars
+            stars = []
+        if name not in ("self", "cls"):
+            yield name if parameter.default is parameter.empty else f"{name}=..."
+
 
 __all__ = [
     "Activation",

@@ -5,13 +5,16 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import issparse
 from scipy.spatial.distance import cdist
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ._distances import squared_distances, squared_distances_to
 from ._labels import is_noise
 from ._neighbors import N_NEIGHBORS, nearest_neighbors, neighbor_information
+from ._points import DISTANCE, are_one_point, points_of
+from ._scatter import located
 from ._silhouette import silhouette_score, silhouette_scores
 
 # Allowed values of the options that reports, scorers and displays share.
@@ -19,42 +22,19 @@ SCORING_CONSTRAINTS = {
     "sample_size": [Interval(Integral, 2, None, closed="left"), None],
     "random_state": ["random_state"],
     "noise": [StrOptions({"drop", "cluster"})],
+    "distance": [DISTANCE],
 }
-
-
-# Values that differ by so many units in the last place are the same but for rounding, as in the code of equal rows.
-_ROUNDING = 4
 
 
 class DegeneratePartition(Exception):
     """The internal score of a partition is not defined. The message says why, and what to change."""
 
 
-class _Clusters(NamedTuple):
-    """Where clusters lie, in float64."""
-
-    codes: np.ndarray  # the cluster of each row, numbered from 0
-    sizes: np.ndarray
-    centroids: np.ndarray  # seen from the first row of Z
-    deviations: np.ndarray  # of the rows from the centroid of their cluster
-
-
-def _located(Z, labels):
-    """The `_Clusters`. Rows that are equal have no deviations, whatever the unit of length and the origin."""
-    _, first, codes, sizes = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
-    # Seen from a row of the cluster, equal rows are exactly 0, and so is their mean. Otherwise it would be rounded.
-    deviations = np.subtract(Z, Z[first][codes], dtype=np.float64)
-    indicators = csr_array((np.ones(len(Z)), codes, np.arange(len(Z) + 1)))
-    means = (indicators.T @ deviations) / sizes[:, np.newaxis]
-    deviations -= means[codes]
-    return _Clusters(codes, sizes, np.subtract(Z[first], Z[0], dtype=np.float64) + means, deviations)
-
-
 # The scatter within clusters counts as no less than this share of that between them, which is rounding.
 _LEAST_SCATTER = np.finfo(np.float64).eps ** 2
 
 
-def _calinski_harabasz_score(Z, labels):
+def _calinski_harabasz_score(points, labels):
     """Calinski-Harabasz index: (B / (k - 1)) / (W / (n - k)), the scatter B between and W within k clusters of n rows.
 
     Clusters of repeated rows have W = 0. The index is bounded then, by W >= 5e-32 B, and of partitions without scatter
@@ -63,15 +43,15 @@ def _calinski_harabasz_score(Z, labels):
 
     T. Calinski, J. Harabasz, "A dendrite method for cluster analysis", 1974.
     """
-    clusters = _located(Z, labels)
-    n, k = len(Z), len(clusters.sizes)
-    within = np.sum(np.square(clusters.deviations, out=clusters.deviations))
+    clusters = located(points.rows, labels)
+    n, k = len(labels), len(clusters.sizes)
+    within = clusters.squared_deviations.sum()
     mean = clusters.sizes @ clusters.centroids / n
-    between = clusters.sizes @ np.sum((clusters.centroids - mean) ** 2, axis=1)
+    between = clusters.sizes @ squared_distances_to(clusters.centroids, mean)
     return between / (k - 1) / (max(within, _LEAST_SCATTER * between) / (n - k))
 
 
-def _davies_bouldin_score(Z, labels):
+def _davies_bouldin_score(points, labels):
     """Davies-Bouldin index: mean over clusters i of max_j (s_i + s_j) / d_ij, with s the mean distance to the centroid.
 
     D. L. Davies, D. W. Bouldin, "A cluster separation measure", 1979.
@@ -79,45 +59,53 @@ def _davies_bouldin_score(Z, labels):
     `sklearn.metrics.davies_bouldin_score` treats distances below 1e-8 as zero, and returns 0, the best value, if all s
     or all d are zero. With it, a collapsed code, or clusters around the same centre, would win a search.
     """
-    codes, sizes, centroids, deviations = _located(Z, labels)
-    s = np.bincount(codes, np.linalg.norm(deviations, axis=1)) / sizes
-    d = cdist(centroids, centroids)
+    codes, sizes, centroids, squared_deviations = located(points.rows, labels)
+    s = np.bincount(codes, np.sqrt(squared_deviations)) / sizes
+    d = _distances_between(centroids)
     np.fill_diagonal(d, np.inf)
     if not d.all():
         raise DegeneratePartition("two clusters have the same centroid; look at the clusterer")
     return np.mean(np.max((s[:, np.newaxis] + s) / d, axis=1))
 
 
-def _neighbors(Z):
-    return nearest_neighbors(Z, min(N_NEIGHBORS, len(Z) - 1))[1]
+def _distances_between(centroids):
+    if issparse(centroids):
+        return np.sqrt(squared_distances(centroids, centroids, None, diagonal=0))
+    return cdist(centroids, centroids)
 
 
-def _neighbor_information_score(Z, labels):
-    return neighbor_information(_neighbors(Z), np.unique(labels, return_inverse=True)[1])
+def _neighbors(points):
+    return nearest_neighbors(points.rows, min(N_NEIGHBORS, points.rows.shape[0] - 1))[1]
 
 
-def _neighbor_information_scores(Z, labelings):
-    neighbors = _neighbors(Z)
+def _neighbor_information_score(points, labels):
+    return neighbor_information(_neighbors(points), np.unique(labels, return_inverse=True)[1])
+
+
+def _neighbor_information_scores(points, labelings):
+    neighbors = _neighbors(points)
     return np.array([neighbor_information(neighbors, codes) for codes in labelings])
 
 
 def _one_by_one(score):
-    """Make a function of (Z, labelings) from one of (Z, labels). A score that is not defined becomes NaN."""
+    """Make a function of (points, labelings) from one of (points, labels). A score that is not defined becomes NaN."""
 
-    def score_or_nan(Z, labels):
+    def score_or_nan(points, labels):
         try:
-            return score(Z, labels)
+            return score(points, labels)
         except DegeneratePartition:
             return np.nan
 
-    return lambda Z, labelings: np.array([score_or_nan(Z, labels) for labels in labelings])
+    return lambda points, labelings: np.array([score_or_nan(points, labels) for labels in labelings])
 
 
 class InternalMetric(NamedTuple):
     """A score of partitions in a space."""
 
-    score: Callable  # score(Z, labels) returns a number
-    scores: Callable  # scores(Z, labelings) returns an array: one number for each partition, clusters numbered from 0
+    score: Callable  # score(points, labels) returns a number
+    scores: (
+        Callable  # scores(points, labelings) returns an array: one number for each partition, clusters numbered from 0
+    )
     sign: int  # the score times this sign is higher for better partitions
     worst: float  # the worst value, times the sign
     is_sampled: bool  # whether sample_size applies, as time grows with the square of the number of rows
@@ -133,27 +121,16 @@ INTERNAL_METRICS = {
 }
 
 
-def safely_scaled(Z):
-    """Z times 2^-e, and e, such that squares of the values neither overflow nor vanish. Mostly e is 0.
-
-    No internal score depends on the scale of Z.
-    """
-    exponent = int(np.frexp(max(Z.max(), -Z.min()))[1])
-    if abs(exponent) <= np.finfo(Z.dtype).maxexp // 4:
-        return Z, 0
-    return np.ldexp(Z, -exponent), exponent
-
-
-def internal_scores(metric, Z, labelings):
+def internal_scores(metric, points, labelings):
     """The scores of several partitions of the same rows by an internal metric; NaN where they are not defined.
 
     Higher is better. In every partition the clusters are numbered from 0, and noise is one of them. There are at least
-    2 clusters, and fewer than rows. The rows of Z must not all be the same.
+    2 clusters, and fewer than rows. The `Points` must not all be the same.
     """
-    return INTERNAL_METRICS[metric].sign * INTERNAL_METRICS[metric].scores(safely_scaled(Z)[0], labelings)
+    return INTERNAL_METRICS[metric].sign * INTERNAL_METRICS[metric].scores(points, labelings)
 
 
-def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
+def internal_score(metric, Z, labels, *, noise, sample_size, random_state, distance):
     """The score of a partition by an internal metric. Raises `DegeneratePartition` if it is not defined."""
     if noise == "drop":
         kept = ~is_noise(labels)
@@ -172,7 +149,7 @@ def internal_score(metric, Z, labels, *, noise, sample_size, random_state):
         raise DegeneratePartition(
             f"there are as many clusters as rows{of_sample}; ask for fewer clusters, or a larger eps"
         )
-    Z, _ = safely_scaled(Z)
-    if (np.ptp(Z, axis=0) <= _ROUNDING * np.finfo(Z.dtype).eps * np.abs(Z).max(axis=0)).all():
+    points = points_of(Z, distance)
+    if are_one_point(points.rows):
         raise DegeneratePartition("all rows are the same point; look at the data")
-    return float(INTERNAL_METRICS[metric].score(Z, labels))
+    return float(INTERNAL_METRICS[metric].score(points, labels))

@@ -1,6 +1,7 @@
 """Nearest neighbours, and how much the cluster of a row tells about the clusters of these, as mutual information."""
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.special import entr
 from sklearn.neighbors import NearestNeighbors
 
@@ -18,11 +19,11 @@ _MAX_FEATURES_OF_TREES = 15
 def nearest_neighbors(Z, n_neighbors):
     """The nearest other rows of every row, with Euclidean distances that keep their digits.
 
-    Time grows with the square of the number of rows above 15 features.
+    Time grows with the square of the number of rows above 15 features, and of sparse rows.
 
     Parameters
     ----------
-    Z : ndarray of shape (n_samples, n_features), float64 or float32
+    Z : ndarray or csr_array of shape (n_samples, n_features), float64 or float32
         Finite.
     n_neighbors : int
         Below n_samples.
@@ -33,7 +34,7 @@ def nearest_neighbors(Z, n_neighbors):
         Ascending; 0 between rows that are equal.
     neighbors : ndarray of int of shape (n_samples, n_neighbors)
     """
-    if Z.shape[1] <= _MAX_FEATURES_OF_TREES:
+    if not issparse(Z) and Z.shape[1] <= _MAX_FEATURES_OF_TREES:
         return NearestNeighbors(n_neighbors=n_neighbors, algorithm="kd_tree").fit(Z).kneighbors()
     return with_workers(lambda workers: nearest_rows(Z, n_neighbors, workers.map))
 

@@ -9,11 +9,11 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 
-from .._support._checks import check_table
-from .._support._typing import ArrayLike, Int, RandomState, validate_params
+from .._support._typing import ArrayLike, Int, MatrixLike, RandomState, validate_params
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
 from ._labels import check_clusters, check_labels, is_noise
+from ._points import check_points
 
 
 class ClusteringReport(dict[str, Any]):
@@ -46,24 +46,31 @@ def _text(value):
 
 
 @validate_params(
-    {"X": ["array-like"], "labels": ["array-like"], "y_true": ["array-like", None], **SCORING_CONSTRAINTS},
+    {
+        "X": ["array-like", "sparse matrix"],
+        "labels": ["array-like"],
+        "y_true": ["array-like", None],
+        **SCORING_CONSTRAINTS,
+    },
     prefer_skip_nested_validation=True,
 )
 def clustering_report(
-    X: ArrayLike,
+    X: MatrixLike,
     labels: ArrayLike,
     *,
     y_true: ArrayLike | None = None,
     sample_size: Int | None = None,
     random_state: RandomState = None,
     noise: Literal["drop", "cluster"] = "drop",
+    distance: Literal["euclidean", "cosine"] = "euclidean",
 ) -> ClusteringReport:
     """Number of clusters and internal scores of a partition, and its agreement with known classes where given.
 
     Parameters
     ----------
-    X : array-like of shape (n_samples, n_features)
-        The space to score in. To compare partitions, score all of them in the same space.
+    X : array-like or sparse matrix of shape (n_samples, n_features)
+        The space to score in; a sparse matrix is not made dense. To compare partitions, score all of them in the same
+        space.
     labels : array-like of shape (n_samples,)
         Cluster of every row. Negative integers mark noise, as numbers or as text: DBSCAN gives -1, HDBSCAN also -2 and
         -3. All noise is one group.
@@ -79,6 +86,10 @@ def clustering_report(
         and rise as more rows are called noise: read them beside ``n_noise``. "cluster" counts noise as one more
         cluster, which lowers them, since noise is scattered. ``n_clusters`` never counts noise; the scores against
         `y_true` always take all rows, noise as a group of its own.
+    distance : {"euclidean", "cosine"}, default="euclidean"
+        "cosine", 1 - cos, is for rows whose length means nothing, such as embeddings of texts and TF-IDF: of it are the
+        silhouette and the nearest neighbours. Calinski-Harabasz and Davies-Bouldin, which need points with means, are
+        then of the rows scaled to length one. A row of zeros has distance 1 to all others, and 0 to one like it.
 
     Returns
     -------
@@ -118,7 +129,7 @@ def clustering_report(
     nmi                       0.7790
     ari                       0.5455
     """
-    X = check_table(X, "X")
+    X = check_points(X, "X")
     labels = check_clusters(labels, X)
     noise_rows = is_noise(labels)
     report = ClusteringReport(n_clusters=len(np.unique(labels[~noise_rows])), n_noise=int(np.sum(noise_rows)))
@@ -126,7 +137,7 @@ def clustering_report(
     for metric in INTERNAL_METRICS:
         try:
             report[metric] = internal_score(
-                metric, X, labels, noise=noise, sample_size=sample_size, random_state=random_state
+                metric, X, labels, noise=noise, sample_size=sample_size, random_state=random_state, distance=distance
             )
         except DegeneratePartition as reason:
             report[metric] = np.nan

@@ -6,11 +6,11 @@ from typing import Any, Literal
 from sklearn.utils._param_validation import StrOptions
 
 from .._pipelines import labels_and_space
-from .._support._checks import check_table
 from .._support._typing import Estimator, Int, MatrixLike, RandomState, validate_params
 from ..exceptions import DegenerateClusteringWarning
 from ._internal import INTERNAL_METRICS, SCORING_CONSTRAINTS, DegeneratePartition, internal_score
 from ._labels import check_clusters
+from ._points import check_points
 
 
 class _ClusteringScorer:
@@ -20,7 +20,7 @@ class _ClusteringScorer:
     ----------
     estimator : estimator
         Fitted clusterer, or fitted pipeline that ends in one. A fitted search stands for its best estimator.
-    X : array-like of shape (n_samples, n_features)
+    X : array-like or sparse matrix of shape (n_samples, n_features)
         Data, as the estimator takes it.
     y : None
         Ignored.
@@ -37,16 +37,17 @@ class _ClusteringScorer:
         is precomputed distances, and no features.
     """
 
-    def __init__(self, metric, *, space, noise, sample_size, random_state):
+    def __init__(self, metric, *, space, noise, sample_size, random_state, distance):
         self.metric = metric
         self.space = space
         self.noise = noise
         self.sample_size = sample_size
         self.random_state = random_state
+        self.distance = distance
 
     def __call__(self, estimator: Estimator, X: MatrixLike, y: Any = None) -> float:
         labels, Z = labels_and_space(estimator, X, self.space)
-        Z = check_table(Z, "X")
+        Z = check_points(Z, "X")
         labels = check_clusters(labels, Z)
         metric = INTERNAL_METRICS[self.metric]
         try:
@@ -57,6 +58,7 @@ class _ClusteringScorer:
                 noise=self.noise,
                 sample_size=self.sample_size,
                 random_state=self.random_state,
+                distance=self.distance,
             )
         except DegeneratePartition as reason:
             warnings.warn(
@@ -81,6 +83,7 @@ def make_clustering_scorer(
     noise: Literal["cluster", "drop"] = "cluster",
     sample_size: Int | None = None,
     random_state: RandomState = None,
+    distance: Literal["euclidean", "cosine"] = "euclidean",
 ) -> _ClusteringScorer:
     """Make a scorer for `GridSearchCV` and its relatives from an internal metric.
 
@@ -110,6 +113,8 @@ def make_clustering_scorer(
         Number of rows drawn for the silhouette and for the neighbours; None takes all.
     random_state : int, RandomState instance or None, default=None
         Draws the sample. Give an int to compare candidates on the same rows.
+    distance : {"euclidean", "cosine"}, default="euclidean"
+        As in `clustering_report`.
 
     Returns
     -------
@@ -134,7 +139,9 @@ def make_clustering_scorer(
     >>> round(scorer(kmeans, X), 3)
     -0.1
     """
-    return _ClusteringScorer(metric, space=space, noise=noise, sample_size=sample_size, random_state=random_state)
+    return _ClusteringScorer(
+        metric, space=space, noise=noise, sample_size=sample_size, random_state=random_state, distance=distance
+    )
 
 
 silhouette_scorer = make_clustering_scorer("silhouette")

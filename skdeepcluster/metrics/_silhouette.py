@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.spatial.distance import cdist
+from scipy.sparse import csr_array, issparse
 from sklearn.utils import gen_batches
 
 from .._data import middle_of
 from .._support._threads import with_workers
+from ._distances import squared_distances
 
 # Number of rows and of columns of a block of distances, which takes 2 MB. Every thread has one at a time.
 _BLOCK = 512
@@ -16,10 +16,6 @@ _BLOCK = 512
 # Clusters in a group. The table of sums of distances has a number for every row and every cluster of a group, so this
 # bounds its size.
 _N_CLUSTERS = 128
-
-# A squared distance is computed as |u|^2 + |v|^2 - 2 u'v. If it is less than this share of |u|^2 + |v|^2, the
-# subtraction has cost it more than 5 of its 16 digits.
-_CANCELLED = 1e-5
 
 
 class _Group(NamedTuple):
@@ -30,13 +26,13 @@ class _Group(NamedTuple):
     sizes: np.ndarray  # number of rows of each cluster
 
 
-def silhouette_score(Z, labels):
+def silhouette_score(points, labels):
     """Mean of `silhouette_samples`."""
-    return float(np.mean(silhouette_samples(Z, labels)))
+    return float(np.mean(silhouette_samples(points, labels)))
 
 
-def silhouette_samples(Z, labels):
-    """Silhouette of every row, with Euclidean distances.
+def silhouette_samples(points, labels):
+    """Silhouette of every row, with Euclidean distances or by cosine.
 
     The silhouette of a row is (b - a) / max(a, b), where a is its mean distance to the other rows of its cluster, and
     b the smallest of its mean distances to the rows of each other cluster. It is 0 for a row that is alone in its
@@ -54,8 +50,8 @@ def silhouette_samples(Z, labels):
 
     Parameters
     ----------
-    Z : ndarray of shape (n_samples, n_features), float64 or float32
-        Finite.
+    points : Points
+        Float64 or float32, finite.
     labels : ndarray of shape (n_samples,)
         At least 2 different ones.
 
@@ -69,14 +65,14 @@ def silhouette_samples(Z, labels):
     P. J. Rousseeuw, "Silhouettes: a graphical aid to the interpretation and validation of cluster analysis", 1987.
     """
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    centre = middle_of(Z)
+    centre = _centre_of(points)
     groups = _groups(codes, sizes)
-    a, b = np.zeros(len(Z)), np.full(len(Z), np.inf)
+    a, b = np.zeros(len(codes)), np.full(len(codes), np.inf)
 
     def add_distances(workers):
         for i, g in enumerate(groups):
             for h in groups[i:]:
-                g_to_h, h_to_g = _distance_sums(Z, centre, g, h, workers)
+                g_to_h, h_to_g = _distance_sums(points, centre, g, h, workers)
                 if h is g:
                     own = g.codes, np.arange(len(g.rows))
                     a[g.rows] = g_to_h[own] / np.maximum(g.sizes[g.codes] - 1, 1)
@@ -88,13 +84,13 @@ def silhouette_samples(Z, labels):
     return _silhouettes(a, b, sizes[codes])
 
 
-def silhouette_scores(Z, labelings):
+def silhouette_scores(points, labelings):
     """`silhouette_score` of several partitions of the same rows. Distances are computed once for all of them.
 
     Parameters
     ----------
-    Z : ndarray of shape (n_samples, n_features), float64 or float32
-        Finite.
+    points : Points
+        Float64 or float32, finite.
     labelings : sequence of ndarray of shape (n_samples,)
         At least 2 different labels in each.
 
@@ -103,23 +99,24 @@ def silhouette_scores(Z, labelings):
     scores : ndarray of shape (len(labelings),)
         In [-1, 1], higher is better.
     """
-    centre = middle_of(Z)
+    Z, centre = points.rows, _centre_of(points)
+    n = Z.shape[0]
     partitions = [np.unique(labels, return_inverse=True, return_counts=True)[1:] for labels in labelings]
     stops = np.cumsum([len(sizes) for _, sizes in partitions])
     # The indicator matrix has a column for every cluster of every partition.
     columns = np.stack([stop - len(sizes) + codes for stop, (codes, sizes) in zip(stops, partitions)], axis=1)
     first_of_row = np.arange(0, columns.size + 1, len(partitions))
-    indicators = csr_array((np.ones(columns.size), columns.ravel(), first_of_row), shape=(len(Z), stops[-1]))
+    indicators = csr_array((np.ones(columns.size), columns.ravel(), first_of_row), shape=(n, stops[-1]))
     totals = np.zeros(len(partitions))
-    for rows in gen_batches(len(Z), _BLOCK):
-        sums = _distances(Z[rows], Z, centre, diagonal=rows.start) @ indicators
+    for rows in gen_batches(n, _BLOCK):
+        sums = _distances(points, Z[rows], Z, centre, diagonal=rows.start) @ indicators
         for i, (stop, (codes, sizes)) in enumerate(zip(stops, partitions)):
             means, own = sums[:, stop - len(sizes) : stop], (np.arange(len(sums)), codes[rows])
             a = means[own] / np.maximum(sizes[codes[rows]] - 1, 1)
             means /= sizes
             means[own] = np.inf
             totals[i] += _silhouettes(a, means.min(axis=1), sizes[codes[rows]]).sum()
-    return totals / len(Z)
+    return totals / n
 
 
 def _silhouettes(a, b, own_sizes):
@@ -139,18 +136,23 @@ def _groups(codes, sizes):
     return groups
 
 
-def _distance_sums(Z, centre, g, h, workers):
+def _centre_of(points):
+    return None if issparse(points.rows) else middle_of(points.rows)
+
+
+def _distance_sums(points, centre, g, h, workers):
     """Sums of the distances from the rows of group g to each cluster of h, and from the rows of h to each cluster of g.
 
     Their shapes are (clusters of h, rows of g) and (clusters of g, rows of h). If h is g, they are the same array.
     """
+    Z = points.rows
 
     def block_sums(block):
         g_rows, h_rows = block
         x = Z[g.rows[g_rows]]
         if h is g and h_rows == g_rows:
-            return _sums_by_cluster(_distances(x, x, centre, diagonal=0), g.codes[g_rows]), None
-        D = _distances(x, Z[h.rows[h_rows]], centre)
+            return _sums_by_cluster(_distances(points, x, x, centre, diagonal=0), g.codes[g_rows]), None
+        D = _distances(points, x, Z[h.rows[h_rows]], centre)
         return _sums_by_cluster(D, h.codes[h_rows]), _sums_by_cluster(D.T, g.codes[g_rows])
 
     g_to_h = np.zeros((len(h.sizes), len(g.rows)))
@@ -170,25 +172,11 @@ def _distance_sums(Z, centre, g, h, workers):
     return g_to_h, h_to_g
 
 
-def _distances(x, y, centre, diagonal=None):
-    """Euclidean distances between the rows of x and those of y.
-
-    If the rows of x are also in y, one after the other, `diagonal` is the index of the first of them in y.
-    """
-    u, v = (np.subtract(points, centre, dtype=np.float64) for points in (x, y))
-    uu, vv = (np.einsum("ij,ij->i", points, points)[:, np.newaxis] for points in (u, v))
-    # One matrix product computes |u|^2 + |v|^2 - 2 u'v for all pairs.
-    D = np.hstack([-2 * u, uu, np.ones_like(uu)]) @ np.hstack([v, np.ones_like(vv), vv]).T
-    if diagonal is not None:
-        np.fill_diagonal(D[:, diagonal:], np.inf)
-    if D.min() < _CANCELLED * (uu.max() + vv.max()):
-        # Here subtraction has cost too many digits for some pairs. Compute the rows with such pairs again, from
-        # differences of coordinates. The condition above is a quick test whether there can be any.
-        cancelled = (_CANCELLED * (uu + vv.T) > D).any(axis=1)
-        D[cancelled] = cdist(x[cancelled], y, "sqeuclidean")
-    if diagonal is not None:
-        np.fill_diagonal(D[:, diagonal:], 0)
-    return np.sqrt(D, out=D)
+def _distances(points, x, y, centre, diagonal=None):
+    """Distances between the rows of x and those of y as `squared_distances` takes them, by the distance of `Points`."""
+    D = squared_distances(x, y, centre, diagonal)
+    # Half the square is 1 - cos, and no silhouette depends on the factor.
+    return D if points.are_unit else np.sqrt(D, out=D)
 
 
 def _sums_by_cluster(D, codes):

@@ -23,6 +23,7 @@ from .._support._checks import check_table
 from .._training import has_collapsed
 from ..exceptions import CollapsedCodeWarning, TrivialReconstructionWarning
 from ..metrics._labels import NOISE
+from ..metrics._points import are_one_point, check_points, points_of
 
 
 class Failure(NamedTuple):
@@ -67,9 +68,10 @@ class _Context(NamedTuple):
     rows: np.ndarray  # the sampled rows
     is_copied: bool  # whether every fit gets a copy of its input
     reraise: bool  # whether an error in a fit ends the search
+    distance: str  # by which rows are compared
 
 
-def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
+def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise, distance):
     """Fit clones of every candidate to all of X; a step that several candidates have in common is fitted once.
 
     Two candidates share a step if the step, and all steps before it, have the same parameters in both.
@@ -95,6 +97,8 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
         Runs the fits.
     reraise : bool
         Whether an error in a fit ends the search; if not, it becomes the ``failure`` of the candidate.
+    distance : {"euclidean", "cosine"}
+        By which rows are compared, and so may be all the same.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise):
     """
     X = in_memory(X)
     chains = [_steps(candidate, params) for candidate in candidates]
-    context = _Context(y, rows, is_writeable(X), reraise)
+    context = _Context(y, rows, is_writeable(X), reraise, distance)
     # keys[i][depth] is the key of the first `depth` steps of candidate i. Equal keys stand for equal steps.
     keys = [_prefix_keys(chain[:-1], i) for i, chain in enumerate(chains)]
     space_keys = list(dict.fromkeys(key[-1] for key in keys))
@@ -206,7 +210,8 @@ def _fit_task(features, feature_steps, clusterers, context):
     if features.failure is not None:
         return features._replace(Z=None), [Partition(failure=features.failure) for _ in clusterers]
     partitions = [_fit_partition(features.Z, clusterer, context) for clusterer in clusterers]
-    return features._replace(Z=space, collapsed=features.collapsed or not np.ptp(space, axis=0).any()), partitions
+    collapsed = features.collapsed or are_one_point(points_of(space, context.distance).rows)
+    return features._replace(Z=space, collapsed=collapsed), partitions
 
 
 def _fit_features(features, step, context):
@@ -286,9 +291,8 @@ def _variances(Z):
 
 
 def _sampled_space(Z, rows):
-    """The sampled rows of the features, dense."""
-    Z = check_table(Z, "X of the clusterer", sparse=True)[rows]
-    return Z.toarray() if issparse(Z) else Z
+    """The sampled rows of the features."""
+    return check_points(Z, "X of the clusterer")[rows]
 
 
 def _fit_partition(Z, step, context):

@@ -4,29 +4,33 @@ from numbers import Integral
 from typing import Literal
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._support._checks import check_table, integers
-from .._support._typing import ArrayLike, Int, Ints, RandomState, validate_params
-from ..metrics._internal import safely_scaled
+from .._support._checks import integers
+from .._support._typing import Int, Ints, MatrixLike, RandomState, validate_params
 from ..metrics._neighbors import nearest_neighbors
+from ..metrics._points import DISTANCE, ROUNDING, check_points, n_distinct, points_of
 from ..metrics._silhouette import silhouette_score
 
 # Starts of every KMeans. With a single one, chance would make the curves rough.
 N_INIT = 5
 
-# Distances below so many units in the last place are 0 but for rounding: those of equal rows in a code are as large.
-_ROUNDING = 4
-
 
 @validate_params(
-    {"Z": ["array-like"], "min_samples": [Interval(Integral, 2, None, closed="left")]},
+    {
+        "Z": ["array-like", "sparse matrix"],
+        "min_samples": [Interval(Integral, 2, None, closed="left")],
+        "distance": [DISTANCE],
+    },
     prefer_skip_nested_validation=True,
 )
-def estimate_eps(Z: ArrayLike, min_samples: Int = 5) -> Bunch:
+def estimate_eps(
+    Z: MatrixLike, min_samples: Int = 5, *, distance: Literal["euclidean", "cosine"] = "euclidean"
+) -> Bunch:
     """Estimate `sklearn.cluster.DBSCAN`'s ``eps`` from the knee of the k-distance curve.
 
     The curve is the distance of every row to its ``min_samples``-th nearest row, itself included as DBSCAN counts,
@@ -36,15 +40,17 @@ def estimate_eps(Z: ArrayLike, min_samples: Int = 5) -> Bunch:
 
     Parameters
     ----------
-    Z : array-like of shape (n_samples, n_features)
+    Z : array-like or sparse matrix of shape (n_samples, n_features)
         What DBSCAN will receive, such as the code.
     min_samples : int, default=5
         That of DBSCAN.
+    distance : {"euclidean", "cosine"}, default="euclidean"
+        DBSCAN's ``metric``.
 
     Returns
     -------
     estimate : sklearn.utils.Bunch
-        ``eps`` : float, distance at the knee in units of Z, a trace above it so that rounding leaves no row out.
+        ``eps`` : float, distance at the knee, a trace above it so that rounding leaves no row out.
         ``distances`` : ndarray of shape (n_samples,), the curve. ``knee`` : int, position of the knee on it.
 
     Raises
@@ -69,26 +75,36 @@ def estimate_eps(Z: ArrayLike, min_samples: Int = 5) -> Bunch:
     >>> len(set(DBSCAN(estimate.eps).fit_predict(Z)) - {-1})
     2
     """
-    Z = check_table(Z, "Z")
-    if min_samples > len(Z):
-        raise ValueError(f"min_samples={min_samples} is more than the {len(Z)} rows of Z; lower it.")
-    Z, exponent = safely_scaled(Z)
-    distances = nearest_neighbors(Z, int(min_samples) - 1)[0][:, -1]
+    Z = check_points(Z, "Z")
+    n_samples = Z.shape[0]
+    if min_samples > n_samples:
+        raise ValueError(f"min_samples={min_samples} is more than the {n_samples} rows of Z; lower it.")
+    points = points_of(Z, distance)
+    distances = nearest_neighbors(points.rows, int(min_samples) - 1)[0][:, -1]
+    if points.are_unit:
+        # 1 - cos is half the square of the distance between rows of length one.
+        distances = np.square(distances) / 2
     order = np.argsort(distances, kind="stable")
     distances = distances[order]
     knee = _knee(distances)
-    if distances[knee] <= _ROUNDING * np.finfo(Z.dtype).eps * np.linalg.norm(Z[order[knee]]):
+    rounding = ROUNDING * np.finfo(Z.dtype).eps * _length(points.rows[[order[knee]]])
+    if distances[knee] <= rounding:
         raise ValueError(
             f"eps would be 0: many rows of Z have min_samples={min_samples} rows at the same point. Remove duplicates, "
             "or raise min_samples."
         )
-    # Make eps a little larger, so that rounding does not leave out rows at exactly this distance.
-    eps = float(distances[knee] * (1 + np.sqrt(np.finfo(distances.dtype).eps)))
+    # Make eps a little larger, so that rounding does not leave out rows at exactly this distance. DBSCAN computes
+    # 1 - cos with an error that does not shrink with it.
+    eps = float(distances[knee] * (1 + np.sqrt(np.finfo(distances.dtype).eps)) + points.are_unit * rounding)
     with np.errstate(over="ignore"):
-        eps, distances = float(np.ldexp(eps, exponent)), np.ldexp(distances, exponent)
+        eps, distances = float(np.ldexp(eps, points.exponent)), np.ldexp(distances, points.exponent)
     if not np.isfinite(distances).all():
         raise ValueError("Distances between rows of Z are not finite: its values are too large. Divide Z by a number.")
     return Bunch(eps=eps, distances=distances, knee=knee)
+
+
+def _length(row):
+    return np.linalg.norm(row.data if issparse(row) else row)
 
 
 def _knee(curve):
@@ -98,21 +114,23 @@ def _knee(curve):
 
 @validate_params(
     {
-        "Z": ["array-like"],
+        "Z": ["array-like", "sparse matrix"],
         "k_range": ["array-like", range],
         "method": [StrOptions({"silhouette", "gap", "stability"})],
         "n_repeats": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
+        "distance": [DISTANCE],
     },
     prefer_skip_nested_validation=True,
 )
 def estimate_n_clusters(
-    Z: ArrayLike,
+    Z: MatrixLike,
     k_range: Ints = range(2, 11),
     *,
     method: Literal["silhouette", "gap", "stability"] = "silhouette",
     n_repeats: Int = 10,
     random_state: RandomState = None,
+    distance: Literal["euclidean", "cosine"] = "euclidean",
 ) -> Bunch:
     """Estimate the number of clusters that `sklearn.cluster.KMeans` should look for.
 
@@ -121,7 +139,7 @@ def estimate_n_clusters(
 
     Parameters
     ----------
-    Z : array-like of shape (n_samples, n_features)
+    Z : array-like or sparse matrix of shape (n_samples, n_features)
         What KMeans will receive, such as the code.
     k_range : array-like of int, default=range(2, 11)
         Numbers of clusters to try: from 2, with "gap" from 1; up to the number of distinct rows, with "gap" below it,
@@ -136,6 +154,8 @@ def estimate_n_clusters(
         For "gap" and "stability"; more take longer and are steadier.
     random_state : int, RandomState instance or None, default=None
         Of KMeans, of the uniform samples and of the halves.
+    distance : {"euclidean", "cosine"}, default="euclidean"
+        With "cosine" KMeans gets the rows scaled to length one, and the silhouette is that by 1 - cos.
 
     Returns
     -------
@@ -148,8 +168,8 @@ def estimate_n_clusters(
     ------
     ValueError
         If Z is not finite and two-dimensional, or `k_range` is empty or has a number twice or out of range; with
-        ``method="gap"``, if rows within the clusters are so near to each other that their inertia is 0 but for
-        rounding.
+        ``method="gap"``, if Z is sparse, `distance` is not the Euclidean, or rows within the clusters are so near to
+        each other that their inertia is 0 but for rounding.
 
     References
     ----------
@@ -164,10 +184,15 @@ def estimate_n_clusters(
     >>> estimate_n_clusters(Z, range(2, 7), random_state=0).n_clusters
     3
     """
-    Z = check_table(Z, "Z")
+    Z = check_points(Z, "Z")
     k_range = _check_k_range(k_range, Z, method)
+    if method == "gap" and (issparse(Z) or distance != "euclidean"):
+        raise ValueError(
+            "method='gap' compares with uniform samples of a box, which are dense, and by Euclidean distances: take "
+            "'silhouette' or 'stability', or reduce Z by sklearn.decomposition.TruncatedSVD."
+        )
     random_state = check_random_state(random_state)
-    scores, errors = CURVES[method](safely_scaled(Z)[0], k_range, n_repeats, random_state)
+    scores, errors = CURVES[method](points_of(Z, distance), k_range, n_repeats, random_state)
     best = CHOICES[method](scores, errors)
     return Bunch(n_clusters=int(k_range[best]), k_range=k_range, scores=scores, errors=errors)
 
@@ -177,15 +202,15 @@ def _check_k_range(k_range, Z, method):
     if numbers is None:
         raise ValueError(f"k_range={k_range!r} must hold one or more integers.")
     numbers = np.sort(numbers)
-    n_distinct = len(np.unique(Z, axis=0))
-    highest = {"silhouette": min(n_distinct, len(Z) - 1), "gap": n_distinct - 1, "stability": n_distinct // 2}[method]
+    n_rows = n_distinct(Z)
+    highest = {"silhouette": min(n_rows, Z.shape[0] - 1), "gap": n_rows - 1, "stability": n_rows // 2}[method]
     lowest = 1 if method == "gap" else 2
     if highest < lowest:
-        raise ValueError(f"Z has {n_distinct} distinct rows, too few to compare numbers of clusters by {method!r}.")
+        raise ValueError(f"Z has {n_rows} distinct rows, too few to compare numbers of clusters by {method!r}.")
     if numbers[0] < lowest or numbers[-1] > highest or (np.diff(numbers) == 0).any():
         raise ValueError(
             f"k_range={k_range!r} must hold different numbers from {lowest} to {highest}, with method={method!r} and "
-            f"{n_distinct} distinct rows."
+            f"{n_rows} distinct rows."
         )
     return numbers
 
@@ -194,12 +219,13 @@ def _kmeans(Z, k, random_state):
     return KMeans(k, n_init=N_INIT, random_state=random_state.randint(np.iinfo(np.int32).max)).fit(Z)
 
 
-def _silhouettes(Z, k_range, n_repeats, random_state):
-    scores = [silhouette_score(Z, _kmeans(Z, k, random_state).labels_) for k in k_range]
+def _silhouettes(points, k_range, n_repeats, random_state):
+    scores = [silhouette_score(points, _kmeans(points.rows, k, random_state).labels_) for k in k_range]
     return np.array(scores), np.full(len(k_range), np.nan)
 
 
-def _gaps(Z, k_range, n_repeats, random_state):
+def _gaps(points, k_range, n_repeats, random_state):
+    Z = points.rows
     centre = Z.mean(axis=0)
     axes = np.linalg.svd(Z - centre, full_matrices=False)[2]
     turned = (Z - centre) @ axes.T
@@ -212,7 +238,7 @@ def _gaps(Z, k_range, n_repeats, random_state):
 
 def _log_inertia(Z, k, random_state):
     inertia = _kmeans(Z, k, random_state).inertia_
-    if inertia <= Z.size * (_ROUNDING * np.finfo(Z.dtype).eps * np.abs(Z).max()) ** 2:
+    if inertia <= Z.size * (ROUNDING * np.finfo(Z.dtype).eps * np.abs(Z).max()) ** 2:
         raise ValueError(
             f"method='gap' takes the logarithm of the inertia, which is 0 for {k} clusters: beside its largest "
             "distance, rows of Z coincide. Leave out rows far from all others, or take another method."
@@ -220,10 +246,11 @@ def _log_inertia(Z, k, random_state):
     return np.log(inertia)
 
 
-def _stabilities(Z, k_range, n_repeats, random_state):
+def _stabilities(points, k_range, n_repeats, random_state):
+    Z = points.rows
     agreements = np.empty((n_repeats, len(k_range)))
     for i in range(n_repeats):
-        rows = random_state.permutation(len(Z))
+        rows = random_state.permutation(Z.shape[0])
         halves = Z[rows[::2]], Z[rows[1::2]]
         for j, k in enumerate(k_range):
             agreements[i, j] = adjusted_rand_score(*(_kmeans(half, k, random_state).predict(Z) for half in halves))

@@ -5,6 +5,7 @@ from scipy.stats import rankdata
 from sklearn.utils.parallel import delayed
 
 from ..metrics._internal import internal_scores
+from ..metrics._points import points_of
 
 RECONSTRUCTION = "reconstruction"
 
@@ -36,7 +37,7 @@ def find_yardsticks(spaces):
     return np.sort(sound[best])
 
 
-def score_matrix(spaces, yardsticks, partitions, is_judged, metrics, parallel):
+def score_matrix(spaces, yardsticks, partitions, is_judged, metrics, distance, parallel):
     """Every partition scored in every space that is a yardstick.
 
     Parameters
@@ -51,6 +52,7 @@ def score_matrix(spaces, yardsticks, partitions, is_judged, metrics, parallel):
         Whether a partition can be scored.
     metrics : list of str
         Names of internal metrics.
+    distance : {"euclidean", "cosine"}
     parallel : joblib.Parallel
         Scores the spaces.
 
@@ -61,7 +63,7 @@ def score_matrix(spaces, yardsticks, partitions, is_judged, metrics, parallel):
     """
     judged = [partition for partition, is_one in zip(partitions, is_judged) if is_one]
     labelings = [np.unique(partition.labels, return_inverse=True)[1] for partition in judged]
-    rows = parallel(delayed(_score_space)(spaces[i].Z, labelings, metrics) for i in yardsticks)
+    rows = parallel(delayed(_score_space)(spaces[i].Z, labelings, metrics, distance) for i in yardsticks)
     matrices = {metric: np.full((len(spaces), len(partitions)), np.nan) for metric in metrics}
     for i, row in zip(yardsticks, rows):
         for metric, scores in zip(metrics, row):
@@ -69,8 +71,9 @@ def score_matrix(spaces, yardsticks, partitions, is_judged, metrics, parallel):
     return matrices
 
 
-def _score_space(Z, labelings, metrics):
-    return [internal_scores(metric, Z, labelings) for metric in metrics]
+def _score_space(Z, labelings, metrics, distance):
+    points = points_of(Z, distance)
+    return [internal_scores(metric, points, labelings) for metric in metrics]
 
 
 def pooled_scores(S):

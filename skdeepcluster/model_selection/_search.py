@@ -18,6 +18,7 @@ from .._pipelines import errors_named
 from .._support._checks import POSITIVE, Number, about
 from .._support._typing import Clusterer, Float, Int, MatrixLike, RandomState, available_if, fit_context
 from ..metrics._internal import INTERNAL_METRICS
+from ..metrics._points import DISTANCE
 from ._candidates import fit_candidates, guarded, is_writeable
 from ._grid import draw_settings, make_candidates
 from ._pooling import RECONSTRUCTION, candidate_scores, find_yardsticks, score_matrix
@@ -67,6 +68,8 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         weigh alike; or a dict of their weights. "auto" is ``{"neighbor_information": 1, "davies_bouldin": 0.3,
         "reconstruction": 0.4}``, the best for a given number of clusters. It prefers many clusters: with their number
         in the grid take ``["neighbor_information", "davies_bouldin", "silhouette"]``.
+    distance : {"euclidean", "cosine"}, default="euclidean"
+        Between rows of every space, for the internal metrics, as in `skdeepcluster.metrics.clustering_report`.
     n_iter : int, default=None
         Number of candidates to draw at random; None tries the whole grid.
     refit : bool, default=True
@@ -164,6 +167,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         "estimator": [HasMethods(["fit_predict"])],
         "param_grid": [dict, list],
         "metric": [StrOptions({"auto", *METRICS}), list, dict],
+        "distance": [DISTANCE],
         "n_iter": [Interval(Integral, 1, None, closed="left"), None],
         "refit": ["boolean"],
         "n_jobs": [Integral, None],
@@ -180,6 +184,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         param_grid: dict[str, Any] | list[dict[str, Any]],
         *,
         metric: str | list[str] | dict[str, Any] = "auto",
+        distance: Literal["euclidean", "cosine"] = "euclidean",
         n_iter: Int | None = None,
         refit: bool = True,
         n_jobs: Int | None = None,
@@ -192,6 +197,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         self.estimator = estimator
         self.param_grid = param_grid
         self.metric = metric
+        self.distance = distance
         self.n_iter = n_iter
         self.refit = refit
         self.n_jobs = n_jobs
@@ -239,13 +245,14 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             rows=rows,
             parallel=parallel,
             reraise=self.error_score == "raise",
+            distance=self.distance,
         )
         spaces_of_candidates = [spaces[i] for i in space_of]
         is_judged = judgeable(settings, spaces_of_candidates, partitions, n_samples, self.max_noise)
         yardsticks = find_yardsticks(spaces)
         metrics = [metric for metric in weights if metric != RECONSTRUCTION]
         self.sample_indices_ = rows
-        self.score_matrix_ = score_matrix(spaces, yardsticks, partitions, is_judged, metrics, parallel)
+        self.score_matrix_ = score_matrix(spaces, yardsticks, partitions, is_judged, metrics, self.distance, parallel)
         errors = np.array([space.reconstruction_error for space in spaces_of_candidates])
         scores, score = candidate_scores(self.score_matrix_, yardsticks, errors, is_judged, weights)
         self.cv_results_ = tabulate(settings, spaces_of_candidates, space_of, partitions, scores, score)

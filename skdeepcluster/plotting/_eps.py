@@ -1,7 +1,7 @@
 """The curve by which DBSCAN's eps is chosen."""
 
 from numbers import Integral
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from sklearn.cluster import DBSCAN
@@ -9,7 +9,8 @@ from sklearn.utils._param_validation import HasMethods, Interval
 
 from .._pipelines import split_at_clusterer, transform_by
 from .._support._checks import POSITIVE
-from .._support._typing import ArrayLike, Estimator, Float, Int, MatrixLike, validate_params
+from .._support._typing import Estimator, Float, Int, MatrixLike, validate_params
+from ..metrics._points import DISTANCE
 from ..model_selection import estimate_eps
 from ._style import INK, LINE_COLORS, axes_or_new, check_drawable
 
@@ -73,7 +74,7 @@ class KDistanceDisplay:
         prefer_skip_nested_validation=False,
     )
     def from_estimator(cls, estimator: Estimator, X: MatrixLike, *, ax: "Axes | None" = None) -> Self:
-        """Draw the curve of what a DBSCAN receives, with its eps.
+        """Draw the curve of what a DBSCAN receives, with its eps, by its metric, the Euclidean or cosine.
 
         Parameters
         ----------
@@ -91,40 +92,49 @@ class KDistanceDisplay:
         Raises
         ------
         ValueError
-            If the estimator does not end in a DBSCAN, its metric is not the Euclidean, or `estimate_eps` raises one.
+            If the estimator does not end in a DBSCAN, its metric is neither, or `estimate_eps` raises one.
         """
         features, clusterer = split_at_clusterer(estimator)
-        if not isinstance(clusterer, DBSCAN) or clusterer.metric != "euclidean":
+        if not isinstance(clusterer, DBSCAN) or clusterer.metric not in ("euclidean", "cosine"):
             raise ValueError(
-                f"A DBSCAN with metric='euclidean', or a pipeline that ends in one, is needed, but got {clusterer!r}. "
-                "Give other rows to from_data."
+                "A DBSCAN with metric='euclidean' or 'cosine', or a pipeline that ends in one, is needed, but got "
+                f"{clusterer!r}. Give other rows to from_data."
             )
         Z = transform_by([step for _, step in features], X)
-        return cls.from_data(Z, clusterer.min_samples, eps=clusterer.eps, ax=ax)
+        return cls.from_data(Z, clusterer.min_samples, eps=clusterer.eps, distance=clusterer.metric, ax=ax)
 
     @classmethod
     @validate_params(
         {
-            "Z": ["array-like"],
+            "Z": ["array-like", "sparse matrix"],
             "min_samples": [Interval(Integral, 2, None, closed="left")],
             "eps": [POSITIVE, None],
+            "distance": [DISTANCE],
             "ax": "no_validation",
         },
         prefer_skip_nested_validation=True,
     )
     def from_data(
-        cls, Z: ArrayLike, min_samples: Int = 5, *, eps: Float | None = None, ax: "Axes | None" = None
+        cls,
+        Z: MatrixLike,
+        min_samples: Int = 5,
+        *,
+        eps: Float | None = None,
+        distance: Literal["euclidean", "cosine"] = "euclidean",
+        ax: "Axes | None" = None,
     ) -> Self:
         """Draw the curve of rows.
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_features)
+        Z : array-like or sparse matrix of shape (n_samples, n_features)
             What DBSCAN will receive, such as the code.
         min_samples : int, default=5
             That of DBSCAN.
         eps : float, default=None
             Height to mark beside the knee.
+        distance : {"euclidean", "cosine"}, default="euclidean"
+            DBSCAN's ``metric``.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
 
@@ -137,7 +147,7 @@ class KDistanceDisplay:
         ValueError
             As `skdeepcluster.model_selection.estimate_eps`, and if the values are so large that no axis can show them.
         """
-        estimate, eps = estimate_eps(Z, min_samples), None if eps is None else float(eps)
+        estimate, eps = estimate_eps(Z, min_samples, distance=distance), None if eps is None else float(eps)
         check_drawable(np.append(estimate.distances, 0.0 if eps is None else eps), "The curve of Z, or eps,")
         return cls(distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps).plot(ax=ax)
 

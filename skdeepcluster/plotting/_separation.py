@@ -1,23 +1,23 @@
 """How well the clusters of a partition are separated."""
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods
 
 from .._pipelines import labels_and_space
-from .._support._checks import check_table
 from .._support._typing import ArrayLike, Estimator, Int, MatrixLike, RandomState, validate_params
-from ..metrics._internal import SCORING_CONSTRAINTS, safely_scaled
+from ..metrics._internal import SCORING_CONSTRAINTS
 from ..metrics._labels import check_clusters, is_noise
+from ..metrics._points import check_points, points_of
 from ..metrics._silhouette import silhouette_samples
 from ._style import INK, axes_or_new, cluster_color
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
 
-_SAMPLING = {name: SCORING_CONSTRAINTS[name] for name in ("sample_size", "random_state")}
+_OPTIONS = {name: SCORING_CONSTRAINTS[name] for name in ("sample_size", "random_state", "distance")}
 
 
 class SilhouetteDisplay:
@@ -70,7 +70,7 @@ class SilhouetteDisplay:
             "estimator": [HasMethods("fit")],
             "X": "no_validation",
             "space": [str],
-            **_SAMPLING,
+            **_OPTIONS,
             "ax": "no_validation",
         },
         prefer_skip_nested_validation=True,
@@ -83,6 +83,7 @@ class SilhouetteDisplay:
         space: str = "input",
         sample_size: Int | None = None,
         random_state: RandomState = None,
+        distance: Literal["euclidean", "cosine"] = "euclidean",
         ax: "Axes | None" = None,
     ) -> Self:
         """Draw the silhouettes of the clusters that a fitted clusterer gives X.
@@ -103,6 +104,8 @@ class SilhouetteDisplay:
             Number of rows to draw; None takes all.
         random_state : int, RandomState instance or None, default=None
             Draws them.
+        distance : {"euclidean", "cosine"}, default="euclidean"
+            As in `skdeepcluster.metrics.clustering_report`.
         ax : matplotlib.axes.Axes, default=None
             Where to draw; None makes a figure.
 
@@ -119,31 +122,34 @@ class SilhouetteDisplay:
             If the estimator is not fitted.
         """
         labels, Z = labels_and_space(estimator, X, space)
-        return cls.from_predictions(Z, labels, sample_size=sample_size, random_state=random_state, ax=ax)
+        return cls.from_predictions(
+            Z, labels, sample_size=sample_size, random_state=random_state, distance=distance, ax=ax
+        )
 
     @classmethod
     @validate_params(
-        {"Z": ["array-like"], "labels": ["array-like"], **_SAMPLING, "ax": "no_validation"},
+        {"Z": ["array-like", "sparse matrix"], "labels": ["array-like"], **_OPTIONS, "ax": "no_validation"},
         prefer_skip_nested_validation=True,
     )
     def from_predictions(
         cls,
-        Z: ArrayLike,
+        Z: MatrixLike,
         labels: ArrayLike,
         *,
         sample_size: Int | None = None,
         random_state: RandomState = None,
+        distance: Literal["euclidean", "cosine"] = "euclidean",
         ax: "Axes | None" = None,
     ) -> Self:
         """Draw the silhouettes of a partition.
 
         Parameters
         ----------
-        Z : array-like of shape (n_samples, n_features)
+        Z : array-like or sparse matrix of shape (n_samples, n_features)
             The rows in the space to measure in.
         labels : array-like of shape (n_samples,)
             Cluster of every row; negative ones are noise.
-        sample_size, random_state, ax
+        sample_size, random_state, distance, ax
             As in `from_estimator`.
 
         Returns
@@ -155,7 +161,7 @@ class SilhouetteDisplay:
         ValueError
             If Z is not finite and two-dimensional, the lengths differ, or there are fewer than two clusters.
         """
-        Z = check_table(Z, "Z")
+        Z = check_points(Z, "Z")
         labels = check_clusters(labels, Z)
         kept = np.flatnonzero(~is_noise(labels))
         if sample_size is not None and sample_size < len(kept):
@@ -166,7 +172,7 @@ class SilhouetteDisplay:
                 f"A silhouette needs at least 2 clusters, but the {len(labels)} rows to draw, without noise, have "
                 f"{len(np.unique(labels))}. Ask for more clusters, or a smaller eps."
             )
-        return cls(silhouettes=silhouette_samples(safely_scaled(Z)[0], labels), labels=labels).plot(ax=ax)
+        return cls(silhouettes=silhouette_samples(points_of(Z, distance), labels), labels=labels).plot(ax=ax)
 
     def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the silhouettes.

@@ -427,7 +427,8 @@ def test_scorers_pickle_and_show_their_settings():
     kmeans = KMeans(2, n_init=1).fit(X4)
     assert pickle.loads(pickle.dumps(scorer))(kmeans, X4) == scorer(kmeans, X4)
     assert repr(scorer) == (
-        "make_clustering_scorer('davies_bouldin', space='code', noise='cluster', sample_size=7, random_state=None)"
+        "make_clustering_scorer('davies_bouldin', space='code', noise='cluster', sample_size=7, random_state=None, "
+        "distance='euclidean')"
     )
 
 

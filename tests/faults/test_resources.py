@@ -15,6 +15,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -88,6 +89,26 @@ def test_memory_of_transform(n, d, h, dtype):
     X = draw(n, d, dtype)
     model = make(n_components=h, solver="adam", max_iter=1).fit(X)
     assert_peak(lambda: model.transform(X), n * h * X.itemsize, least=1)
+
+
+def test_deep_stacks_hold_the_layers_of_a_block_alone():
+    X = draw(6000, 20, np.float32)
+    n_units = 100 + 100 + 500 + 10
+    layers = {"hidden_layer_sizes": (100, 100, 500), "code_activation": "identity", "beta": 0}
+    model = make(n_components=10, solver="adam", max_iter=1, **layers).fit(X[:500])
+    joint = DeepEmbeddedClustering(5, encoder=FrozenEstimator(model), max_iter=1, update_interval=1, random_state=0)
+    joint.fit(X[:500])
+    code = model.transform(X)
+    block = 2 * 600 * n_units * X.itemsize
+    assert block < len(X) * n_units * X.itemsize / 4
+    for call, kept in (
+        (lambda: model.transform(X), code.nbytes),
+        (lambda: model.inverse_transform(code), X.nbytes),
+        (lambda: model.score(X), 0),
+        (lambda: joint.predict(X), code.nbytes + 3 * 8 * 5 * len(X)),
+        (lambda: joint.transform(X), code.nbytes),
+    ):
+        assert_peak(call, kept + block, least=0)
 
 
 @pytest.mark.parametrize("n, d, k", [(1000, 10, 5), (6000, 40, 5), (6000, 40, 60), (3000, 10, 300), (2000, 400, 10)])

@@ -8,8 +8,8 @@ from scipy.spatial.distance import cdist
 from threadpoolctl import threadpool_limits
 
 from helpers.threads import blas_threads
-from skdeepcluster.metrics import _silhouette
-from skdeepcluster.metrics._silhouette import silhouette_score, silhouette_scores
+from skdeepcluster.metrics import _distances, _silhouette
+from skdeepcluster.metrics._points import points_of
 
 LABELS = np.array([-1, 5, 100, 7, 8, 9])
 SHARES = [0.5, 0.2, 0.1, 0.1, 0.05, 0.05]
@@ -18,6 +18,14 @@ SHARES = [0.5, 0.2, 0.1, 0.1, 0.05, 0.05]
 @pytest.fixture
 def small_blocks(monkeypatch):
     monkeypatch.setattr(_silhouette, "_BLOCK", 16)
+
+
+def silhouette_score(Z, labels):
+    return _silhouette.silhouette_score(points_of(Z, "euclidean"), labels)
+
+
+def silhouette_scores(Z, labelings):
+    return _silhouette.silhouette_scores(points_of(Z, "euclidean"), labelings)
 
 
 def make_clusters(rng, n, d=5):
@@ -202,5 +210,5 @@ def test_products_do_for_ordinary_data(monkeypatch, small_blocks, rng, offset):
         assert len(x) == 0
         return np.empty((0, len(y)))
 
-    monkeypatch.setattr(_silhouette, "cdist", count_rows)
+    monkeypatch.setattr(_distances, "cdist", count_rows)
     assert_allclose(silhouette_score(Z, labels), expected, rtol=1e-10)

@@ -1,0 +1,179 @@
+"""What a newcomer gives in the place of a table of numbers: the errors say what to do."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from sklearn.cluster import KMeans
+
+from helpers.marks import FEW_ITERATIONS
+from skdeepcluster import DeepEmbeddedClustering, SparseAutoencoderTransformer
+from skdeepcluster.metrics import clustering_accuracy, clustering_report
+from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
+from skdeepcluster.plotting import ClusterEmbeddingDisplay, KDistanceDisplay, SilhouetteDisplay
+
+# The transformer was fitted to an array.
+pytestmark = [*FEW_ITERATIONS, pytest.mark.filterwarnings("ignore:X has feature names")]
+
+NUMBERS = {"age": [30.0, 41.0, 52.0, 33.0] * 5, "spent": [1.0, 2.0, 3.5, 0.5] * 5}
+LABELS = [0, 0, 1, 1] * 5
+
+
+def fitted():
+    return SparseAutoencoderTransformer(2, max_iter=2, random_state=0).fit(
+        np.random.default_rng(0).normal(size=(20, 3))
+    )
+
+
+CALLS = {
+    "fit": SparseAutoencoderTransformer(2).fit,
+    "partial_fit": SparseAutoencoderTransformer(2, solver="adam").partial_fit,
+    "transform": lambda X: fitted().transform(X),
+    "score": lambda X: fitted().score(X),
+    "joint fit": DeepEmbeddedClustering(2).fit,
+    "clustering_report": lambda X: clustering_report(X, LABELS),
+    "estimate_eps": estimate_eps,
+    "estimate_n_clusters": estimate_n_clusters,
+    "silhouettes": lambda X: SilhouetteDisplay.from_predictions(X, LABELS),
+    "points": lambda X: ClusterEmbeddingDisplay.from_predictions(X, LABELS),
+    "k-distances": KDistanceDisplay.from_data,
+    "search": ClusteringSearch(KMeans(), {"n_clusters": [2, 3]}, error_score="raise").fit,
+}
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame(NUMBERS | {"city": ["Rome", "Oslo"] * 10}),
+        pd.DataFrame(NUMBERS | {"city": pd.Categorical(["Rome", "Oslo"] * 10)}),
+        pd.DataFrame(NUMBERS | {"city": pd.array(["Rome", "Oslo"] * 10, dtype="string")}),
+        pl.DataFrame(NUMBERS | {"city": ["Rome", "Oslo"] * 10}),
+        pa.table(NUMBERS | {"city": ["Rome", "Oslo"] * 10}),
+    ],
+    ids=["text", "categories", "strings", "polars", "Arrow"],
+)
+@every_call
+def test_text_left_in_a_frame(call, table, agg):
+    with pytest.raises(ValueError, match=r"columns that are no numbers: city \('Rome'\).*ColumnTransformer"):
+        call(table)
+
+
+@pytest.mark.parametrize(
+    "column, shown",
+    [
+        ([["a", "b"]] * 20, "['a', 'b']"),
+        ([None, {"a": 1}] * 10, "{'a': 1}"),
+        ([None] * 10 + [datetime.date(2020, 1, 1)] * 10, "2020-01-01"),
+        ([None, pd.NA, 1.5, "x" * 50] * 5, "x" * 20),
+    ],
+    ids=["lists", "dicts", "days", "late and long"],
+)
+def test_other_objects_left_in_a_table(column, shown):
+    frame = pd.DataFrame(NUMBERS | {"other": pd.Series(column, dtype=object)})
+    for table, name in ((frame, "other"), (frame.to_numpy(dtype=object), "column 2")):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            SparseAutoencoderTransformer(2).fit(table)
+        assert f"columns that are no numbers: {name} ({shown!r})" in str(caught.value)
+
+
+def test_many_columns_of_text_are_counted():
+    frame = pd.DataFrame({f"c{i}": ["a", "b"] for i in range(12)})
+    with pytest.raises(ValueError, match=r"c3 \('a'\), c4 \('a'\) and 7 more\."):
+        clustering_report(frame, [0, 1])
+
+
+DAYS = pd.date_range("2026-01-01", periods=20)
+
+
+@pytest.mark.parametrize(
+    "table, names",
+    [
+        (pd.DataFrame(NUMBERS | {"day": DAYS}), "day"),
+        (pd.DataFrame({"day": DAYS, "night": DAYS}), "day, night"),
+        (pd.DataFrame({"span": DAYS - DAYS[0]}), "span"),
+        (pd.DataFrame(NUMBERS | {"month": DAYS.to_period("M")}), "month"),
+        (pl.DataFrame(NUMBERS | {"day": pl.Series(DAYS.to_numpy())}), "day"),
+        (pl.DataFrame({"day": pl.Series(DAYS.to_numpy()).cast(pl.Date)}), "day"),
+        (pa.table(NUMBERS | {"day": DAYS.to_numpy()}), "day"),
+        (DAYS.to_numpy()[:, np.newaxis], "all columns"),
+        ((DAYS - DAYS[0]).to_numpy()[:, np.newaxis], "all columns"),
+    ],
+    ids=["pandas", "only dates", "durations", "periods", "polars", "polars, days", "Arrow", "array", "array of spans"],
+)
+@every_call
+def test_dates_are_no_numbers(call, table, names, agg):
+    # NumPy would take them for numbers of days or nanoseconds.
+    with pytest.raises(ValueError, match=f"[XZ]( of the clusterer)? has dates: {names}. Make numbers of them"):
+        call(table)
+
+
+@pytest.mark.parametrize("images", [np.zeros((20, 8, 8)), list(np.zeros((20, 8, 8))), np.zeros((20, 8, 8, 3), "u1")])
+@every_call
+def test_images_that_are_no_rows(call, images, agg):
+    with pytest.raises(ValueError, match=r"shape \(20, 8, 8.*images\.reshape\(len\(images\), -1\)"):
+        call(images)
+
+
+def of_objects(rows):
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    return array
+
+
+@pytest.mark.parametrize("container", [list, of_objects])
+@every_call
+def test_recordings_of_unequal_length(call, container, agg):
+    with pytest.raises(ValueError, match=r"rows of .* have different lengths.*spectrograms"):
+        call(container([np.zeros(100 + i) for i in range(20)]))
+
+
+@pytest.mark.parametrize("container", [list, np.array, pd.Series, lambda texts: np.array(texts, dtype=object)])
+def test_texts_that_are_no_rows(container):
+    with pytest.raises(ValueError, match=r"X is a list of texts\. Put .*TfidfVectorizer before"):
+        SparseAutoencoderTransformer(2).fit(container(["a cat", "a dog"]))
+
+
+def test_feature_names_that_differ_are_named_as_such():
+    model = SparseAutoencoderTransformer(2, max_iter=2, random_state=0)
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "b"])
+    model.fit(frame)
+    with pytest.raises(ValueError, match="Feature names unseen at fit time"):
+        model.transform(frame.assign(city="Rome"))
+
+
+def test_numbers_in_other_types_are_taken():
+    table = pd.DataFrame(
+        {"a": ["1", "2.5"] * 10, "b": [True, False] * 10, "c": pd.Series([1, None] * 10, dtype="Int64")}
+    )
+    with pytest.raises(ValueError, match="NaN"):
+        SparseAutoencoderTransformer(2).fit(table)
+    SparseAutoencoderTransformer(2, max_iter=2, random_state=0).fit(table.assign(c=[1, 2] * 10).astype({"a": object}))
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: clustering_report([[0.0], [1.0]], [0, 1], [0, 1]),
+            r"clustering_report\(X, labels, \*, y_true=\.\.\., .*: too many positional arguments\.",
+        ),
+        (
+            lambda: clustering_report([[0.0]], [0], labels_true=[0]),
+            r"y_true=.*unexpected keyword argument 'labels_true'",
+        ),
+        (lambda: clustering_accuracy([0]), r"clustering_accuracy\(y_true, y_pred\): missing .* 'y_pred'"),
+        (
+            lambda: estimate_eps([[0.0]], metric="cosine"),
+            r"estimate_eps\(Z, min_samples=\.\.\., \*, distance=\.\.\.\): ",
+        ),
+        (lambda: SilhouetteDisplay.from_predictions([[0.0]]), r"SilhouetteDisplay.from_predictions\(Z, labels, "),
+        (lambda: SilhouetteDisplay.from_estimator(KMeans(), labels=[0]), r"from_estimator\(estimator, X, \*, space="),
+    ],
+)
+def test_calls_that_do_not_fit_name_the_parameters(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
