@@ -86,10 +86,12 @@ MODULES = [
 
 
 def public_objects():
-    """Full name and object of every public class, function and scorer."""
-    for module in map(import_module, MODULES):
+    """Full name and object of every public class, function and scorer; a name of two modules is of the second."""
+    modules = list(map(import_module, MODULES))
+    shared = {name for module in modules[1:] for name in module.__all__}
+    for module in modules:
         for name in module.__all__:
-            if not inspect.ismodule(getattr(module, name)):
+            if not inspect.ismodule(getattr(module, name)) and (module is not skdeepcluster or name not in shared):
                 yield f"{module.__name__}.{name}", getattr(module, name)
 
 

@@ -1,4 +1,5 @@
 import pickle
+import re
 import tracemalloc
 import warnings
 
@@ -21,6 +22,7 @@ from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._pipelines import flat_steps
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 from skdeepcluster.metrics import (
+    ClusteringReport,
     calinski_harabasz_scorer,
     clustering_accuracy,
     clustering_report,
@@ -420,6 +422,13 @@ def test_sampling_scorer_is_deterministic(digits):
     scorer = make_clustering_scorer("silhouette", sample_size=50, random_state=1)
     expected = silhouette_score(X, kmeans.labels_, sample_size=50, random_state=1)
     assert scorer(kmeans, X) == scorer(kmeans, X) == pytest.approx(expected, rel=1e-10)
+
+
+def test_a_report_is_a_table_in_a_notebook():
+    html = ClusteringReport(n_clusters=3, silhouette=0.5, **{"<b>": 1e9})._repr_html_()
+    rows = re.findall(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", html)
+    assert rows == [("n_clusters", "3"), ("silhouette", "0.5000"), ("&lt;b&gt;", "1e+09")]
+    assert html == f"<table>{''.join(f'<tr><th>{name}</th><td>{value}</td></tr>' for name, value in rows)}</table>"
 
 
 def test_scorers_pickle_and_show_their_settings():

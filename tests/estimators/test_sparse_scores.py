@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
-from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -16,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.marks import FEW_ITERATIONS
+from helpers.search import Labeling
 from skdeepcluster import ClusteringSearch, SparseAutoencoderTransformer, metrics
 from skdeepcluster.model_selection import estimate_eps, estimate_n_clusters
 from skdeepcluster.plotting import ClusterEmbeddingDisplay, ClusterProfileDisplay, KDistanceDisplay, SilhouetteDisplay
@@ -29,17 +29,6 @@ WORDS = [
 ]
 SCORERS = ["silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information"]
 DISTANCES = ["euclidean", "cosine"]
-
-
-class Labeling(ClusterMixin, BaseEstimator):
-    """Numbers from 0 to n - 1, in turn."""
-
-    def __init__(self, n=2):
-        self.n = n
-
-    def fit(self, X, y=None):
-        self.labels_ = np.arange(X.shape[0]) % self.n
-        return self
 
 
 @pytest.fixture(scope="module")
@@ -219,7 +208,8 @@ def test_sparse_rows_are_not_made_dense(distance):
     # Dense they would take 320 MB.
     X = sp.random(800, 50_000, density=4e-4, random_state=0, format="csr")
     labels = np.arange(800) % 5
-    search = ClusteringSearch(Labeling(), {"n": [2, 3, 4]}, metric="silhouette", distance=distance, random_state=0)
+    grid = {"labels": [labels, labels // 2]}
+    search = ClusteringSearch(Labeling(), grid, metric="silhouette", distance=distance, random_state=0)
     for call in (
         lambda: metrics.clustering_report(X, labels, distance=distance),
         lambda: estimate_eps(X, distance=distance),
