@@ -225,12 +225,20 @@ def _fit_features(features, step, context):
 def _fit_transform(step, Z, context):
     """A fitted clone of the step, and Z transformed by it."""
     estimator, params = clone(step.estimator), step.params
-    Z = guarded(Z, context.is_copied)
+    own_Z = guarded(Z, context.is_copied)
     with errors_named(estimator):
         if hasattr(estimator, "fit_transform"):
-            return estimator, estimator.fit_transform(Z, context.y, **params.get("fit_transform", {}))
-        estimator.fit(Z, context.y, **params.get("fit", {}))
-        return estimator, estimator.transform(Z, **params.get("transform", {}))
+            transformed = estimator.fit_transform(own_Z, context.y, **params.get("fit_transform", {}))
+        else:
+            estimator.fit(own_Z, context.y, **params.get("fit", {}))
+            transformed = estimator.transform(own_Z, **params.get("transform", {}))
+    n, n_after = _num_samples(Z), _num_samples(transformed)
+    if n_after != n:
+        raise ValueError(
+            f"{estimator} gave {n_after} rows for {n}, so that labels found after it do not belong to the rows of X. "
+            "Change the rows of X before the search."
+        )
+    return estimator, transformed
 
 
 def is_writeable(X):
