@@ -1,5 +1,6 @@
 """Estimates of what clusterers ask for: the eps of DBSCAN, the number of clusters."""
 
+import warnings
 from numbers import Integral
 from typing import Literal
 
@@ -11,9 +12,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._support._checks import check_table, integers
 from .._support._typing import ArrayLike, Int, Ints, RandomState, validate_params
+from ..exceptions import GridEdgeWarning
 from ..metrics._internal import safely_scaled
 from ..metrics._neighbors import nearest_neighbors
 from ..metrics._silhouette import silhouette_score
+from ._edges import MIN_VALUES
 
 # Starts of every KMeans. With a single one, chance would make the curves rough.
 N_INIT = 5
@@ -151,6 +154,11 @@ def estimate_n_clusters(
         ``method="gap"``, if rows within the clusters are so near to each other that their inertia is 0 but for
         rounding.
 
+    Warns
+    -----
+    skdeepcluster.exceptions.GridEdgeWarning
+        If the number is the smallest or the largest of three or more, unless the method can tell no smaller one.
+
     References
     ----------
     R. Tibshirani, G. Walther, T. Hastie, "Estimating the number of clusters in a data set via the gap statistic", 2001.
@@ -169,6 +177,7 @@ def estimate_n_clusters(
     random_state = check_random_state(random_state)
     scores, errors = CURVES[method](safely_scaled(Z)[0], k_range, n_repeats, random_state)
     best = CHOICES[method](scores, errors)
+    _warn_of_edge(k_range, best, method, Z)
     return Bunch(n_clusters=int(k_range[best]), k_range=k_range, scores=scores, errors=errors)
 
 
@@ -178,8 +187,7 @@ def _check_k_range(k_range, Z, method):
         raise ValueError(f"k_range={k_range!r} must hold one or more integers.")
     numbers = np.sort(numbers)
     n_distinct = len(np.unique(Z, axis=0))
-    highest = {"silhouette": min(n_distinct, len(Z) - 1), "gap": n_distinct - 1, "stability": n_distinct // 2}[method]
-    lowest = 1 if method == "gap" else 2
+    lowest, highest = _limits(n_distinct, len(Z), method)
     if highest < lowest:
         raise ValueError(f"Z has {n_distinct} distinct rows, too few to compare numbers of clusters by {method!r}.")
     if numbers[0] < lowest or numbers[-1] > highest or (np.diff(numbers) == 0).any():
@@ -188,6 +196,27 @@ def _check_k_range(k_range, Z, method):
             f"{n_distinct} distinct rows."
         )
     return numbers
+
+
+def _limits(n_distinct, n, method):
+    """The smallest and the largest number of clusters that a method can tell of n rows."""
+    highest = {"silhouette": min(n_distinct, n - 1), "gap": n_distinct - 1, "stability": n_distinct // 2}[method]
+    return (1 if method == "gap" else 2), highest
+
+
+def _warn_of_edge(k_range, best, method, Z):
+    n_distinct = len(np.unique(Z, axis=0))
+    lowest, highest = _limits(n_distinct, len(Z), method)
+    k = k_range[best]
+    if len(k_range) < MIN_VALUES or k_range[0] < k < k_range[-1] or k == lowest:
+        return
+    side = "smallest" if k == k_range[0] else "largest"
+    remedy = "Extend k_range" if k < highest else f"No more can be tried with {n_distinct} distinct rows"
+    warnings.warn(
+        f"The number of clusters by method={method!r}, {k}, is the {side} of k_range={k_range.tolist()}, so that "
+        f"another may be better. {remedy}, and look at the scores.",
+        GridEdgeWarning,
+    )
 
 
 def _kmeans(Z, k, random_state):
