@@ -15,6 +15,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._base import unchanged_on_error
 from .._pipelines import errors_named
+from .._support._callbacks import CallbackSupportMixin, SearchTasks
 from .._support._checks import Number, about
 from .._support._typing import Clusterer, Float, Int, MatrixLike, RandomState, fit_context
 from ._candidates import fit_candidates, guarded, is_writeable
@@ -26,7 +27,7 @@ from ._refitted import RefittedMixin
 from ._results import judgeable, tabulate
 
 
-class ClusteringSearch(RefittedMixin, ClusterMixin, MetaEstimatorMixin, BaseEstimator):
+class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     """Search over the parameters of a clustering that needs no labels and no held-out rows.
 
     Every candidate is fitted to all of X. Its *space* is what its clusterer receives, in a pipeline the output of the
@@ -218,6 +219,7 @@ class ClusteringSearch(RefittedMixin, ClusterMixin, MetaEstimatorMixin, BaseEsti
         rows = self._draw_rows(n_samples, random_state)
         params = self._route(params)
         parallel = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)
+        tasks = SearchTasks(self, X, y, has_refit=self.refit)
         spaces, space_of, partitions = fit_candidates(
             candidates,
             X,
@@ -226,6 +228,7 @@ class ClusteringSearch(RefittedMixin, ClusterMixin, MetaEstimatorMixin, BaseEsti
             rows=rows,
             parallel=parallel,
             reraise=self.error_score == "raise",
+            tasks=tasks,
         )
         spaces_of_candidates = [spaces[i] for i in space_of]
         is_judged = judgeable(settings, spaces_of_candidates, partitions, n_samples, self.max_noise)
@@ -240,7 +243,8 @@ class ClusteringSearch(RefittedMixin, ClusterMixin, MetaEstimatorMixin, BaseEsti
         self.best_params_ = settings[self.best_index_]
         self.best_score_ = float(score[self.best_index_])
         warn_of_edges(self.param_grid, settings, score, self.best_index_)
-        self._refit(candidates[self.best_index_], X, y, params)
+        self._refit(candidates[self.best_index_], X, y, params, tasks.refit)
+        tasks.end()
         return self
 
     def __sklearn_tags__(self):
@@ -271,13 +275,13 @@ class ClusteringSearch(RefittedMixin, ClusterMixin, MetaEstimatorMixin, BaseEsti
             return np.arange(n)
         return np.sort(random_state.permutation(n)[: self.sample_size])
 
-    def _refit(self, candidate, X, y, params):
+    def _refit(self, candidate, X, y, params, task):
         # Remove what an earlier fit with refit=True has left: it does not belong to the new results.
         for name in ("labels_", "best_estimator_"):
             vars(self).pop(name, None)
         if self.refit:
             # A step with copy=False would write to the user's X.
             X = guarded(X, is_writeable(X))
-            with errors_named(candidate):
+            with task().around(candidate, X, y), errors_named(candidate):
                 self.labels_ = np.asarray(candidate.fit_predict(X, y, **params))
             self.best_estimator_ = candidate
