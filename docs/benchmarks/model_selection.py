@@ -41,7 +41,7 @@ from skdeepcluster.metrics._internal import INTERNAL_METRICS, internal_scores
 from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
 from skdeepcluster.model_selection._candidates import fit_candidates
 from skdeepcluster.model_selection._pooling import candidate_scores, find_yardsticks, pooled_scores, score_matrix
-from skdeepcluster.model_selection._search import AUTO
+from skdeepcluster.model_selection._metrics import AUTO, AUTO_OF_NUMBERS
 
 CHOOSING = [
     *("digits", "mnist", "fsdd", "newsgroups", "breast_cancer"),
@@ -66,7 +66,6 @@ SHARES_OF_K = [0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5]
 MIN_SAMPLES = 10  # of DBSCAN
 
 # The metrics that the documentation recommends if the number of clusters is searched for.
-FOR_NUMBERS = {"neighbor_information": 1.0, "davies_bouldin": 1.0, "silhouette": 1.0}
 
 
 # Ways to rank. S has a row for each space and a column for each partition; every function returns a score for each
@@ -201,7 +200,7 @@ def rankings(spaces, space_of, partitions, matrices, X, with_ace):
     yield ("consensus", ""), consensus(labelings)
     errors = np.array([spaces[i].reconstruction_error for i in space_of])
     yield ("reconstruction error", ""), -errors
-    for title, weights in {"auto": AUTO, "information, Davies-Bouldin, silhouette": FOR_NUMBERS}.items():
+    for title, weights in {"auto": AUTO, "information, Davies-Bouldin, silhouette": AUTO_OF_NUMBERS}.items():
         chosen = {metric: S for metric, S in matrices.items() if metric in weights}
         yield (title, ""), candidate_scores(chosen, yardsticks, errors, np.ones(len(labelings), dtype=bool), weights)[1]
 

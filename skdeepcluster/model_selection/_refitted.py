@@ -26,6 +26,10 @@ def _refitted_has(name):
 class RefittedMixin:
     """The methods of a search that are those of its best candidate, fitted again, in ``best_estimator_``."""
 
+    refit: bool
+    fit: Any
+    best_estimator_: Any
+
     def fit_predict(self, X: MatrixLike, y: Any = None, **params: Any) -> np.ndarray:
         """Fit, and return the clusters that the best candidate found.
 
