@@ -36,12 +36,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._support._callbacks import SearchTasks
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 from skdeepcluster.metrics._internal import INTERNAL_METRICS, internal_scores
 from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
 from skdeepcluster.model_selection._candidates import fit_candidates
-from skdeepcluster.model_selection._pooling import candidate_scores, find_yardsticks, pooled_scores, score_matrix
 from skdeepcluster.model_selection._metrics import AUTO, AUTO_OF_NUMBERS
+from skdeepcluster.model_selection._pooling import candidate_scores, find_yardsticks, pooled_scores, score_matrix
 
 CHOOSING = [
     *("digits", "mnist", "fsdd", "newsgroups", "breast_cancer"),
@@ -64,9 +65,6 @@ SHARES_OF_K = [0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5]
 
 
 MIN_SAMPLES = 10  # of DBSCAN
-
-# The metrics that the documentation recommends if the number of clusters is searched for.
-
 
 # Ways to rank. S has a row for each space and a column for each partition; every function returns a score for each
 # partition, higher is better.
@@ -174,7 +172,16 @@ def fit(name, settings, numbers_of_clusters, seed, arguments):
     ]
     parallel = Parallel(n_jobs=arguments.n_jobs)
     rows = np.arange(len(X))
-    spaces, *rest = fit_candidates(candidates, X, None, params={}, rows=rows, parallel=parallel, reraise=True)
+    spaces, *rest = fit_candidates(
+        candidates,
+        X,
+        None,
+        params={},
+        rows=rows,
+        parallel=parallel,
+        reraise=True,
+        tasks=SearchTasks(None, X, None, has_refit=False),
+    )
     sound = np.flatnonzero([not space.collapsed for space in spaces])
     is_judged = np.ones(len(candidates), dtype=bool)
     matrices = score_matrix(spaces, sound, rest[-1], is_judged, list(INTERNAL_METRICS), parallel)
