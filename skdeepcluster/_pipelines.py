@@ -5,6 +5,7 @@ from copy import deepcopy
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -20,17 +21,25 @@ _COPYING = ("copy", "clone")
 def flat_steps(estimator, prefix=""):
     """All steps as pairs (name, estimator). Nested pipelines are opened up, with names joined by ``__``.
 
-    A fitted search stands for its best estimator.
+    A fitted search stands for its best estimator, and what is frozen for itself. Steps that resample, which
+    predictions leave out, are left out.
     """
+    if isinstance(estimator, FrozenEstimator):
+        return flat_steps(estimator.estimator, prefix)
     estimator = getattr(estimator, "best_estimator_", estimator)
     if not isinstance(estimator, Pipeline):
         return [(prefix, estimator)]
     return [
         flat
         for name, step in estimator.steps
-        if step is not None and step != "passthrough"
+        if step is not None and step != "passthrough" and not resamples(step)
         for flat in flat_steps(step, f"{prefix}__{name}" if prefix else name)
     ]
+
+
+def resamples(step):
+    """Whether a step is one of imbalanced-learn's pipelines that adds rows, or leaves some out."""
+    return hasattr(step, "fit_resample")
 
 
 def labels_and_space(estimator, X, space, *, may_be_distances=False):
@@ -90,7 +99,7 @@ def _n_steps_before(space, features, estimator):
         for n_before, (_, step) in enumerate(features):
             if isinstance(step, AutoencoderMixin):
                 return n_before
-        if any(isinstance(value, AutoencoderMixin) for value in getattr(estimator, "get_params", dict)().values()):
+        if _holds_autoencoder(estimator):
             raise ValueError(
                 "space='input' cannot find the autoencoder's input, since the autoencoder is inside another step. Give "
                 f"the name of the step whose output to score in, one of {names}, or space='code'."
@@ -100,6 +109,14 @@ def _n_steps_before(space, features, estimator):
     if space not in names:
         raise ValueError(f"space={space!r} is neither 'input' nor 'code' nor a step before the clusterer: {names}.")
     return names.index(space) + 1
+
+
+def _holds_autoencoder(estimator):
+    """Whether an autoencoder is among the parameters of an estimator, at any depth, also where it is frozen."""
+    return any(
+        isinstance(part, AutoencoderMixin) or (isinstance(part, FrozenEstimator) and _holds_autoencoder(part.estimator))
+        for part in (estimator, *getattr(estimator, "get_params", dict)().values())
+    )
 
 
 def split_at_autoencoder(estimator):

@@ -4,6 +4,7 @@ __all__ = [
     "ClusterError",
     "CollapsedCodeWarning",
     "DegenerateClusteringWarning",
+    "GridEdgeWarning",
     "InputScaleWarning",
     "InterruptedFitWarning",
     "TrivialReconstructionWarning",
@@ -42,6 +43,17 @@ class DegenerateClusteringWarning(UserWarning):
     >>> import warnings
     >>> from skdeepcluster.exceptions import DegenerateClusteringWarning
     >>> warnings.simplefilter("ignore", category=DegenerateClusteringWarning)
+    """
+
+
+class GridEdgeWarning(UserWarning):
+    """The best of a search has the smallest or the largest value that was tried, and there may be better ones beyond.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepcluster.exceptions import GridEdgeWarning
+    >>> warnings.simplefilter("ignore", category=GridEdgeWarning)
     """
 
 

@@ -36,13 +36,14 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.parallel import Parallel, delayed
 
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._support._callbacks import SearchTasks
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 from skdeepcluster.metrics._internal import INTERNAL_METRICS, internal_scores
 from skdeepcluster.metrics._points import points_of
 from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
 from skdeepcluster.model_selection._candidates import fit_candidates
+from skdeepcluster.model_selection._metrics import AUTO, AUTO_OF_NUMBERS
 from skdeepcluster.model_selection._pooling import candidate_scores, find_yardsticks, pooled_scores, score_matrix
-from skdeepcluster.model_selection._search import AUTO
 
 CHOOSING = [
     *("digits", "mnist", "fsdd", "newsgroups", "breast_cancer"),
@@ -65,10 +66,6 @@ SHARES_OF_K = [0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5]
 
 
 MIN_SAMPLES = 10  # of DBSCAN
-
-# The metrics that the documentation recommends if the number of clusters is searched for.
-FOR_NUMBERS = {"neighbor_information": 1.0, "davies_bouldin": 1.0, "silhouette": 1.0}
-
 
 # Ways to rank. S has a row for each space and a column for each partition; every function returns a score for each
 # partition, higher is better.
@@ -176,7 +173,16 @@ def fit(name, settings, numbers_of_clusters, seed, arguments):
     ]
     parallel = Parallel(n_jobs=arguments.n_jobs)
     rows = np.arange(len(X))
-    spaces, *rest = fit_candidates(candidates, X, None, params={}, rows=rows, parallel=parallel, reraise=True)
+    spaces, *rest = fit_candidates(
+        candidates,
+        X,
+        None,
+        params={},
+        rows=rows,
+        parallel=parallel,
+        reraise=True,
+        tasks=SearchTasks(None, X, None, has_refit=False),
+    )
     sound = np.flatnonzero([not space.collapsed for space in spaces])
     is_judged = np.ones(len(candidates), dtype=bool)
     matrices = score_matrix(spaces, sound, rest[-1], is_judged, list(INTERNAL_METRICS), "euclidean", parallel)
@@ -202,7 +208,7 @@ def rankings(spaces, space_of, partitions, matrices, X, with_ace):
     yield ("consensus", ""), consensus(labelings)
     errors = np.array([spaces[i].reconstruction_error for i in space_of])
     yield ("reconstruction error", ""), -errors
-    for title, weights in {"auto": AUTO, "information, Davies-Bouldin, silhouette": FOR_NUMBERS}.items():
+    for title, weights in {"auto": AUTO, "information, Davies-Bouldin, silhouette": AUTO_OF_NUMBERS}.items():
         chosen = {metric: S for metric, S in matrices.items() if metric in weights}
         yield (title, ""), candidate_scores(chosen, yardsticks, errors, np.ones(len(labelings), dtype=bool), weights)[1]
 

@@ -89,6 +89,20 @@ def integers(values):
     return array if array.ndim == 1 and len(array) and np.issubdtype(array.dtype, np.integer) else None
 
 
+def plain(value):
+    """A number of NumPy as one of Python, also in lists, tuples and dicts; anything else as it is."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if type(value) is dict:
+        return {plain(key): plain(inner) for key, inner in value.items()}
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
+
+
+def shown(value):
+    """A parameter in an error as users write it: 3 for np.int64(3)."""
+    return repr(plain(value))
+
+
 def finite_outputs(compute, X, what):
     """What compute() returns, a number or an array made of X; a ValueError if it is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 
 from .._network import ACTIVATIONS, initial_parameters, mirrored_network
 from .._solvers import AdamState
+from .._support._checks import shown
 
 # What max_iter=None means.
 _MAX_ITER = {"lbfgs": 300, "adam": 20}
@@ -153,8 +154,9 @@ def network_of(estimator, n_features):
     # Beyond this, NumPy cannot even count their bytes.
     if n_weights > sys.maxsize // 16:
         raise ValueError(
-            f"n_components={estimator.n_components!r} and hidden_layer_sizes={estimator.hidden_layer_sizes!r} make "
-            f"more weights with {n_features} features than any memory holds. Lower them."
+            f"n_components={shown(estimator.n_components)} and "
+            f"hidden_layer_sizes={shown(estimator.hidden_layer_sizes)} make more weights with {n_features} features "
+            "than any memory holds. Lower them."
         )
     return network
 
@@ -303,5 +305,7 @@ def hidden_sizes(hidden_layer_sizes):
     """hidden_layer_sizes as a tuple of int, of one number or of several."""
     sizes = tuple(np.atleast_1d(np.asarray(hidden_layer_sizes, dtype=object)).tolist())
     if not all(isinstance(size, Integral) and not isinstance(size, bool) and size > 0 for size in sizes):
-        raise ValueError(f"hidden_layer_sizes={hidden_layer_sizes!r} must hold positive integers, one for each layer.")
+        raise ValueError(
+            f"hidden_layer_sizes={shown(hidden_layer_sizes)} must hold positive integers, one for each layer."
+        )
     return tuple(map(int, sizes))

@@ -19,6 +19,7 @@ from sklearn.utils.validation import _num_samples
 
 from .._base import AutoencoderMixin
 from .._pipelines import copied, errors_named, flat_steps, in_memory, takes_distances
+from .._support._callbacks import NO_TASK
 from .._support._checks import check_table
 from .._training import has_collapsed
 from ..exceptions import CollapsedCodeWarning, TrivialReconstructionWarning
@@ -59,6 +60,7 @@ class Step(NamedTuple):
     name: str
     estimator: object
     params: dict  # metadata to pass, as {method: {parameter: value}}
+    task: object = NO_TASK  # of callbacks
 
 
 class _Context(NamedTuple):
@@ -71,7 +73,7 @@ class _Context(NamedTuple):
     distance: str  # by which rows are compared
 
 
-def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise, distance):
+def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise, distance, tasks):
     """Fit clones of every candidate to all of X; a step that several candidates have in common is fitted once.
 
     Two candidates share a step if the step, and all steps before it, have the same parameters in both.
@@ -99,6 +101,8 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise, distanc
         Whether an error in a fit ends the search; if not, it becomes the ``failure`` of the candidate.
     distance : {"euclidean", "cosine"}
         By which rows are compared, and so may be all the same.
+    tasks : SearchTasks
+        For callbacks.
 
     Returns
     -------
@@ -114,6 +118,7 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise, distanc
     context = _Context(y, rows, is_writeable(X), reraise, distance)
     # keys[i][depth] is the key of the first `depth` steps of candidate i. Equal keys stand for equal steps.
     keys = [_prefix_keys(chain[:-1], i) for i, chain in enumerate(chains)]
+    chains = _with_tasks(chains, keys, tasks)
     space_keys = list(dict.fromkeys(key[-1] for key in keys))
     # Fit the last feature step and its clusterers in one task, so that no more than n_jobs whole spaces are in memory.
     # With fewer spaces than workers, some workers would be idle: then every clusterer has a task of its own.
@@ -124,20 +129,21 @@ def fit_candidates(candidates, X, y, *, params, rows, parallel, reraise, distanc
         warnings.simplefilter("ignore", CollapsedCodeWarning)
         warnings.simplefilter("ignore", TrivialReconstructionWarning)
         outputs = _fit_prefixes(Features(X), chains, keys, n_kept, parallel, context)
-        tasks = {}
+        branches = {}
         for i, key in enumerate(keys):
-            tasks.setdefault(key[-1] if n_kept[i] < len(key) - 1 else i, []).append(i)
+            branches.setdefault(key[-1] if n_kept[i] < len(key) - 1 else i, []).append(i)
         results = parallel(
-            delayed(_fit_task)(
+            delayed(_fit_branch)(
                 outputs[keys[first][n_kept[first]]],
                 chains[first][n_kept[first] : -1],
                 [chains[i][-1] for i in (first, *others)],
                 context,
             )
-            for first, *others in tasks.values()
+            for first, *others in branches.values()
         )
+    tasks.end_fits()
     spaces, partitions = {}, {}
-    for members, (space, found) in zip(tasks.values(), results):
+    for members, (space, found) in zip(branches.values(), results):
         spaces[keys[members[0]][-1]] = space
         partitions.update(zip(members, found))
     space_of = np.array([space_keys.index(key[-1]) for key in keys])
@@ -185,6 +191,25 @@ def _prefix_keys(chain, i):
     return keys
 
 
+def _with_tasks(chains, keys, tasks):
+    """The chains, each fit with a task: of a feature step that several candidates share, and of each clusterer."""
+    names = {
+        key: f"fit-transform-{step.name}"
+        for prefixes, chain in zip(keys, chains)
+        for key, step in zip(prefixes[1:], chain[:-1])
+    }
+    last = [f"fit-predict-{chain[-1].name}".rstrip("-") for chain in chains]
+    begun = tasks.begin_fits([*names.values(), *last])
+    of_features = dict(zip(names, begun))
+    return [
+        [
+            *(step._replace(task=of_features[key]) for key, step in zip(prefixes[1:], chain[:-1])),
+            chain[-1]._replace(task=task),
+        ]
+        for prefixes, chain, task in zip(keys, chains, begun[len(names) :])
+    ]
+
+
 def _fit_prefixes(start, chains, keys, n_kept, parallel, context):
     """Fit the first n_kept[i] steps of every candidate i. Returns their outputs, as {key: Features}."""
     outputs = {keys[0][0]: start}
@@ -197,7 +222,7 @@ def _fit_prefixes(start, chains, keys, n_kept, parallel, context):
     return outputs
 
 
-def _fit_task(features, feature_steps, clusterers, context):
+def _fit_branch(features, feature_steps, clusterers, context):
     """Fit the remaining feature steps, then each clusterer to their output.
 
     Returns the sampled rows of the output, and the partitions.
@@ -230,12 +255,20 @@ def _fit_features(features, step, context):
 def _fit_transform(step, Z, context):
     """A fitted clone of the step, and Z transformed by it."""
     estimator, params = clone(step.estimator), step.params
-    Z = guarded(Z, context.is_copied)
-    with errors_named(estimator):
+    own_Z = guarded(Z, context.is_copied)
+    with step.task.around(estimator, own_Z, context.y), errors_named(estimator):
         if hasattr(estimator, "fit_transform"):
-            return estimator, estimator.fit_transform(Z, context.y, **params.get("fit_transform", {}))
-        estimator.fit(Z, context.y, **params.get("fit", {}))
-        return estimator, estimator.transform(Z, **params.get("transform", {}))
+            transformed = estimator.fit_transform(own_Z, context.y, **params.get("fit_transform", {}))
+        else:
+            estimator.fit(own_Z, context.y, **params.get("fit", {}))
+            transformed = estimator.transform(own_Z, **params.get("transform", {}))
+    n, n_after = _num_samples(Z), _num_samples(transformed)
+    if n_after != n:
+        raise ValueError(
+            f"{estimator} gave {n_after} rows for {n}, so that labels found after it do not belong to the rows of X. "
+            "Change the rows of X before the search."
+        )
+    return estimator, transformed
 
 
 def is_writeable(X):
@@ -315,7 +348,7 @@ def _fit_predict(step, Z, context):
             f"{clusterer} takes distances between rows, in which no other partition can be scored. Give it features."
         )
     own_Z, params = guarded(Z, context.is_copied), step.params.get("fit_predict", {})
-    with errors_named(clusterer):
+    with step.task.around(clusterer, own_Z, context.y), errors_named(clusterer):
         labels = np.asarray(clusterer.fit_predict(own_Z, context.y, **params))
     if labels.shape != (_num_samples(Z),) or labels.dtype.kind not in "iu":
         raise ValueError(

@@ -1,5 +1,6 @@
 """Estimates of what clusterers ask for: the eps of DBSCAN, the number of clusters."""
 
+import warnings
 from numbers import Integral
 from typing import Literal
 
@@ -10,11 +11,13 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from .._support._checks import integers
+from .._support._checks import integers, shown
 from .._support._typing import Int, Ints, MatrixLike, RandomState, validate_params
+from ..exceptions import GridEdgeWarning
 from ..metrics._neighbors import nearest_neighbors
 from ..metrics._points import DISTANCE, ROUNDING, check_points, n_distinct, points_of
 from ..metrics._silhouette import silhouette_score
+from ._edges import MIN_VALUES
 
 # Starts of every KMeans. With a single one, chance would make the curves rough.
 N_INIT = 5
@@ -171,6 +174,11 @@ def estimate_n_clusters(
         ``method="gap"``, if Z is sparse, `distance` is not the Euclidean, or rows within the clusters are so near to
         each other that their inertia is 0 but for rounding.
 
+    Warns
+    -----
+    skdeepcluster.exceptions.GridEdgeWarning
+        If the number is the smallest or the largest of three or more, unless the method can tell no smaller one.
+
     References
     ----------
     R. Tibshirani, G. Walther, T. Hastie, "Estimating the number of clusters in a data set via the gap statistic", 2001.
@@ -185,7 +193,9 @@ def estimate_n_clusters(
     3
     """
     Z = check_points(Z, "Z")
-    k_range = _check_k_range(k_range, Z, method)
+    n_rows = n_distinct(Z)
+    limits = _limits(n_rows, Z.shape[0], method)
+    k_range = _check_k_range(k_range, limits, n_rows, method)
     if method == "gap" and (issparse(Z) or distance != "euclidean"):
         raise ValueError(
             "method='gap' compares with uniform samples of a box, which are dense, and by Euclidean distances: take "
@@ -194,25 +204,43 @@ def estimate_n_clusters(
     random_state = check_random_state(random_state)
     scores, errors = CURVES[method](points_of(Z, distance), k_range, n_repeats, random_state)
     best = CHOICES[method](scores, errors)
+    _warn_of_edge(k_range, best, method, limits, n_rows)
     return Bunch(n_clusters=int(k_range[best]), k_range=k_range, scores=scores, errors=errors)
 
 
-def _check_k_range(k_range, Z, method):
+def _check_k_range(k_range, limits, n_rows, method):
     numbers = integers(k_range)
     if numbers is None:
-        raise ValueError(f"k_range={k_range!r} must hold one or more integers.")
+        raise ValueError(f"k_range={shown(k_range)} must hold one or more integers.")
     numbers = np.sort(numbers)
-    n_rows = n_distinct(Z)
-    highest = {"silhouette": min(n_rows, Z.shape[0] - 1), "gap": n_rows - 1, "stability": n_rows // 2}[method]
-    lowest = 1 if method == "gap" else 2
+    lowest, highest = limits
     if highest < lowest:
         raise ValueError(f"Z has {n_rows} distinct rows, too few to compare numbers of clusters by {method!r}.")
     if numbers[0] < lowest or numbers[-1] > highest or (np.diff(numbers) == 0).any():
         raise ValueError(
-            f"k_range={k_range!r} must hold different numbers from {lowest} to {highest}, with method={method!r} and "
+            f"k_range={shown(k_range)} must hold different numbers from {lowest} to {highest}, with method={method!r} and "
             f"{n_rows} distinct rows."
         )
     return numbers
+
+
+def _limits(n_rows, n, method):
+    """The smallest and the largest number of clusters that a method can tell of n rows, n_rows of them distinct."""
+    highest = {"silhouette": min(n_rows, n - 1), "gap": n_rows - 1, "stability": n_rows // 2}[method]
+    return (1 if method == "gap" else 2), highest
+
+
+def _warn_of_edge(k_range, best, method, limits, n_rows):
+    (lowest, highest), k = limits, k_range[best]
+    if len(k_range) < MIN_VALUES or k_range[0] < k < k_range[-1] or k == lowest:
+        return
+    side = "smallest" if k == k_range[0] else "largest"
+    remedy = "Extend k_range" if k < highest else f"No more can be tried with {n_rows} distinct rows"
+    warnings.warn(
+        f"The number of clusters by method={method!r}, {k}, is the {side} of k_range={k_range.tolist()}, so that "
+        f"another may be better. {remedy}, and look at the scores.",
+        GridEdgeWarning,
+    )
 
 
 def _kmeans(Z, k, random_state):

@@ -3,8 +3,10 @@
 import numpy as np
 from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
+from sklearn.pipeline import Pipeline
 
-from .._support._checks import about
+from .._pipelines import resamples
+from .._support._checks import about, plain
 
 
 def draw_settings(param_grid, n_iter, random_state):
@@ -16,8 +18,11 @@ def draw_settings(param_grid, n_iter, random_state):
         raise TypeError(f"param_grid={param_grid!r} must have the names of parameters as its keys.")
     with about("param_grid"):
         if n_iter is None:
-            return list(ParameterGrid(param_grid))
-        return list(ParameterSampler(param_grid, n_iter, random_state=random_state))
+            settings = ParameterGrid(param_grid)
+        else:
+            settings = ParameterSampler(param_grid, n_iter, random_state=random_state)
+        # best_params_ then prints 0.001, and not np.float64(0.001).
+        return [{name: plain(value) for name, value in setting.items()} for setting in settings]
 
 
 def make_candidates(estimator, settings, random_state):
@@ -27,13 +32,43 @@ def make_candidates(estimator, settings, random_state):
         for name, value in setting.items():
             if isinstance(value, type) and hasattr(value, "get_params"):
                 raise TypeError(f"param_grid has the class {value.__name__} for {name}; give it an instance.")
-        candidate = clone(estimator).set_params(**clone(setting, safe=False))
+        candidate = _with_params(clone(estimator), clone(setting, safe=False))
+        _refuse_resampling(candidate)
         for name, value in sorted(candidate.get_params().items()):
             if value is None and name.split("__")[-1] == "random_state":
                 seed = seeds.setdefault(name, int(random_state.randint(np.iinfo(np.int32).max)))
                 candidate.set_params(**{name: seed})
         candidates.append(candidate)
     return candidates
+
+
+def _with_params(candidate, setting):
+    try:
+        return candidate.set_params(**setting)
+    except AttributeError as error:
+        # BaseEstimator and Pipeline have set all that comes first, and say neither which key it was nor what is wrong.
+        params = candidate.get_params()
+        for key in setting:
+            names = key.split("__")
+            for owner in ("__".join(names[:n]) for n in range(1, len(names))):
+                if owner in params and not hasattr(params[owner], "set_params"):
+                    raise ValueError(
+                        f"param_grid has the key {key!r}, but {owner}={params[owner]!r} has no parameters. Set {owner} "
+                        "to an estimator that has it, give this key in another of a list of grids, or leave it out."
+                    ) from error
+        raise
+
+
+def _refuse_resampling(candidate):
+    if not isinstance(candidate, Pipeline):
+        return
+    for name, step in candidate.steps:
+        if resamples(step):
+            raise ValueError(
+                f"The step {name!r}, {step}, resamples (it has fit_resample), so that labels found after it do not "
+                "belong to the rows of X. Resample X before the search, or leave the step out."
+            )
+        _refuse_resampling(step)
 
 
 def values_of(estimator, settings, name):

@@ -11,40 +11,24 @@ from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.parallel import Parallel
-from sklearn.utils.validation import _num_samples, check_is_fitted
+from sklearn.utils.validation import _num_samples
 
 from .._base import unchanged_on_error
 from .._pipelines import errors_named
-from .._support._checks import POSITIVE, Number, about
-from .._support._typing import Clusterer, Float, Int, MatrixLike, RandomState, available_if, fit_context
-from ..metrics._internal import INTERNAL_METRICS
+from .._support._callbacks import CallbackSupportMixin, SearchTasks
+from .._support._checks import Number, about
+from .._support._typing import Clusterer, Float, Int, MatrixLike, RandomState, fit_context
 from ..metrics._points import DISTANCE
 from ._candidates import fit_candidates, guarded, is_writeable
+from ._edges import warn_of_edges
 from ._grid import draw_settings, make_candidates
+from ._metrics import METRICS, metric_weights
 from ._pooling import RECONSTRUCTION, candidate_scores, find_yardsticks, score_matrix
+from ._refitted import RefittedMixin
 from ._results import judgeable, tabulate
 
-METRICS = [*INTERNAL_METRICS, RECONSTRUCTION]
 
-# The weights of metric="auto". They were chosen by docs/benchmarks/model_selection.py.
-AUTO = {"neighbor_information": 1.0, "davies_bouldin": 0.3, RECONSTRUCTION: 0.4}
-
-
-def _refitted_has(name):
-    """A check for `available_if`: whether the best candidate, or, before the fit, the estimator has a method."""
-
-    def check(search):
-        if not search.refit:
-            raise AttributeError(
-                f"{type(search).__name__} has {name} only with refit=True; the parameters found are in best_params_."
-            )
-        getattr(getattr(search, "best_estimator_", search.estimator), name)
-        return True
-
-    return check
-
-
-class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
+class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     """Search over the parameters of a clustering that needs no labels and no held-out rows.
 
     Every candidate is fitted to all of X. Its *space* is what its clusterer receives, in a pipeline the output of the
@@ -66,8 +50,9 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         ("neighbor_information", "silhouette", "calinski_harabasz", "davies_bouldin") or "reconstruction", the
         reconstruction error of the autoencoder, which counts only if every candidate has one; a list of them, which
         weigh alike; or a dict of their weights. "auto" is ``{"neighbor_information": 1, "davies_bouldin": 0.3,
-        "reconstruction": 0.4}``, the best for a given number of clusters. It prefers many clusters: with their number
-        in the grid take ``["neighbor_information", "davies_bouldin", "silhouette"]``.
+        "reconstruction": 0.4}``, the best for a given number of clusters, and also where it is found, as by DBSCAN. It
+        prefers many clusters: if the candidates ask for different numbers (`n_clusters`, or `n_components` of a
+        mixture), "auto" is ``["neighbor_information", "davies_bouldin", "silhouette"]``.
     distance : {"euclidean", "cosine"}, default="euclidean"
         Between rows of every space, for the internal metrics, as in `skdeepcluster.metrics.clustering_report`.
     n_iter : int, default=None
@@ -124,8 +109,11 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
 
     Warns
     -----
-    DegenerateClusteringWarning
+    skdeepcluster.exceptions.DegenerateClusteringWarning
         Names the candidates that collapsed, found fewer than two clusters, as many as rows, or too much noise.
+    skdeepcluster.exceptions.GridEdgeWarning
+        Names the parameters whose best value is the smallest or the largest of three or more numbers in `param_grid`,
+        where smaller or larger ones can be tried.
     sklearn.exceptions.FitFailedWarning
         Names the candidates whose fit failed.
 
@@ -230,13 +218,14 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         with about("X"):
             (X,) = indexable(X)
             n_samples = _num_samples(X)
-        weights = self._metric_weights()
         random_state = check_random_state(self.random_state)
         settings = draw_settings(self.param_grid, self.n_iter, random_state)
         candidates = make_candidates(self.estimator, settings, random_state)
+        weights = metric_weights(self.metric, candidates)
         rows = self._draw_rows(n_samples, random_state)
         params = self._route(params)
         parallel = Parallel(n_jobs=self.n_jobs, verbose=self.verbose)
+        tasks = SearchTasks(self, X, y, has_refit=self.refit)
         spaces, space_of, partitions = fit_candidates(
             candidates,
             X,
@@ -246,6 +235,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             parallel=parallel,
             reraise=self.error_score == "raise",
             distance=self.distance,
+            tasks=tasks,
         )
         spaces_of_candidates = [spaces[i] for i in space_of]
         is_judged = judgeable(settings, spaces_of_candidates, partitions, n_samples, self.max_noise)
@@ -259,95 +249,10 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         self.best_index_ = int(np.nanargmax(score))
         self.best_params_ = settings[self.best_index_]
         self.best_score_ = float(score[self.best_index_])
-        self._refit(candidates[self.best_index_], X, y, params)
+        warn_of_edges(self.param_grid, settings, score, self.best_index_)
+        self._refit(candidates[self.best_index_], X, y, params, tasks.refit)
+        tasks.end()
         return self
-
-    def fit_predict(self, X: MatrixLike, y: Any = None, **params: Any) -> np.ndarray:
-        """Fit, and return the clusters that the best candidate found.
-
-        Parameters
-        ----------
-        X, y, **params
-            As in `fit`.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            ``labels_``.
-
-        Raises
-        ------
-        ValueError
-            As `fit`, or with ``refit=False``.
-        """
-        if not self.refit:
-            raise ValueError("refit=False keeps no labels. Set refit=True, or call fit and read cv_results_.")
-        return self.fit(X, y, **params).labels_
-
-    @available_if(_refitted_has("predict"))
-    def predict(self, X: MatrixLike) -> np.ndarray:
-        """Clusters of X by the best candidate, if its clusterer has ``predict``.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data, as in `fit`.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,)
-            Index of the cluster of each row.
-        """
-        check_is_fitted(self)
-        with errors_named(self.best_estimator_):
-            return self.best_estimator_.predict(X)
-
-    @available_if(_refitted_has("transform"))
-    def transform(self, X: MatrixLike) -> Any:
-        """X transformed by the best candidate, as its own ``transform`` does; the code is ``best_estimator_[:-1]``'s.
-
-        Parameters
-        ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data, as in `fit`.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_features_new)
-            With KMeans last, the distances to the cluster centres.
-        """
-        check_is_fitted(self)
-        with errors_named(self.best_estimator_):
-            return self.best_estimator_.transform(X)
-
-    @available_if(_refitted_has("transform"))
-    def fit_transform(self, X: MatrixLike, y: Any = None, **params: Any) -> Any:
-        """Fit, and transform X by the best candidate.
-
-        Parameters
-        ----------
-        X, y, **params
-            As in `fit`.
-
-        Returns
-        -------
-        X_new : ndarray of shape (n_samples, n_features_new)
-            As `transform` returns it.
-        """
-        return self.fit(X, y, **params).transform(X)
-
-    @property
-    def n_features_in_(self) -> int:
-        return self._of_best_estimator("n_features_in_")
-
-    @property
-    def feature_names_in_(self) -> np.ndarray:
-        return self._of_best_estimator("feature_names_in_")
-
-    def _of_best_estimator(self, name):
-        if not hasattr(self, "best_estimator_"):
-            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted with refit=True.")
-        return getattr(self.best_estimator_, name)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -372,30 +277,18 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             return process_routing(self, "fit", **params).estimator.fit_predict
         return params
 
-    def _metric_weights(self):
-        """The metrics to rank by, as {metric: weight}."""
-        metric = AUTO if self.metric == "auto" else self.metric
-        names = [metric] if isinstance(metric, str) else list(metric)
-        weights = list(metric.values()) if isinstance(metric, dict) else [1.0] * len(names)
-        are_metrics = all(isinstance(name, str) and name in METRICS for name in names)
-        if not names or not are_metrics or not all(map(POSITIVE.is_satisfied_by, weights)):
-            raise ValueError(
-                f"metric={self.metric!r} must be 'auto', one or more of {METRICS}, or a dict of their positive weights."
-            )
-        return dict(zip(names, weights))
-
     def _draw_rows(self, n, random_state):
         if self.sample_size is None or self.sample_size >= n:
             return np.arange(n)
         return np.sort(random_state.permutation(n)[: self.sample_size])
 
-    def _refit(self, candidate, X, y, params):
+    def _refit(self, candidate, X, y, params, task):
         # Remove what an earlier fit with refit=True has left: it does not belong to the new results.
         for name in ("labels_", "best_estimator_"):
             vars(self).pop(name, None)
         if self.refit:
             # A step with copy=False would write to the user's X.
             X = guarded(X, is_writeable(X))
-            with errors_named(candidate):
+            with task().around(candidate, X, y), errors_named(candidate):
                 self.labels_ = np.asarray(candidate.fit_predict(X, y, **params))
             self.best_estimator_ = candidate

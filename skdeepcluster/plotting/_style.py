@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from scipy.sparse import issparse
 
+from .._support._checks import shown
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
     from matplotlib.figure import Figure as OwnFigure
@@ -125,7 +127,7 @@ def check_image_shape(image_shape, n_features):
     are_sizes = len(shape) in (2, 3) and all(isinstance(size, Integral) and size > 0 for size in shape)
     if not are_sizes or shape[2:] not in ((), (3,)) or math.prod(map(int, shape)) != n_features:
         raise ValueError(
-            f"image_shape={image_shape!r} must be (height, width), or (height, width, 3) for colours, with a product "
+            f"image_shape={shown(image_shape)} must be (height, width), or (height, width, 3) for colours, with a product "
             f"of {n_features}, the number of features."
         )
     return shape

@@ -52,7 +52,7 @@ def test_shared_steps_are_fitted_once(blobs):
             ("cluster", KMeans(n_init=1)),
         ]
     )
-    grid = {"scale__with_mean": [True, False], "code__rho": [0.2, 0.5], "cluster__n_clusters": [2, 3, 4]}
+    grid = {"scale__with_mean": [True, False], "code__rho": [0.2, 0.5], "cluster__n_clusters": [4, 6, 8]}
     fitted = search(blobs, model, grid, refit=False)
     assert CountingScaler.n_fits == 2
     assert CountingAutoencoder.n_fits == 4

@@ -6,14 +6,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import randint
 from sklearn.base import clone
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, KMeans, SpectralClustering
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import silhouette_score
+from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from helpers.reference import FUNCTIONS
 from helpers.search import GRID, make_model, search
-from skdeepcluster.exceptions import DegenerateClusteringWarning
+from skdeepcluster.exceptions import DegenerateClusteringWarning, GridEdgeWarning
 from skdeepcluster.metrics._internal import INTERNAL_METRICS
 from skdeepcluster.model_selection import ClusteringSearch
 from skdeepcluster.model_selection._pooling import pooled_scores
@@ -65,11 +68,65 @@ def test_results_rank_the_candidates_by_their_scores(blobs):
 
 def test_auto_is_a_weighted_mean_of_three_metrics(blobs):
     auto, weighted = (
-        search(blobs, metric=metric)
+        search(blobs, grid={"code__rho": [0.1, 0.5]}, metric=metric)
         for metric in ("auto", {"neighbor_information": 1, "davies_bouldin": 0.3, "reconstruction": 0.4})
     )
     assert_array_equal(auto.cv_results_["score"], weighted.cv_results_["score"])
     assert list(auto.score_matrix_) == ["neighbor_information", "davies_bouldin"]
+
+
+@pytest.mark.parametrize(
+    "model, grid",
+    [
+        (KMeans(n_init=1), {"n_clusters": [4, 6]}),
+        (make_model(), {"cluster": [KMeans(4, n_init=1), KMeans(6, n_init=1)]}),
+        (make_model(), {"cluster": [KMeans(4, n_init=1), GaussianMixture(6)]}),
+        (make_model(GaussianMixture()), {"cluster__n_components": [4, 6]}),
+        (make_pipeline(StandardScaler(), make_pipeline(KMeans(n_init=1))), {"pipeline__kmeans__n_clusters": [4, 6]}),
+        (ClusteringSearch(KMeans(n_init=1), {"tol": [1e-4]}, random_state=0), {"estimator__n_clusters": [4, 6]}),
+    ],
+)
+def test_auto_does_not_favour_many_clusters_where_the_grid_has_their_number(blobs, model, grid):
+    auto, listed = (
+        search(blobs, model, grid, metric=metric, refit=False)
+        for metric in ("auto", ["neighbor_information", "davies_bouldin", "silhouette"])
+    )
+    assert list(auto.score_matrix_) == ["neighbor_information", "davies_bouldin", "silhouette"]
+    assert_array_equal(auto.cv_results_["score"], listed.cv_results_["score"])
+
+
+@pytest.mark.parametrize(
+    "model, grid",
+    [
+        # Found numbers that nobody asked for, as those of DBSCAN, are no matter of the grid.
+        (DBSCAN(min_samples=3), {"eps": [1.0, 1.5]}),
+        (make_model(), {"cluster": [KMeans(6, n_init=1), GaussianMixture(6)]}),
+        (make_model(SpectralClustering(6)), {"cluster__n_components": [4, 6]}),
+        (make_model(), {"code__n_components": [4, 6]}),
+    ],
+)
+def test_auto_is_for_a_given_number_of_clusters_otherwise(blobs, model, grid):
+    fitted = search(blobs, model, grid, refit=False, max_noise=1.0)
+    assert list(fitted.score_matrix_) == ["neighbor_information", "davies_bouldin"]
+
+
+def test_auto_finds_the_number_of_clusters(blobs):
+    # The information of neighbours alone would take 14.
+    fitted = search(blobs, KMeans(n_init=3), {"n_clusters": [2, 4, 6, 10, 14]})
+    assert fitted.best_params_ == {"n_clusters": 6}
+
+
+def test_a_winner_at_the_edge_of_the_grid_is_a_warning(blobs):
+    for values, words in (([2, 3, 4], "n_clusters=4, the largest"), ([6, 9, 12], "n_clusters=6, the smallest")):
+        with pytest.warns(GridEdgeWarning, match=words):
+            search(blobs, KMeans(n_init=3), {"n_clusters": values}, refit=False)
+    with pytest.warns(GridEdgeWarning, match=r"code__lam=0\.001, the smallest"):
+        search(blobs, grid={"code__lam": [1e-3, 1e-2, 1e-1]})
+
+
+def test_a_winner_inside_the_grid_or_drawn_is_none(blobs):
+    search(blobs, KMeans(n_init=3), {"n_clusters": [4, 6, 8]}, refit=False)
+    search(blobs, KMeans(n_init=3), {"n_clusters": randint(2, 5)}, n_iter=3, refit=False)
 
 
 def test_metrics_in_a_list_weigh_alike(blobs):
@@ -108,9 +165,10 @@ def test_reconstruction_error_is_that_of_the_autoencoder(blobs):
     assert np.isnan(without.cv_results_["reconstruction_error"]).all()
 
 
+@pytest.mark.filterwarnings("ignore::skdeepcluster.exceptions.GridEdgeWarning")
 @pytest.mark.parametrize("n_spaces, n_per_space", [(3, 1), (1, 4)])
 def test_results_do_not_depend_on_n_jobs(blobs, n_spaces, n_per_space):
-    grid = {"code__rho": [0.1, 0.3, 0.5][:n_spaces], "cluster__n_clusters": range(3, 3 + n_per_space)}
+    grid = {"code__rho": [0.1, 0.3, 0.5][:n_spaces], "cluster__n_clusters": range(4, 4 + n_per_space)}
     one, two = (search(blobs, grid=grid, metric=list(FUNCTIONS), n_jobs=n_jobs) for n_jobs in (1, 2))
     for metric in FUNCTIONS:
         assert_array_equal(one.score_matrix_[metric], two.score_matrix_[metric])

@@ -39,6 +39,7 @@ def four():
 
 @in_every_unit
 @pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.filterwarnings("ignore::skdeepcluster.exceptions.GridEdgeWarning")  # more than four kinds there are not
 def test_perfect_clusters_win_a_search(four, unit, metric):
     fitted = search(UNITS[unit](four), KMeans(n_init=10), {"n_clusters": [2, 3, 4]}, metric=metric)
     assert fitted.best_params_ == {"n_clusters": 4}

@@ -137,6 +137,38 @@ def test_texts_that_are_no_rows(container):
         SparseAutoencoderTransformer(2).fit(container(["a cat", "a dog"]))
 
 
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (
+            lambda: SparseAutoencoderTransformer(2, hidden_layer_sizes=(np.int64(-3),)).fit(np.eye(4)),
+            "hidden_layer_sizes=(-3,) must",
+        ),
+        (
+            lambda: ClusteringSearch(KMeans(), {"tol": [1]}, metric={"silhouette": np.float64(-1)}).fit(np.eye(4)),
+            "metric={'silhouette': -1.0} must",
+        ),
+        (lambda: estimate_n_clusters(np.eye(4), [np.int64(0), 2]), "k_range=[0, 2] must"),
+        (
+            lambda: ClusteringSearch(KMeans(n_init=1), {"n_clusters": np.array([1])}).fit(np.eye(4)),
+            "candidate 0, {'n_clusters': 1}: it found 1 cluster",
+        ),
+    ],
+)
+def test_numbers_are_shown_as_users_write_them(call, words):
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert words in str(caught.value)
+
+
+def test_a_search_of_numbers_of_numpy_shows_those_of_python():
+    X = np.random.default_rng(0).normal(size=(30, 2))
+    grid = {"tol": np.logspace(-4, -3, 2), "n_clusters": np.array([2, 3])}
+    search = ClusteringSearch(KMeans(n_init=1), grid, random_state=0).fit(X)
+    assert all(type(value) in (int, float) for setting in search.cv_results_["params"] for value in setting.values())
+    assert "np." not in repr(search.best_params_)
+
+
 def test_feature_names_that_differ_are_named_as_such():
     model = SparseAutoencoderTransformer(2, max_iter=2, random_state=0)
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2)), columns=["a", "b"])

@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import silhouette_score
 
+from skdeepcluster.exceptions import GridEdgeWarning
 from skdeepcluster.model_selection import _estimates, estimate_eps, estimate_n_clusters
 from skdeepcluster.model_selection._estimates import _first_within_error, _kmeans
 
@@ -71,6 +72,35 @@ def test_the_number_of_blobs_is_found(blobs, method):
     assert estimate.scores.shape == estimate.errors.shape == (6,)
     again = estimate_n_clusters(blobs, [8, 3, 4, 5, 6, 7], method=method, n_repeats=3, random_state=0)
     assert_array_equal(again.scores, estimate.scores)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "k_range, words", [([4, 5, 6], "6, is the largest of k_range"), ([7, 6, 8], "6, is the smallest of k_range")]
+)
+def test_a_number_at_the_edge_of_the_range_is_a_warning(blobs, method, k_range, words):
+    with pytest.warns(GridEdgeWarning, match=rf"by method='{method}', {words}=\[.*Extend k_range"):
+        estimate = estimate_n_clusters(blobs, k_range, method=method, n_repeats=3, random_state=0)
+    assert estimate.n_clusters == 6
+
+
+@pytest.mark.parametrize("method", ["silhouette", "stability"])
+def test_two_clusters_are_no_edge_where_one_cannot_be_tried(blobs, method):
+    Z = np.vstack([blobs[:40], blobs[:40] + 50])
+    assert estimate_n_clusters(Z, [2, 3, 4], method=method, n_repeats=3, random_state=0).n_clusters == 2
+
+
+def test_two_clusters_are_an_edge_where_one_can_be_tried(blobs):
+    Z = np.vstack([blobs[:40], blobs[:40] + 50])
+    with pytest.warns(GridEdgeWarning, match="2, is the smallest"):
+        estimate_n_clusters(Z, [2, 3, 4], method="gap", n_repeats=3, random_state=0)
+    assert estimate_n_clusters(Z, [1, 2, 3], method="gap", n_repeats=3, random_state=0).n_clusters == 2
+
+
+def test_the_largest_number_that_rows_allow_is_an_edge(rng):
+    Z = np.repeat(rng.normal(size=(4, 2)), 10, axis=0)
+    with pytest.warns(GridEdgeWarning, match="4, is the largest .* 4 distinct rows"):
+        estimate_n_clusters(Z, [2, 3, 4], random_state=0)
 
 
 def test_scores_of_the_silhouette_are_those_of_kmeans(blobs):
