@@ -218,8 +218,8 @@ def _check_k_range(k_range, limits, n_rows, method):
         raise ValueError(f"Z has {n_rows} distinct rows, too few to compare numbers of clusters by {method!r}.")
     if numbers[0] < lowest or numbers[-1] > highest or (np.diff(numbers) == 0).any():
         raise ValueError(
-            f"k_range={shown(k_range)} must hold different numbers from {lowest} to {highest}, with method={method!r} and "
-            f"{n_rows} distinct rows."
+            f"k_range={shown(k_range)} must hold different numbers from {lowest} to {highest}, with method={method!r} "
+            f"and {n_rows} distinct rows."
         )
     return numbers
 

@@ -127,8 +127,8 @@ def check_image_shape(image_shape, n_features):
     are_sizes = len(shape) in (2, 3) and all(isinstance(size, Integral) and size > 0 for size in shape)
     if not are_sizes or shape[2:] not in ((), (3,)) or math.prod(map(int, shape)) != n_features:
         raise ValueError(
-            f"image_shape={shown(image_shape)} must be (height, width), or (height, width, 3) for colours, with a product "
-            f"of {n_features}, the number of features."
+            f"image_shape={shown(image_shape)} must be (height, width), or (height, width, 3) for colours, with a "
+            f"product of {n_features}, the number of features."
         )
     return shape
 

@@ -88,7 +88,7 @@ def test_memory_of_a_fit(n, d, h, solver, dtype, n_threads):
 def test_memory_of_transform(n, d, h, dtype):
     X = draw(n, d, dtype)
     model = make(n_components=h, solver="adam", max_iter=1).fit(X)
-    assert_peak(lambda: model.transform(X), n * h * X.itemsize, least=1)
+    assert_peak(lambda: model.transform(X), (n + B) * h * X.itemsize, least=0.5)
 
 
 def test_deep_stacks_hold_the_layers_of_a_block_alone():
