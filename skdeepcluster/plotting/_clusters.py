@@ -13,7 +13,7 @@ from .._support._checks import check_table
 from .._support._typing import ArrayLike, Estimator, MatrixLike, Transformer, validate_params
 from ..metrics._labels import check_clusters, is_noise
 from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color, cluster_style
-from ._text import all_fitted, height_of_lines, legend_above, name_axes, room, size_of
+from ._text import all_fitted, height_of_lines, legend_above, name_axes, room_inside, size_of
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
@@ -194,23 +194,26 @@ class ClusterEmbeddingDisplay:
 
     def _label_clusters(self, ax, clusters, sizes):
         """Label the clusters, the largest first, as far as there is room. Returns the number of labels."""
-        inches = np.maximum(np.array(room(ax)) - 0.6, 0.1)
-        line = height_of_lines(1, "small") + _PADDING
-        # The labels together may take that much of the picture, and each some letters at least.
-        most = 0.4 * inches.prod()
-        width = min(0.4 * inches[0], max(most / (max(len(clusters), 1) * line), 3 * line)) - _PADDING
-        texts = all_fitted(clusters, width, "small", n_lines=2)
+        inches = room_inside(ax)
+        # The labels together may take that much of the picture. In two lines they are longer, if that is room enough.
+        most = 0.35 * inches.prod()
+        of_each = most / max(len(clusters), 1)
+        n_lines = 2 if of_each > height_of_lines(2, "small") + _PADDING else 1
+        width = of_each / (height_of_lines(n_lines, "small") + _PADDING)
+        width = np.clip(width, 0.5, max(0.5, 0.4 * inches[0])) - _PADDING
+        texts = all_fitted(clusters, width, "small", n_lines)
         boxes = np.array([size_of(text, "small") for text in texts]).reshape(-1, 2) + _PADDING
         order = np.argsort(-sizes, kind="stable")
         order = order[np.cumsum(boxes[order].prod(axis=1)) <= most]
         rows = [_row_in_the_midst(self.points[self.labels == clusters[i]]) for i in order]
         rows = np.reshape(rows, (-1, 2))
         # Nothing below changes the limits of the axes, so places can be given as shares of the axes.
+        ax.autoscale_view()
         to_axes = ax.transData + ax.transAxes.inverted()
         places = _apart(to_axes.transform(rows) * inches, boxes[order], inches)
         shown = _without_overlaps(places, boxes[order])
         for i, row, place in sorted(zip(order[shown], rows[shown].tolist(), (places[shown] / inches).tolist())):
-            ax.annotate(
+            label = ax.annotate(
                 texts[i],
                 row,
                 place,
@@ -223,6 +226,8 @@ class ClusterEmbeddingDisplay:
                 bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.85, "edgecolor": cluster_color(i)},
                 arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.6},
             )
+            # It is within the axes, and must not move their frame.
+            label.set_in_layout(False)
         return len(shown)
 
 

@@ -19,10 +19,11 @@ from ._style import (
     columns_of,
     horizontal_bars,
     length_with_names,
+    most_panels,
     panels,
     show_images,
 )
-from ._text import legend_above, name_axes
+from ._text import legend_above, name_axes, room_inside
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
@@ -36,9 +37,9 @@ class CodeWeightsDisplay:
     """The input that activates each hidden unit most: w_j / ||w_j||, of all inputs with norm 1.
 
     The units are those of the first layer, which is the code unless there are `hidden_layer_sizes`. Inputs are on the
-    scale that the autoencoder sees, in a pipeline that after the steps before it. Of more than 64 units, the first 64
-    are drawn, and the picture says so: units have no order, so that these are a random sample, and `units` chooses
-    others.
+    scale that the autoencoder sees, in a pipeline that after the steps before it. Of more than 64 units, or more
+    bars than small axes have room for, the first are drawn, and the picture says so: units have no order, so that
+    these are a random sample, and `units` chooses others.
 
     Parameters
     ----------
@@ -182,7 +183,7 @@ class CodeWeightsDisplay:
         self : CodeWeightsDisplay
             With the attributes that end in ``_``.
         """
-        n_units = min(len(self.weights), MOST_SHOWN)
+        n_units = min(len(self.weights), MOST_SHOWN if self.image_shape is not None else most_panels(ax))
         note = f"the first {n_units} of {len(self.weights)} units" if n_units < len(self.weights) else ""
         if self.image_shape is not None:
             n_columns = int(np.ceil(np.sqrt(n_units)))
@@ -193,7 +194,7 @@ class CodeWeightsDisplay:
             show_images(self.ax_, images, n_columns, -1, 1)
             self.axes_ = np.array([self.ax_], dtype=object)
             if note:
-                self.ax_.set_title(note)
+                self.ax_.set_title(note, fontsize="medium")
         else:
             n_shown = min(self.n_features, self.weights.shape[1])
             tops = np.argsort(-np.abs(self.weights[:n_units]), axis=1, kind="stable")[:, :n_shown]
@@ -205,7 +206,7 @@ class CodeWeightsDisplay:
                 horizontal_bars(ax, w[chosen], self.feature_names[chosen])
                 ax.set(title=f"unit {unit}", xlim=(-1, 1))
             if header is not None:
-                header.set_title(note)
+                header.set_title(note, fontsize="medium")
         self.figure_ = self.ax_.figure
         return self
 
@@ -344,10 +345,13 @@ class ActivationDisplay:
             (self.is_dead, LINE_COLORS[1], "v", f"dead: {np.sum(self.is_dead)}"),
             (self.is_saturated, LINE_COLORS[3], "^", f"saturated: {np.sum(self.is_saturated)}"),
         )
+        # In points: with many units, lines as wide as usual would be a wall.
+        of_each = 72 * room_inside(ax)[0] / len(units)
+        linewidth, markersize = np.clip(0.5 * of_each, 0.2, 1.2), np.clip(of_each, 2.0, 4.0)
         for which, color, marker, label in groups:
             if which.any():
-                ax.vlines(units[which], self.low[which], self.high[which], color=color, linewidth=1.2, alpha=0.7)
-                ax.plot(units[which], self.mean[which], marker, color=color, markersize=4, label=label)
+                ax.vlines(units[which], self.low[which], self.high[which], color=color, linewidth=linewidth, alpha=0.7)
+                ax.plot(units[which], self.mean[which], marker, color=color, markersize=markersize, label=label)
         if self.rho is not None:
             ax.axhline(self.rho, color=INK, linestyle="--", linewidth=1, label=f"rho = {self.rho:g}")
         ax.locator_params(axis="x", integer=True)

@@ -16,17 +16,17 @@ from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, vali
 from ..metrics._labels import check_clusters, is_noise
 from ._effects import effect_sizes
 from ._style import (
-    MOST_SHOWN,
     check_drawable,
     check_feature_names,
     check_image_shape,
     columns_of,
     horizontal_bars,
     length_with_names,
+    most_panels,
     panels,
     show_images,
 )
-from ._text import fitted, height_of_lines, one_line, room, width_of
+from ._text import fitted, height_of_lines, one_line, room, room_inside, title_panels, width_of, width_of_names
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
@@ -46,7 +46,8 @@ class ClusterProfileDisplay:
     The effect size of a feature in a cluster is the difference between its mean in the cluster and its mean in all
     other rows, in standard deviations of all rows. The most typical rows of a cluster are those nearest to its mean,
     and shown as images or texts. Noise, with a negative label, is no cluster, but belongs to the other rows. Of more
-    than 64 clusters, the 64 with the most rows are drawn, and the picture says so.
+    than 64 clusters, or of more than small axes have room for, those with the most rows are drawn, and the picture says
+    so.
 
     Parameters
     ----------
@@ -273,34 +274,32 @@ class ClusterProfileDisplay:
             With the attributes that end in ``_``.
         """
         # The largest clusters, in the order of their labels.
-        shown = np.sort(np.argsort(-self.sizes, kind="stable")[:MOST_SHOWN])
+        shown = np.sort(np.argsort(-self.sizes, kind="stable")[: most_panels(ax)])
+        is_few = len(shown) <= 12
         # With many clusters the panels are too narrow for the word "cluster".
-        word = "cluster " if len(shown) <= 12 else ""
-        titles = [(f"{word}{one_line(self.clusters[i])}", f"{self.sizes[i]} rows") for i in shown]
+        word = "cluster " if is_few else ""
+        titles = [(f"{word}{one_line(self.clusters[i])}", f": {self.sizes[i]} rows") for i in shown]
+        widest = max(width_of("".join(title)) for title in titles)
         if self.effects is not None:
-            draw, n_columns, size = self._draw_effects, 3 if len(shown) <= 12 else 5, self._size_with_effects(shown)
+            draw, n_columns, (width, height) = self._draw_effects, 3 if is_few else 5, self._size_with_effects(shown)
         elif self.images is not None:
-            draw, n_columns = self._draw_images, 2 if len(shown) <= 12 else 4
-            size = np.clip(0.75 * self.n_shown + 0.4, 2.2, 16.0), 1.1
+            draw, n_columns = self._draw_images, 2 if is_few else 4
+            width, height = np.clip(max(0.75 * self.n_shown, min(widest, 3.5)) + 0.4, 2.2, 16.0), 1.1
         else:
-            draw, n_columns, size = self._draw_texts, 1 if len(shown) <= 25 else 2, (7.5, 0.4 + 0.2 * self.n_shown)
-        if max(width_of(": ".join(title)) for title in titles) > size[0] - 1.5:
-            size = size[0], size[1] + height_of_lines(2)
-        n_columns = columns_of(n_columns, size[0])
+            draw, n_columns = self._draw_texts, 1 if len(shown) <= 25 else 2
+            width, height = 7.5, 0.4 + 0.2 * self.n_shown
+        if widest > width - 0.5:
+            height += height_of_lines()
         left_out = len(shown) < len(self.clusters)
-        self.ax_, self.axes_, header = panels(ax, len(shown), n_columns, size, header=left_out)
+        self.ax_, self.axes_, header = panels(
+            ax, len(shown), columns_of(n_columns, width), (width, height), header=left_out
+        )
         if left_out:
-            header.set_title(f"the {len(shown)} largest of {len(self.clusters)} clusters")
-        width = room(self.axes_[0])[0] - draw(shown)
-        for ax, (name, rows) in zip(self.axes_, titles):
-            title = f"{name}: {rows}"
-            if width_of(title) > width:
-                title = f"{fitted(name, width, n_lines=2)}\n{rows}"
-            ax.set_title(title, fontsize="medium", loc="left", parse_math=False)
+            header.set_title(f"the {len(shown)} largest of {len(self.clusters)} clusters", fontsize="medium")
+        draw(shown)
+        title_panels(self.axes_, titles)
         self.figure_ = self.ax_.figure
         return self
-
-    # Those that draw return the width that they take to the left of what is below the titles.
 
     def _draw_effects(self, shown):
         for ax, effects in zip(self.axes_, self.effects[shown]):
@@ -311,8 +310,8 @@ class ClusterProfileDisplay:
             ax.set_xlim(-1.05 * largest, 1.05 * largest)
             ax.tick_params(labelsize="small")
             if ax.get_subplotspec().is_last_row():
-                ax.set_xlabel("standard deviations", fontsize="small")
-        return 0.3 + max(width_of(label.get_text(), "small") for ax in self.axes_ for label in ax.get_yticklabels())
+                width = room_inside(ax)[0] - width_of_names(ax)
+                ax.set_xlabel(fitted("standard deviations", width, "small", n_lines=2), fontsize="small")
 
     def _largest(self, effects):
         return np.argsort(-np.abs(effects), kind="stable")[: self.n_shown]
@@ -329,17 +328,18 @@ class ClusterProfileDisplay:
             padding = np.full((self.n_shown - len(of_cluster), *of_cluster.shape[1:]), np.nan)
             show_images(ax, np.concatenate([of_cluster, padding]), self.n_shown, vmin, vmax)
             ax.set_anchor("W")
-        return 0.0
 
     def _draw_texts(self, shown):
         for ax, i in zip(self.axes_, shown):
             width, _ = room(ax)
+            ax.set(xticks=[], yticks=[])
             ax.set_axis_off()
             for place, text in enumerate(self.texts[i]):
                 y = 1 - (place + 0.5) / self.n_shown
-                short = fitted(text, 0.97 * width, "small")
-                ax.text(0.01, y, short, va="center", fontsize="small", parse_math=False)
-        return 0.0
+                short = fitted(text, width - 0.4, "small")
+                drawn = ax.text(0.01, y, short, va="center", fontsize="small", parse_math=False)
+                # It is within the axes, and must not move their frame.
+                drawn.set_in_layout(False)
 
 
 def _check_numeric(X, **options):

@@ -20,6 +20,7 @@ from ._style import (
     check_image_shape,
     columns_of,
     length_with_names,
+    most_panels,
     panels,
     show_images,
 )
@@ -35,7 +36,8 @@ _MAX_NAMES = 20
 class ReconstructionDisplay:
     """Inputs beside their reconstructions: those that are reconstructed best, and those worst.
 
-    Of more than 32 of the best or of the worst, the outermost 32 are drawn, and the picture says so.
+    Of more than 32 of the best or of the worst, or more than small axes have room for, the outermost are drawn, and
+    the picture says so.
 
     Parameters
     ----------
@@ -252,9 +254,10 @@ class ReconstructionDisplay:
             With the attributes that end in ``_``.
         """
         n_rows = len(self.rows)
+        most = max((MOST_SHOWN if self.image_shape is not None else most_panels(ax)) // 2, 1)
         parts = {
-            "best": slice(0, min(self.n_best, MOST_SHOWN // 2)),
-            "worst": slice(max(self.n_best, n_rows - MOST_SHOWN // 2), n_rows),
+            "best": slice(0, min(self.n_best, most)),
+            "worst": slice(max(self.n_best, n_rows - most), n_rows),
         }
         parts = {name: part for name, part in parts.items() if part.start < part.stop}
         n_shown = sum(part.stop - part.start for part in parts.values())
@@ -269,7 +272,7 @@ class ReconstructionDisplay:
         size = (np.clip(1.2 * n_columns, 2.4, 24.0), 2.9)
         self.ax_, self.axes_, header = panels(ax, len(parts), 1, size, header=note is not None)
         if note is not None:
-            header.set_title(note)
+            header.set_title(note, fontsize="medium")
         vmin, vmax = self.inputs.min(), self.inputs.max()
         for ax, (name, part) in zip(self.axes_, parts.items()):
             images = np.concatenate([self.inputs[part], self.reconstructions[part]]).reshape(-1, *self.image_shape)

@@ -33,6 +33,8 @@ MOST_SHOWN = 64
 
 # New figures of panels are at most that many inches wide.
 _WIDEST = 17.0
+# Panels within given axes are at least that wide and high, if there are not too many that must be drawn.
+_SMALLEST = (1.5, 0.8)
 
 # Larger numbers are not drawn, as their squares are too large for an axis.
 LARGEST_DRAWN = 2.0**504
@@ -90,6 +92,8 @@ def panels(ax, n_panels, n_columns, panel_size, *, header=False):
     header : matplotlib.axes.Axes or None
         Axes without height, on top of which a title or a legend is above the panels.
     """
+    if ax is not None:
+        n_columns = min(n_columns, _panels_within(axes_or_new(ax, None))[0])
     n_columns = min(n_columns, n_panels)
     n_rows = -(-n_panels // n_columns)
     ax = axes_or_new(ax, (n_columns * panel_size[0], n_rows * panel_size[1] + (0.3 if header else 0.0)))
@@ -110,9 +114,19 @@ def panels(ax, n_panels, n_columns, panel_size, *, header=False):
     return ax, np.array([ax.figure.add_subplot(place) for place in places], dtype=object), top
 
 
+def _panels_within(ax):
+    """How many panels axes that were given have room for, side by side and one above the other."""
+    return tuple(max(int(length // least), 1) for length, least in zip(room(ax), _SMALLEST))
+
+
+def most_panels(ax):
+    """How many panels are drawn at most."""
+    return MOST_SHOWN if ax is None else min(MOST_SHOWN, math.prod(_panels_within(axes_or_new(ax, None))))
+
+
 def length_with_names(names, length):
     """Width or height in inches of panels of that length, with more for long names, of up to some 40 characters."""
-    widths = (width_of(fitted(name, 2.8, "small"), "small") for name in names)
+    widths = (width_of(fitted(name, 2.6, "small"), "small") for name in names)
     return max(length, LEAST_DRAWN + max(widths, default=0.0))
 
 

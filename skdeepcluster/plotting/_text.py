@@ -7,9 +7,11 @@ _HINTING = 1.1
 # Of the width or height of a panel, the share that names beside what is drawn may take.
 SHARE_OF_NAMES = 0.45
 # They may take more of a panel where that much is left, with what else lies around it.
-LEAST_DRAWN = 2.0
-# What lies between an axes and its neighbour apart from names: ticks, and the numbers at them.
-_MARGIN = 0.5
+LEAST_DRAWN = 2.2
+# What lies beside what is drawn apart from names: ticks and the numbers at them, above and below also a label or a title.
+_MARGIN = np.array([0.5, 0.9])
+# Legends of axes that are narrower than this have a small font.
+_NARROW = 4.0
 
 
 def width_of(text, size="medium"):
@@ -63,6 +65,11 @@ def _shares(place):
 def room_of_names(length):
     """Of a panel with that width or height, what names may take and leave enough for what is drawn."""
     return max(SHARE_OF_NAMES * length, length - LEAST_DRAWN)
+
+
+def room_inside(ax):
+    """Width and height that are left to axes without names beside them."""
+    return np.maximum(np.array(room(ax)) - _MARGIN, 0.1)
 
 
 def one_line(text):
@@ -132,9 +139,9 @@ def thinned(centres, extents, order):
 
 def name_axes(ax, x="", y=""):
     """Label both axes, in two lines where one is too short."""
-    width, height = room(ax)
-    ax.set_xlabel(fitted(x, width - _MARGIN, n_lines=2))
-    ax.set_ylabel(fitted(y, height - _MARGIN, n_lines=2))
+    width, height = room_inside(ax)
+    ax.set_xlabel(fitted(x, width, n_lines=2))
+    ax.set_ylabel(fitted(y, height, n_lines=2))
 
 
 def name_x_ticks(ax, places, names, first=0, are_numbers=False, size="medium"):
@@ -142,12 +149,12 @@ def name_x_ticks(ax, places, names, first=0, are_numbers=False, size="medium"):
 
     Names that would overlap another are left out, but not that of index `first`. Numbers stay level.
     """
-    width, height = room(ax)
     ax.set_xticks(places)
-    ax.get_xlim()  # sets the limits to what is drawn
+    ax.autoscale_view()
     to_axes = ax.transData + ax.transAxes.inverted()
-    at = (width - _MARGIN) * to_axes.transform([(place, 0.5) for place in places])[:, 0]
-    short = all_fitted(names, room_of_names(height), size)
+    at = room_inside(ax)[0] * to_axes.transform([(place, 0.5) for place in places])[:, 0]
+    height = room(ax)[1]
+    short = all_fitted(names, max(0.3 * height, height - LEAST_DRAWN), size)
     widths, line = np.array([width_of(name, size) for name in short]), height_of_lines(1, size)
     angle, extents = 0, widths + line / 2
     step = np.diff(np.sort(at)).min(initial=np.inf)
@@ -162,29 +169,53 @@ def name_x_ticks(ax, places, names, first=0, are_numbers=False, size="medium"):
 
 def name_y_ticks(ax, places, names, size="medium"):
     """Name places on the y-axis of what is drawn. Names that would overlap another are left out."""
-    width, height = room(ax)
     to_axes = ax.transData + ax.transAxes.inverted()
-    at = (height - _MARGIN) * to_axes.transform([(0, place) for place in places])[:, 1]
+    at = room_inside(ax)[1] * to_axes.transform([(0, place) for place in places])[:, 1]
     line = height_of_lines(1, size)
     n_lines = int(np.clip(np.abs(np.diff(at)).min(initial=np.inf) / line, 1, 3))
-    short = all_fitted(names, SHARE_OF_NAMES * width, size, n_lines)
+    short = all_fitted(names, SHARE_OF_NAMES * room(ax)[0], size, n_lines)
     kept = thinned(at, np.full(len(at), n_lines * line), range(len(at)))
     ax.set_yticks(np.asarray(places)[kept], [short[i] for i in kept], fontsize=size, parse_math=False)
 
 
+def width_of_names(ax):
+    """Width of the names at the y-axis."""
+    return max((width_of(name.get_text(), name.get_fontsize()) for name in ax.get_yticklabels()), default=0.0)
+
+
+def title_panels(axes, titles):
+    """Titles of the form (name, rest), of which only the name may be shortened.
+
+    They are above what is drawn, or all from the left edge of the names beside it, if one would not fit otherwise.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    columns = [ax.get_subplotspec().colspan.start for ax in axes]
+    beside = [max(width_of_names(ax) for ax, of in zip(axes, columns) if of == column) for column in columns]
+    width = room(axes[0])[0] - 0.3
+    is_too_wide = max(width_of(name + rest) for name, rest in titles) > width - max(beside)
+    for ax, shift, (name, rest) in zip(axes, beside, titles):
+        text = name + rest
+        if width_of(text) > width:
+            text = fitted(name, width - width_of(rest), n_lines=2) + rest
+        title = ax.set_title(text, fontsize="medium", loc="left", parse_math=False)
+        if is_too_wide:
+            title.set_transform(title.get_transform() + ScaledTranslation(-shift, 0, ax.figure.dpi_scale_trans))
+
+
 def legend_above(ax, of=None, title=None):
     """A legend above the axes, of what is in them or in others, in as many columns as there is room for."""
-    width = room(ax)[0] - _MARGIN
+    width, _ = room_inside(ax)
+    size = "medium" if width > _NARROW else "small"
     handles, labels = (of or ax).get_legend_handles_labels()
-    em = height_of_lines() / 1.25
+    em = height_of_lines(1, size) / 1.25
     # Matplotlib's handle of a line is 2 em, 0.8 em before its label, and 2 em lie between columns.
-    labels = [fitted(label, width - 2.8 * em, n_lines=3) for label in labels]
-    widths = [2.8 * em + size_of(label)[0] for label in labels]
+    labels = [fitted(label, width - 2.8 * em, size, n_lines=3) for label in labels]
+    widths = [2.8 * em + size_of(label, size)[0] for label in labels]
     n_columns = next(
         n
         for n in range(max(len(labels), 1), 0, -1)
         if n == 1 or sum(max(column) + 2 * em for column in np.array_split(widths, n)) - 2 * em <= width
     )
-    ax.legend(
-        handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=n_columns, frameon=False, title=title
-    )
+    style = {"ncols": n_columns, "fontsize": size, "frameon": False}
+    ax.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), title=title, **style)
