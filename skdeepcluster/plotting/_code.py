@@ -10,6 +10,7 @@ from .._pipelines import names_after, split_at_autoencoder, transform_by
 from .._support._checks import integers
 from .._support._typing import ArrayLike, Estimator, Float, Int, Ints, MatrixLike, validate_params
 from ._style import (
+    HEIGHT_OF_BAR,
     INK,
     LINE_COLORS,
     MOST_SHOWN,
@@ -183,7 +184,9 @@ class CodeWeightsDisplay:
         self : CodeWeightsDisplay
             With the attributes that end in ``_``.
         """
-        n_units = min(len(self.weights), MOST_SHOWN if self.image_shape is not None else most_panels(ax))
+        n_shown = min(self.n_features, self.weights.shape[1])
+        most = MOST_SHOWN if self.image_shape is not None else most_panels(ax, 0.5 + HEIGHT_OF_BAR * n_shown)
+        n_units = min(len(self.weights), most)
         note = f"the first {n_units} of {len(self.weights)} units" if n_units < len(self.weights) else ""
         if self.image_shape is not None:
             n_columns = int(np.ceil(np.sqrt(n_units)))
@@ -196,7 +199,6 @@ class CodeWeightsDisplay:
             if note:
                 self.ax_.set_title(note, fontsize="medium")
         else:
-            n_shown = min(self.n_features, self.weights.shape[1])
             tops = np.argsort(-np.abs(self.weights[:n_units]), axis=1, kind="stable")[:, :n_shown]
             width = length_with_names(self.feature_names[np.unique(tops)], 3.0)
             self.ax_, self.axes_, header = panels(

@@ -16,6 +16,7 @@ from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, vali
 from ..metrics._labels import check_clusters, is_noise
 from ._effects import effect_sizes
 from ._style import (
+    HEIGHT_OF_BAR,
     check_drawable,
     check_feature_names,
     check_image_shape,
@@ -274,11 +275,12 @@ class ClusterProfileDisplay:
             With the attributes that end in ``_``.
         """
         # The largest clusters, in the order of their labels.
-        shown = np.sort(np.argsort(-self.sizes, kind="stable")[: most_panels(ax)])
+        most = most_panels(ax, 0.5 + HEIGHT_OF_BAR * (self.n_shown if self.images is None else 1))
+        shown = np.sort(np.argsort(-self.sizes, kind="stable")[:most])
         is_few = len(shown) <= 12
         # With many clusters the panels are too narrow for the word "cluster".
         word = "cluster " if is_few else ""
-        titles = [(f"{word}{one_line(self.clusters[i])}", f": {self.sizes[i]} rows") for i in shown]
+        titles = [(one_line(self.clusters[i]), f": {self.sizes[i]} rows") for i in shown]
         widest = max(width_of("".join(title)) for title in titles)
         if self.effects is not None:
             draw, n_columns, (width, height) = self._draw_effects, 3 if is_few else 5, self._size_with_effects(shown)
@@ -297,7 +299,7 @@ class ClusterProfileDisplay:
         if left_out:
             header.set_title(f"the {len(shown)} largest of {len(self.clusters)} clusters", fontsize="medium")
         draw(shown)
-        title_panels(self.axes_, titles)
+        title_panels(self.axes_, word, titles)
         self.figure_ = self.ax_.figure
         return self
 

@@ -254,7 +254,7 @@ class ReconstructionDisplay:
             With the attributes that end in ``_``.
         """
         n_rows = len(self.rows)
-        most = max((MOST_SHOWN if self.image_shape is not None else most_panels(ax)) // 2, 1)
+        most = max((MOST_SHOWN if self.image_shape is not None else most_panels(ax, 1.0)) // 2, 1)
         parts = {
             "best": slice(0, min(self.n_best, most)),
             "worst": slice(max(self.n_best, n_rows - most), n_rows),

@@ -33,8 +33,11 @@ MOST_SHOWN = 64
 
 # New figures of panels are at most that many inches wide.
 _WIDEST = 17.0
-# Panels within given axes are at least that wide and high, if there are not too many that must be drawn.
-_SMALLEST = (1.5, 0.8)
+# Panels within given axes are at least that wide.
+_NARROWEST = 1.5
+
+# Height of a bar whose name can be read, in inches.
+HEIGHT_OF_BAR = 0.12
 
 # Larger numbers are not drawn, as their squares are too large for an axis.
 LARGEST_DRAWN = 2.0**504
@@ -93,7 +96,7 @@ def panels(ax, n_panels, n_columns, panel_size, *, header=False):
         Axes without height, on top of which a title or a legend is above the panels.
     """
     if ax is not None:
-        n_columns = min(n_columns, _panels_within(axes_or_new(ax, None))[0])
+        n_columns = min(n_columns, _columns_within(ax))
     n_columns = min(n_columns, n_panels)
     n_rows = -(-n_panels // n_columns)
     ax = axes_or_new(ax, (n_columns * panel_size[0], n_rows * panel_size[1] + (0.3 if header else 0.0)))
@@ -114,14 +117,17 @@ def panels(ax, n_panels, n_columns, panel_size, *, header=False):
     return ax, np.array([ax.figure.add_subplot(place) for place in places], dtype=object), top
 
 
-def _panels_within(ax):
-    """How many panels axes that were given have room for, side by side and one above the other."""
-    return tuple(max(int(length // least), 1) for length, least in zip(room(ax), _SMALLEST))
+def _columns_within(ax):
+    """How many panels are side by side in axes that were given."""
+    return max(int(room(axes_or_new(ax, None))[0] // _NARROWEST), 1)
 
 
-def most_panels(ax):
-    """How many panels are drawn at most."""
-    return MOST_SHOWN if ax is None else min(MOST_SHOWN, math.prod(_panels_within(axes_or_new(ax, None))))
+def most_panels(ax, height):
+    """How many panels are drawn at most, in axes that were given only as many of that height as there is room for."""
+    if ax is None:
+        return MOST_SHOWN
+    n_columns = _columns_within(ax)
+    return min(MOST_SHOWN, n_columns * max(int(room(ax)[1] // height), 1))
 
 
 def length_with_names(names, length):

@@ -8,7 +8,7 @@ _HINTING = 1.1
 SHARE_OF_NAMES = 0.45
 # They may take more of a panel where that much is left, with what else lies around it.
 LEAST_DRAWN = 2.2
-# What lies beside what is drawn apart from names: ticks and the numbers at them, above and below also a label or a title.
+# What lies beside what is drawn apart from names: ticks and numbers, and above and below also a label and a title.
 _MARGIN = np.array([0.5, 0.9])
 # Legends of axes that are narrower than this have a small font.
 _NARROW = 4.0
@@ -109,6 +109,8 @@ def fitted(text, width, size="medium", n_lines=1, share=0.5):
     space = width_of("a a", size) - width_of("aa", size)
     # No letter is narrower than a point.
     low, high = 1, min(len(text), max(int(72 * width * n_lines), 1))
+    if high == len(text) and (lines := lines_of(text)):
+        return "\n".join(lines)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if lines_of(shortened(text, middle, share)) else (low, middle - 1)
@@ -174,7 +176,8 @@ def name_y_ticks(ax, places, names, size="medium"):
     line = height_of_lines(1, size)
     n_lines = int(np.clip(np.abs(np.diff(at)).min(initial=np.inf) / line, 1, 3))
     short = all_fitted(names, SHARE_OF_NAMES * room(ax)[0], size, n_lines)
-    kept = thinned(at, np.full(len(at), n_lines * line), range(len(at)))
+    # Between lines there is space, which labels need not have between them.
+    kept = thinned(at, [0.85 * size_of(name, size)[1] for name in short], range(len(at)))
     ax.set_yticks(np.asarray(places)[kept], [short[i] for i in kept], fontsize=size, parse_math=False)
 
 
@@ -183,8 +186,8 @@ def width_of_names(ax):
     return max((width_of(name.get_text(), name.get_fontsize()) for name in ax.get_yticklabels()), default=0.0)
 
 
-def title_panels(axes, titles):
-    """Titles of the form (name, rest), of which only the name may be shortened.
+def title_panels(axes, word, titles):
+    """Titles of the form (name, rest), of which only the name may be shortened. The word before them goes first.
 
     They are above what is drawn, or all from the left edge of the names beside it, if one would not fit otherwise.
     """
@@ -193,29 +196,33 @@ def title_panels(axes, titles):
     columns = [ax.get_subplotspec().colspan.start for ax in axes]
     beside = [max(width_of_names(ax) for ax, of in zip(axes, columns) if of == column) for column in columns]
     width = room(axes[0])[0] - 0.3
-    is_too_wide = max(width_of(name + rest) for name, rest in titles) > width - max(beside)
+    widest = max(width_of(name + rest) for name, rest in titles)
+    is_too_wide = widest + width_of(word) > width - max(beside)
+    if widest + width_of(word) > width:
+        word = ""
     for ax, shift, (name, rest) in zip(axes, beside, titles):
-        text = name + rest
+        text = word + name + rest
         if width_of(text) > width:
             text = fitted(name, width - width_of(rest), n_lines=2) + rest
         title = ax.set_title(text, fontsize="medium", loc="left", parse_math=False)
         if is_too_wide:
-            title.set_transform(title.get_transform() + ScaledTranslation(-shift, 0, ax.figure.dpi_scale_trans))
+            title.set_transform(
+                title.get_transform() + ScaledTranslation(-shift / _HINTING, 0, ax.figure.dpi_scale_trans)
+            )
 
 
 def legend_above(ax, of=None, title=None):
     """A legend above the axes, of what is in them or in others, in as many columns as there is room for."""
-    width, _ = room_inside(ax)
-    size = "medium" if width > _NARROW else "small"
+    width = room(ax)[0] - 0.2 if of else room_inside(ax)[0]
+    size = "medium" if width > _NARROW else "x-small"
     handles, labels = (of or ax).get_legend_handles_labels()
     em = height_of_lines(1, size) / 1.25
-    # Matplotlib's handle of a line is 2 em, 0.8 em before its label, and 2 em lie between columns.
-    labels = [fitted(label, width - 2.8 * em, size, n_lines=3) for label in labels]
-    widths = [2.8 * em + size_of(label, size)[0] for label in labels]
+    style = {"handlelength": 1.5, "handletextpad": 0.5, "columnspacing": 1.5, "fontsize": size, "frameon": False}
+    labels = [fitted(label, width - 2 * em, size, n_lines=3) for label in labels]
+    widths = [2 * em + size_of(label, size)[0] for label in labels]
     n_columns = next(
         n
         for n in range(max(len(labels), 1), 0, -1)
-        if n == 1 or sum(max(column) + 2 * em for column in np.array_split(widths, n)) - 2 * em <= width
+        if n == 1 or sum(max(column) + 1.5 * em for column in np.array_split(widths, n)) - 1.5 * em <= width
     )
-    style = {"ncols": n_columns, "fontsize": size, "frameon": False}
-    ax.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), title=title, **style)
+    ax.legend(handles, labels, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=n_columns, title=title, **style)
