@@ -13,18 +13,20 @@ from .._support._checks import check_table
 from .._support._typing import ArrayLike, Estimator, MatrixLike, Transformer, validate_params
 from ..metrics._labels import check_clusters, is_noise
 from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color, cluster_style
+from ._text import all_fitted, height_of_lines, legend_above, name_axes, room_inside, size_of
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
 
-# Width and height of a label of two digits, as shares of the width and height of axes of the usual size.
-_LABEL_SIZE = np.array([0.045, 0.045])
+# What a label has around its text, in inches, with some space to the next.
+_PADDING = 0.1
 
 
 class ClusterEmbeddingDisplay:
     """The rows in two dimensions, coloured by cluster.
 
-    Clusters have their number at a row in their midst; noise, with a negative label, is grey. Distances in two
+    Clusters have their label at a row in their midst, the largest first, as many as there is room for; noise, with a
+    negative label, is grey. Distances in two
     dimensions mislead: what overlaps here may be apart in the space that was clustered.
 
     Parameters
@@ -177,18 +179,42 @@ class ClusterEmbeddingDisplay:
         if noise.any():
             label = f"noise: {np.sum(noise)} rows"
             ax.scatter(*self.points[noise].T, s=size, color=NOISE_COLOR, marker="x", linewidth=0.8, label=label)
-            ax.legend(loc="best")
-        clusters = np.unique(self.labels[~noise])
+        clusters, sizes = np.unique(self.labels[~noise], return_counts=True)
         for i, cluster in enumerate(clusters):
             ax.scatter(*self.points[self.labels == cluster].T, s=size, alpha=0.7, linewidth=0, **cluster_style(i))
-        ax.set(xlabel=self.axis_names[0], ylabel=self.axis_names[1], xticks=[], yticks=[])
-        rows = [_row_in_the_midst(self.points[self.labels == cluster]) for cluster in clusters]
+        ax.set(xticks=[], yticks=[])
+        name_axes(ax, *self.axis_names)
+        n_labels = self._label_clusters(ax, clusters, sizes)
+        if n_labels < len(clusters):
+            ax.plot([], [], " ", label=f"{n_labels} of {len(clusters)} clusters have a label")
+        if ax.get_legend_handles_labels()[1]:
+            legend_above(ax)
+        self.ax_, self.figure_ = ax, ax.figure
+        return self
+
+    def _label_clusters(self, ax, clusters, sizes):
+        """Label the clusters, the largest first, as far as there is room. Returns the number of labels."""
+        inches = room_inside(ax)
+        # The labels together may take that much of the picture. In two lines they are longer, if that is room enough.
+        most = 0.35 * inches.prod()
+        of_each = most / max(len(clusters), 1)
+        n_lines = 2 if of_each > height_of_lines(2, "small") + _PADDING else 1
+        width = of_each / (height_of_lines(n_lines, "small") + _PADDING)
+        width = np.clip(width, 0.5, max(0.5, 0.4 * inches[0])) - _PADDING
+        texts = all_fitted(clusters, width, "small", n_lines)
+        boxes = np.array([size_of(text, "small") for text in texts]).reshape(-1, 2) + _PADDING
+        order = np.argsort(-sizes, kind="stable")
+        order = order[np.cumsum(boxes[order].prod(axis=1)) <= most]
+        rows = [_row_in_the_midst(self.points[self.labels == clusters[i]]) for i in order]
         rows = np.reshape(rows, (-1, 2))
         # Nothing below changes the limits of the axes, so places can be given as shares of the axes.
+        ax.autoscale_view()
         to_axes = ax.transData + ax.transAxes.inverted()
-        for i, (cluster, row, place) in enumerate(zip(clusters, rows, _apart(to_axes.transform(rows)))):
-            ax.annotate(
-                str(cluster),
+        places = _apart(to_axes.transform(rows) * inches, boxes[order], inches)
+        shown = _without_overlaps(places, boxes[order])
+        for i, row, place in sorted(zip(order[shown], rows[shown].tolist(), (places[shown] / inches).tolist())):
+            label = ax.annotate(
+                texts[i],
                 row,
                 place,
                 textcoords="axes fraction",
@@ -200,8 +226,9 @@ class ClusterEmbeddingDisplay:
                 bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "alpha": 0.85, "edgecolor": cluster_color(i)},
                 arrowprops={"arrowstyle": "-", "color": INK, "linewidth": 0.6},
             )
-        self.ax_, self.figure_ = ax, ax.figure
-        return self
+            # It is within the axes, and must not move their frame.
+            label.set_in_layout(False)
+        return len(shown)
 
 
 def _row_in_the_midst(points):
@@ -212,24 +239,34 @@ def _row_in_the_midst(points):
     return points[np.argmin(np.linalg.norm(points - np.median(points, axis=0), axis=1))]
 
 
-def _apart(places, n_rounds=200):
-    """Move labels until no two overlap, for at most n_rounds rounds. Places are shares of the axes."""
-    places = np.clip(places, 0.02, 0.98)
-    if len(places) < 2:
-        return places
+def _apart(places, boxes, inches, n_rounds=300):
+    """Move labels until no two overlap, for at most n_rounds rounds. Lengths are in inches."""
     order = np.arange(len(places))
-    # Two labels at exactly the same place have no direction between them: move them apart sideways.
-    sideways = np.sign(np.subtract.outer(order, order))
+    # Two labels at exactly the same place have no direction between them: move them apart in their order.
+    in_order = np.sign(np.subtract.outer(order, order))[..., np.newaxis]
+    needed = (boxes[:, np.newaxis] + boxes) / 2
     for _ in range(n_rounds):
-        between = (places[:, np.newaxis] - places) / _LABEL_SIZE
-        distance = np.linalg.norm(between, axis=2)
-        between[..., 0] += np.where(distance == 0, 0.01 * sideways, 0.0)
-        np.fill_diagonal(distance, np.inf)
-        if distance.min() >= 1:
+        # A label that is larger than the axes is in their middle.
+        places = np.clip(places, np.minimum(boxes, inches) / 2, inches - np.minimum(boxes, inches) / 2)
+        between = places[:, np.newaxis] - places
+        lacking = needed - np.abs(between)
+        overlap = (lacking > 0).all(axis=2) & (in_order[..., 0] != 0)
+        if not overlap.any():
             break
-        push = 0.5 * np.maximum(1 - distance, 0) / np.maximum(distance, 0.01)
-        places = np.clip(places + (push[..., np.newaxis] * between).sum(axis=1) * _LABEL_SIZE, 0.02, 0.98)
-    return places
+        # Move mostly the shorter way, and a little the other, or labels block each other at the edge.
+        weights = np.where(lacking <= lacking.min(axis=2, keepdims=True), 0.5, 0.1)
+        push = weights * np.where(between == 0, in_order, np.sign(between)) * (lacking + 0.01)
+        places = places + np.where(overlap[..., np.newaxis], push, 0.0).sum(axis=1)
+    return np.clip(places, np.minimum(boxes, inches) / 2, inches - np.minimum(boxes, inches) / 2)
+
+
+def _without_overlaps(places, boxes):
+    """Indices of the labels that overlap no earlier one."""
+    kept = []
+    for i, place in enumerate(places):
+        if not np.any(np.all(2 * np.abs(place - places[kept]) < boxes[i] + boxes[kept], axis=1)):
+            kept.append(i)
+    return np.array(kept, dtype=int)
 
 
 def _in_two_dimensions(Z, transformer):

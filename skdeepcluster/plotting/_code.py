@@ -10,15 +10,21 @@ from .._pipelines import names_after, split_at_autoencoder, transform_by
 from .._support._checks import integers
 from .._support._typing import ArrayLike, Estimator, Float, Int, Ints, MatrixLike, validate_params
 from ._style import (
+    HEIGHT_OF_BAR,
     INK,
     LINE_COLORS,
+    MOST_SHOWN,
     axes_or_new,
     check_feature_names,
     check_image_shape,
+    columns_of,
     horizontal_bars,
+    length_with_names,
+    most_panels,
     panels,
     show_images,
 )
+from ._text import legend_above, name_axes, room_inside
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
@@ -32,7 +38,9 @@ class CodeWeightsDisplay:
     """The input that activates each hidden unit most: w_j / ||w_j||, of all inputs with norm 1.
 
     The units are those of the first layer, which is the code unless there are `hidden_layer_sizes`. Inputs are on the
-    scale that the autoencoder sees, in a pipeline that after the steps before it.
+    scale that the autoencoder sees, in a pipeline that after the steps before it. Of more than 64 units, or more
+    bars than small axes have room for, the first are drawn, and the picture says so: units have no order, so that
+    these are a random sample, and `units` chooses others.
 
     Parameters
     ----------
@@ -176,21 +184,31 @@ class CodeWeightsDisplay:
         self : CodeWeightsDisplay
             With the attributes that end in ``_``.
         """
-        n_units = len(self.weights)
+        n_shown = min(self.n_features, self.weights.shape[1])
+        most = MOST_SHOWN if self.image_shape is not None else most_panels(ax, 0.5 + HEIGHT_OF_BAR * n_shown)
+        n_units = min(len(self.weights), most)
+        note = f"the first {n_units} of {len(self.weights)} units" if n_units < len(self.weights) else ""
         if self.image_shape is not None:
             n_columns = int(np.ceil(np.sqrt(n_units)))
             self.ax_ = axes_or_new(ax, (5.0, 5.0))
-            largest = np.abs(self.weights).max(axis=1, keepdims=True)
-            images = (self.weights / np.where(largest > 0, largest, 1.0)).reshape(-1, *self.image_shape)
+            weights = self.weights[:n_units]
+            largest = np.abs(weights).max(axis=1, keepdims=True)
+            images = (weights / np.where(largest > 0, largest, 1.0)).reshape(-1, *self.image_shape)
             show_images(self.ax_, images, n_columns, -1, 1)
             self.axes_ = np.array([self.ax_], dtype=object)
+            if note:
+                self.ax_.set_title(note, fontsize="medium")
         else:
-            n_shown = min(self.n_features, self.weights.shape[1])
-            self.ax_, self.axes_ = panels(ax, n_units, 4, (3.0, 0.5 + 0.22 * n_shown))
-            for ax, unit, w in zip(self.axes_, self.units, self.weights):
-                chosen = np.argsort(-np.abs(w), kind="stable")[:n_shown]
+            tops = np.argsort(-np.abs(self.weights[:n_units]), axis=1, kind="stable")[:, :n_shown]
+            width = length_with_names(self.feature_names[np.unique(tops)], 3.0)
+            self.ax_, self.axes_, header = panels(
+                ax, n_units, columns_of(4, width), (width, 0.5 + 0.22 * n_shown), header=bool(note)
+            )
+            for ax, unit, w, chosen in zip(self.axes_, self.units, self.weights, tops):
                 horizontal_bars(ax, w[chosen], self.feature_names[chosen])
                 ax.set(title=f"unit {unit}", xlim=(-1, 1))
+            if header is not None:
+                header.set_title(note, fontsize="medium")
         self.figure_ = self.ax_.figure
         return self
 
@@ -329,13 +347,17 @@ class ActivationDisplay:
             (self.is_dead, LINE_COLORS[1], "v", f"dead: {np.sum(self.is_dead)}"),
             (self.is_saturated, LINE_COLORS[3], "^", f"saturated: {np.sum(self.is_saturated)}"),
         )
+        # In points: with many units, lines as wide as usual would be a wall.
+        of_each = 72 * room_inside(ax)[0] / len(units)
+        linewidth, markersize = np.clip(0.5 * of_each, 0.2, 1.2), np.clip(of_each, 2.0, 4.0)
         for which, color, marker, label in groups:
             if which.any():
-                ax.vlines(units[which], self.low[which], self.high[which], color=color, linewidth=1.2, alpha=0.7)
-                ax.plot(units[which], self.mean[which], marker, color=color, markersize=4, label=label)
+                ax.vlines(units[which], self.low[which], self.high[which], color=color, linewidth=linewidth, alpha=0.7)
+                ax.plot(units[which], self.mean[which], marker, color=color, markersize=markersize, label=label)
         if self.rho is not None:
             ax.axhline(self.rho, color=INK, linestyle="--", linewidth=1, label=f"rho = {self.rho:g}")
-        ax.set(xlabel="code unit", ylabel="activation")
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
+        ax.locator_params(axis="x", integer=True)
+        name_axes(ax, "code unit", "activation")
+        legend_above(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self

@@ -13,6 +13,7 @@ from .._support._typing import Estimator, Float, Int, MatrixLike, validate_param
 from ..metrics._points import DISTANCE
 from ..model_selection import estimate_eps
 from ._style import INK, LINE_COLORS, axes_or_new, check_drawable
+from ._text import legend_above, name_axes
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
@@ -172,8 +173,9 @@ class KDistanceDisplay:
         if self.eps is not None:
             label = f"eps = {self.eps:.3g}, {self._share_within(self.eps):.0%} of the rows"
             ax.axhline(self.eps, color=INK, linestyle="--", linewidth=1, label=label)
-        ax.set(xlabel="rows, sorted", ylabel=f"distance to the {self.min_samples}-th nearest row", ylim=(0, None))
-        ax.legend()
+        ax.set_ylim(0, None)
+        name_axes(ax, "rows, sorted", f"distance to the {self.min_samples}-th nearest row")
+        legend_above(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
 

@@ -5,9 +5,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import issparse
 from sklearn.utils._param_validation import HasMethods, Interval
-from sklearn.utils.sparsefuncs import mean_variance_axis
 from sklearn.utils.validation import check_consistent_length
 
 from .._data import iterate_blocks
@@ -15,20 +14,24 @@ from .._pipelines import column_names, labels_and_space, split_at_clusterer, tak
 from .._support._checks import about, check_table
 from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
 from ..metrics._labels import check_clusters, is_noise
+from ._effects import effect_sizes
 from ._style import (
+    HEIGHT_OF_BAR,
     check_drawable,
     check_feature_names,
     check_image_shape,
+    columns_of,
     horizontal_bars,
+    length_with_names,
+    most_panels,
     panels,
-    shortened,
     show_images,
 )
+from ._text import fitted, height_of_lines, one_line, room, room_inside, title_panels, width_of, width_of_names
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
 
-_N_CHARACTERS = 70
 _SHOWN = {
     "feature_names": ["array-like", None],
     "image_shape": ["array-like", None],
@@ -43,7 +46,9 @@ class ClusterProfileDisplay:
 
     The effect size of a feature in a cluster is the difference between its mean in the cluster and its mean in all
     other rows, in standard deviations of all rows. The most typical rows of a cluster are those nearest to its mean,
-    and shown as images or texts. Noise, with a negative label, is no cluster, but belongs to the other rows.
+    and shown as images or texts. Noise, with a negative label, is no cluster, but belongs to the other rows. Of more
+    than 64 clusters, or of more than small axes have room for, those with the most rows are drawn, and the picture says
+    so.
 
     Parameters
     ----------
@@ -68,8 +73,8 @@ class ClusterProfileDisplay:
     ----------
     ax_ : matplotlib.axes.Axes
         Where it was drawn.
-    axes_ : ndarray of matplotlib.axes.Axes of shape (n_clusters,)
-        A panel for each cluster.
+    axes_ : ndarray of matplotlib.axes.Axes
+        A panel for each cluster that is drawn.
     figure_ : matplotlib.figure.Figure
         Their figure.
 
@@ -269,86 +274,74 @@ class ClusterProfileDisplay:
         self : ClusterProfileDisplay
             With the attributes that end in ``_``.
         """
-        n_clusters = len(self.clusters)
-        if self.effects is not None:
-            n_shown = min(self.n_shown, self.effects.shape[1])
-            self.ax_, self.axes_ = panels(ax, n_clusters, 3 if n_clusters <= 12 else 5, (3.4, 0.6 + 0.22 * n_shown))
-            self._draw_effects(n_shown)
-        elif self.images is not None:
-            self.ax_, self.axes_ = panels(
-                ax, n_clusters, 2 if n_clusters <= 12 else 4, (0.75 * self.n_shown + 0.4, 1.1)
-            )
-            self._draw_images()
-        else:
-            n_columns = 1 if n_clusters <= 25 else 2
-            self.ax_, self.axes_ = panels(ax, n_clusters, n_columns, (7.5, 0.4 + 0.2 * self.n_shown))
-            self._draw_texts()
+        # The largest clusters, in the order of their labels.
+        most = most_panels(ax, 0.5 + HEIGHT_OF_BAR * (self.n_shown if self.images is None else 1))
+        shown = np.sort(np.argsort(-self.sizes, kind="stable")[:most])
+        is_few = len(shown) <= 12
         # With many clusters the panels are too narrow for the word "cluster".
-        word = "cluster " if n_clusters <= 12 else ""
-        for ax, cluster, size in zip(self.axes_, self.clusters, self.sizes):
-            ax.set_title(f"{word}{cluster}: {size} rows", fontsize="medium", loc="left", parse_math=False)
+        word = "cluster " if is_few else ""
+        titles = [(one_line(self.clusters[i]), f": {self.sizes[i]} rows") for i in shown]
+        widest = max(width_of("".join(title)) for title in titles)
+        if self.effects is not None:
+            draw, n_columns, (width, height) = self._draw_effects, 3 if is_few else 5, self._size_with_effects(shown)
+        elif self.images is not None:
+            draw, n_columns = self._draw_images, 2 if is_few else 4
+            width, height = np.clip(max(0.75 * self.n_shown, min(widest, 3.5)) + 0.4, 2.2, 16.0), 1.1
+        else:
+            draw, n_columns = self._draw_texts, 1 if len(shown) <= 25 else 2
+            width, height = 7.5, 0.4 + 0.2 * self.n_shown
+        if widest > width - 0.5:
+            height += height_of_lines()
+        left_out = len(shown) < len(self.clusters)
+        self.ax_, self.axes_, header = panels(
+            ax, len(shown), columns_of(n_columns, width), (width, height), header=left_out
+        )
+        if left_out:
+            header.set_title(f"the {len(shown)} largest of {len(self.clusters)} clusters", fontsize="medium")
+        draw(shown)
+        title_panels(self.axes_, word, titles)
         self.figure_ = self.ax_.figure
         return self
 
-    def _draw_effects(self, n_shown):
-        for ax, effects in zip(self.axes_, self.effects):
-            chosen = np.argsort(-np.abs(effects), kind="stable")[:n_shown]
+    def _draw_effects(self, shown):
+        for ax, effects in zip(self.axes_, self.effects[shown]):
+            chosen = self._largest(effects)
             horizontal_bars(ax, effects[chosen], self.feature_names[chosen])
             # Each panel has its own scale: effects in a small cluster can be many times as large as in the others.
             largest = max(np.abs(effects).max(), np.finfo(float).tiny)
             ax.set_xlim(-1.05 * largest, 1.05 * largest)
             ax.tick_params(labelsize="small")
             if ax.get_subplotspec().is_last_row():
-                ax.set_xlabel("standard deviations", fontsize="small")
+                width = room_inside(ax)[0] - width_of_names(ax)
+                ax.set_xlabel(fitted("standard deviations", width, "small", n_lines=2), fontsize="small")
 
-    def _draw_images(self):
-        vmin, vmax = min(map(np.min, self.images)), max(map(np.max, self.images))
-        for ax, images in zip(self.axes_, self.images):
+    def _largest(self, effects):
+        return np.argsort(-np.abs(effects), kind="stable")[: self.n_shown]
+
+    def _size_with_effects(self, shown):
+        names = {self.feature_names[i] for effects in self.effects[shown] for i in self._largest(effects)}
+        return length_with_names(names, 3.4), 0.6 + 0.22 * min(self.n_shown, self.effects.shape[1])
+
+    def _draw_images(self, shown):
+        images = [self.images[i] for i in shown]
+        vmin, vmax = min(map(np.min, images)), max(map(np.max, images))
+        for ax, of_cluster in zip(self.axes_, images):
             # Fill up the rows of small clusters, so that images have the same size in all panels.
-            padding = np.full((self.n_shown - len(images), *images.shape[1:]), np.nan)
-            show_images(ax, np.concatenate([images, padding]), self.n_shown, vmin, vmax)
+            padding = np.full((self.n_shown - len(of_cluster), *of_cluster.shape[1:]), np.nan)
+            show_images(ax, np.concatenate([of_cluster, padding]), self.n_shown, vmin, vmax)
+            ax.set_anchor("W")
 
-    def _draw_texts(self):
-        for ax, texts in zip(self.axes_, self.texts):
+    def _draw_texts(self, shown):
+        for ax, i in zip(self.axes_, shown):
+            width, _ = room(ax)
+            ax.set(xticks=[], yticks=[])
             ax.set_axis_off()
-            for i, text in enumerate(texts):
-                y = 1 - (i + 0.5) / self.n_shown
-                ax.text(0.01, y, shortened(text, _N_CHARACTERS), va="center", fontsize="small", parse_math=False)
-
-
-def effect_sizes(X, labels, clusters):
-    """Mean of every feature in a cluster minus its mean in all other rows, in standard deviations of all rows.
-
-    Parameters
-    ----------
-    X : ndarray or CSR of shape (n_samples, n_features)
-        NaN is left out.
-    labels : ndarray of shape (n_samples,)
-    clusters : ndarray of shape (n_clusters,)
-        Labels of the clusters.
-
-    Returns
-    -------
-    effects : ndarray of shape (n_clusters, n_features)
-        0 for a feature that does not vary, or that has no values inside or outside the cluster.
-    """
-    if np.isin(labels, clusters[:1]).all():
-        raise ValueError("All rows are in one cluster, which no feature sets apart; ask for more clusters.")
-    is_in = csr_array(labels == clusters[:, np.newaxis], dtype=np.float64)
-    if issparse(X):
-        sums, counts = (is_in @ X).toarray(), is_in.sum(axis=1)[:, np.newaxis]
-        n, (mean, variance) = X.shape[0], mean_variance_axis(X.astype(np.float64), axis=0)
-    else:
-        known = ~np.isnan(X)
-        sums, counts, n = is_in @ np.where(known, X, 0.0), is_in @ known, known.sum(axis=0)
-        with np.errstate(invalid="ignore"):
-            mean = np.where(known, X, 0.0).sum(axis=0, dtype=np.float64) / n
-            variance = (np.where(known, X - mean, 0.0) ** 2).sum(axis=0) / n
-    with np.errstate(invalid="ignore", divide="ignore"):
-        differences = sums / counts - (n * mean - sums) / (n - counts)
-        # A variance this small is a rounding error: the feature is constant.
-        varies = variance > (1e-12 * np.abs(mean)) ** 2
-        return np.nan_to_num(np.where(varies, differences / np.sqrt(variance), 0.0), posinf=0.0, neginf=0.0)
+            for place, text in enumerate(self.texts[i]):
+                y = 1 - (place + 0.5) / self.n_shown
+                short = fitted(text, width - 0.4, "small")
+                drawn = ax.text(0.01, y, short, va="center", fontsize="small", parse_math=False)
+                # It is within the axes, and must not move their frame.
+                drawn.set_in_layout(False)
 
 
 def _check_numeric(X, **options):

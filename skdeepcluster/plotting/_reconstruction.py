@@ -13,15 +13,18 @@ from .._support._checks import check_table
 from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
 from ._style import (
     LINE_COLORS,
+    MOST_SHOWN,
     PALE,
     check_drawable,
     check_feature_names,
     check_image_shape,
-    legend_beside,
+    columns_of,
+    length_with_names,
+    most_panels,
     panels,
-    shortened,
     show_images,
 )
+from ._text import fitted, legend_above, name_axes, name_x_ticks, room, thinned, width_of
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
@@ -32,6 +35,9 @@ _MAX_NAMES = 20
 
 class ReconstructionDisplay:
     """Inputs beside their reconstructions: those that are reconstructed best, and those worst.
+
+    Of more than 32 of the best or of the worst, or more than small axes have room for, the outermost are drawn, and
+    the picture says so.
 
     Parameters
     ----------
@@ -247,40 +253,69 @@ class ReconstructionDisplay:
         self : ReconstructionDisplay
             With the attributes that end in ``_``.
         """
-        parts = {"best": slice(0, self.n_best), "worst": slice(self.n_best, len(self.rows))}
+        n_rows = len(self.rows)
+        most = max((MOST_SHOWN if self.image_shape is not None else most_panels(ax, 1.0)) // 2, 1)
+        parts = {
+            "best": slice(0, min(self.n_best, most)),
+            "worst": slice(max(self.n_best, n_rows - most), n_rows),
+        }
         parts = {name: part for name, part in parts.items() if part.start < part.stop}
+        n_shown = sum(part.stop - part.start for part in parts.values())
+        note = f"{n_shown} of {n_rows} rows" if n_shown < n_rows else None
         draw = self._draw_lines if self.image_shape is None else self._draw_images
-        draw(ax, parts)
+        draw(ax, parts, note)
         self.figure_ = self.ax_.figure
         return self
 
-    def _draw_images(self, ax, parts):
-        self.ax_, self.axes_ = panels(ax, len(parts), 1, (1.2 * max(self.n_best, 2), 2.9))
+    def _draw_images(self, ax, parts, note):
+        n_columns = parts["best"].stop
+        size = (np.clip(1.2 * n_columns, 2.4, 24.0), 2.9)
+        self.ax_, self.axes_, header = panels(ax, len(parts), 1, size, header=note is not None)
+        if note is not None:
+            header.set_title(note, fontsize="medium")
         vmin, vmax = self.inputs.min(), self.inputs.max()
         for ax, (name, part) in zip(self.axes_, parts.items()):
             images = np.concatenate([self.inputs[part], self.reconstructions[part]]).reshape(-1, *self.image_shape)
-            show_images(ax, images, len(images) // 2, vmin, vmax)
-            errors = self.errors[self.rows[part]]
-            ax.set_title(f"{name}: input above, reconstruction below", fontsize="medium")
-            width = self.image_shape[1] + 1
-            labels = [f"{row}\n{error:.2g}" for row, error in zip(self.rows[part], errors)]
-            ax.set_xticks(width * np.arange(len(errors)) + width / 2 - 1, labels, fontsize="small")
+            n_images = len(images) // 2
+            show_images(ax, images, n_images, vmin, vmax)
+            title = f"{name}: input above, reconstruction below"
+            ax.set_title(fitted(title, room(ax)[0], n_lines=2), fontsize="medium")
+            height, width = self.image_shape[0] + 1, self.image_shape[1] + 1
+            lines = [(str(row), f"{self.errors[row]:.2g}") for row in self.rows[part]]
+            # Images keep their proportions, in a panel that is too wide or too high for them.
+            in_inches = min(room(ax)[0], (room(ax)[1] - 1.0) * n_images * width / (2 * height)) / n_images
+            extents = [max(width_of(f"{line} ", "small") for line in label) for label in lines]
+            shown = np.array(thinned(in_inches * np.arange(n_images), extents, range(n_images)))
+            labels = ["\n".join(lines[i]) for i in shown]
+            ax.set_xticks(width * shown + width / 2 - 1, labels, fontsize="small")
             ax.tick_params(length=0)
-        self.axes_[-1].set_xlabel("row, and its mean squared error")
+        name_axes(self.axes_[-1], "row, and its mean squared error")
 
-    def _draw_lines(self, ax, parts):
-        has_names = self.inputs.shape[1] <= _MAX_NAMES
-        self.ax_, self.axes_ = panels(ax, len(self.rows), self.n_best, (2.6, 3.4 if has_names else 2.4))
-        x = np.arange(self.inputs.shape[1])
-        words = [name for name, part in parts.items() for _ in range(part.start, part.stop)]
-        for ax, name, row, a, h in zip(self.axes_, words, self.rows, self.inputs, self.reconstructions):
-            ax.plot(x, a, color=PALE, marker="o", markersize=4, label="input")
-            ax.plot(x, h, color=LINE_COLORS[0], marker=".", markersize=4, linewidth=1, label="reconstruction")
-            ax.set_title(f"{name}: row {row}\nerror {self.errors[row]:.2g}", fontsize="medium")
-            if has_names:
-                names = [shortened(name, 16) for name in self.feature_names]
-                ax.set_xticks(x, names, rotation=90, fontsize="small", parse_math=False)
-        legend_beside(self.axes_[self.n_best - 1])
+    def _draw_lines(self, ax, parts, note):
+        n_features = self.inputs.shape[1]
+        names = [] if n_features > _MAX_NAMES else self.feature_names
+        size = (max(2.6, 0.6 + 0.16 * len(names)), length_with_names(names, 2.4))
+        n_columns = columns_of(min(parts["best"].stop, 8), size[0])
+        shown = [(name, row) for name, part in parts.items() for row in range(part.start, part.stop)]
+        self.ax_, self.axes_, header = panels(ax, len(shown), n_columns, size, header=True)
+        x = np.arange(n_features)
+        for ax, (name, i) in zip(self.axes_, shown):
+            ax.plot(x, self.inputs[i], color=PALE, marker="o", markersize=4, label="input")
+            ax.plot(
+                x,
+                self.reconstructions[i],
+                color=LINE_COLORS[0],
+                marker=".",
+                markersize=4,
+                linewidth=1,
+                label="reconstruction",
+            )
+            row, width = self.rows[i], room(ax)[0]
+            lines = (f"{name}: row {row}", f"error {self.errors[row]:.2g}")
+            ax.set_title("\n".join(fitted(line, width, n_lines=2) for line in lines), fontsize="medium")
+            if len(names):
+                name_x_ticks(ax, x, names, size="small")
+        legend_above(header, of=self.axes_[0], title=note)
 
 
 def _squared_errors(X, reconstruct):

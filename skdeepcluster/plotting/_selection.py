@@ -1,5 +1,6 @@
 """The scores of a search."""
 
+from collections import Counter
 from numbers import Real
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -10,7 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._support._typing import validate_params
 from ..model_selection import ClusteringSearch
 from ..model_selection._grid import values_of
-from ._style import INK, LARGEST_DRAWN, LINE_COLORS, PALE, legend_beside, panels, shortened
+from ._style import INK, LARGEST_DRAWN, LINE_COLORS, PALE, length_with_names, panels
+from ._text import fitted, legend_above, name_axes, name_x_ticks, name_y_ticks, room
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
@@ -165,21 +167,28 @@ class SearchDisplay:
         if kind == "parameters":
             if not self.values:
                 raise ValueError("kind='parameters' needs a grid with more than one value of a parameter.")
-            self.ax_, self.axes_ = panels(ax, len(self.values), _N_COLUMNS, (3.6, 3.4))
-            self._draw_parameters()
+            self._draw_parameters(ax)
         else:
             if not self.score_matrix:
                 raise ValueError("kind='spaces' needs a search by an internal metric, not by 'reconstruction' alone.")
-            self.ax_, self.axes_ = panels(ax, len(self.score_matrix), 2, (4.8, 3.6))
+            self.ax_, self.axes_, _ = panels(ax, len(self.score_matrix), 2, (4.8, 3.6))
             self._draw_spaces()
         self.figure_ = self.ax_.figure
         return self
 
-    def _draw_parameters(self):
+    def _draw_parameters(self, ax):
+        axes_of = {name: _axis(values) for name, values in self.values.items()}
+        upright = [name for _, names, is_number, _ in axes_of.values() if not is_number for name in names]
+        n_panels = len(axes_of)
+        # One panel alone has the width of other figures.
+        size = (6.4 if n_panels == 1 else 3.6, length_with_names(upright, 3.0))
+        self.ax_, self.axes_, header = panels(ax, n_panels, _N_COLUMNS, size, header=True)
         lines = {"score": (self.score, INK, 2.0)}
         lines |= {name: (values, color, 1.2) for (name, values), color in zip(self.scores.items(), LINE_COLORS)}
-        for ax, (name, values) in zip(self.axes_, self.values.items()):
-            ticks, of_candidates = _places(ax, values)
+        for ax, title, axis in zip(self.axes_, _tails(list(axes_of)), axes_of.values()):
+            ticks, names, is_number, of_candidates = axis
+            if is_number and ticks[0] > 0 and ticks[-1] >= _LOG_RATIO * ticks[0]:
+                ax.set_xscale("log")
             places = np.where(of_candidates < 0, np.nan, ticks[of_candidates])
             ax.plot(places, self.score, ".", color=PALE, label="score of a candidate")
             chosen = places[self.best_index], self.score[self.best_index]
@@ -187,9 +196,11 @@ class SearchDisplay:
             for label, (scores, color, width) in lines.items():
                 means = [_mean_of_known(scores[of_candidates == i]) for i in range(len(ticks))]
                 ax.plot(ticks, means, "o-", color=color, linewidth=width, markersize=4, label=label.replace("_", " "))
-            ax.set(xlabel=name.split("__")[-1], ylim=(0, 1.05))
-        self.axes_[0].set_ylabel("mean rank, 1 is the best")
-        legend_beside(self.axes_[:_N_COLUMNS][-1])
+            ax.set_ylim(0, 1.05)
+            first = max(of_candidates[self.best_index], 0)
+            name_x_ticks(ax, ticks, names, first=first, are_numbers=is_number)
+            name_axes(ax, title, "mean rank, 1 is the best" if ax.get_subplotspec().is_first_col() else "")
+        legend_above(header, of=self.axes_[0])
 
     def _draw_spaces(self):
         order = np.argsort(np.where(np.isnan(self.score), np.inf, -self.score), kind="stable")
@@ -198,15 +209,16 @@ class SearchDisplay:
             spaces = np.flatnonzero(~np.isnan(matrix).all(axis=1))
             image = ax.imshow(matrix[np.ix_(spaces, order)], aspect="auto", cmap="cividis", interpolation="nearest")
             ax.figure.colorbar(image, ax=ax)
-            shown = np.unique(np.linspace(0, len(spaces) - 1, 8).astype(int))
-            ax.set_yticks(shown, [str(spaces[i]) for i in shown])
-            ax.set(title=name.replace("_", " "), xlabel="partitions, from the best score on", ylabel="space")
+            name_axes(ax, "partitions, from the best score on", "space")
+            name_y_ticks(ax, np.arange(len(spaces)), spaces)
+            ax.locator_params(axis="x", integer=True)
+            ax.set_title(fitted(name.replace("_", " "), room(ax)[0], "large"))
 
 
-def _places(ax, values):
-    """Set the ticks of a parameter's axis.
+def _axis(values):
+    """The axis of a parameter: places of its distinct values, their names, and whether they are numbers.
 
-    Returns the places of its distinct values, and for each candidate the index of its value among them; -1 for none.
+    And for each candidate the index of its value among them; -1 for none.
     """
     has_value, of_candidates = ~np.ma.getmaskarray(values), np.full(len(values), -1)
     values = np.ma.getdata(values)[has_value]
@@ -216,15 +228,23 @@ def _places(ax, values):
     )
     if is_number:
         places, of_candidates[has_value] = np.unique(values.astype(np.float64), return_inverse=True)
-        if places[0] > 0 and places[-1] >= _LOG_RATIO * places[0]:
-            ax.set_xscale("log")
-        ax.set_xticks(places, [f"{value:g}" for value in places])
-        ax.minorticks_off()
-        return places, of_candidates
+        return places, _names_of_numbers(places), True, of_candidates
     names = _distinct(values)
     of_candidates[has_value] = [names.index(_name(value)) for value in values]
-    ax.set_xticks(range(len(names)), [shortened(name, 20) for name in names], rotation=30, ha="right", parse_math=False)
-    return np.arange(len(names)), of_candidates
+    return np.arange(len(names)), names, False, of_candidates
+
+
+def _names_of_numbers(numbers):
+    """The numbers with as few digits as tell them apart, but six if that is enough."""
+    names = ([f"{number:.{n_digits}g}" for number in numbers] for n_digits in range(6, 18))
+    return next(choice for choice in names if len(set(choice)) == len(numbers))
+
+
+def _tails(names):
+    """Names of parameters without the steps before them, as far as these do not tell them apart."""
+    tails = {name: ["__".join(name.split("__")[i:]) for i in range(name.count("__"), -1, -1)] for name in names}
+    n_of_tail = Counter(tail for of_name in tails.values() for tail in of_name)
+    return [next((tail for tail in tails[name] if n_of_tail[tail] == 1), name) for name in names]
 
 
 def _distinct(values):

@@ -12,7 +12,8 @@ from ..metrics._internal import SCORING_CONSTRAINTS
 from ..metrics._labels import check_clusters, is_noise
 from ..metrics._points import check_points, points_of
 from ..metrics._silhouette import silhouette_samples
-from ._style import INK, axes_or_new, cluster_color
+from ._style import INK, axes_or_new, cluster_filling
+from ._text import legend_above, name_axes, name_y_ticks
 
 if TYPE_CHECKING:
     from ._style import Axes, Figure
@@ -188,21 +189,22 @@ class SilhouetteDisplay:
             With the attributes that end in ``_``.
         """
         clusters, sizes = np.unique(self.labels, return_counts=True)
-        ax = axes_or_new(ax, (6.4, max(4.0, 0.3 * len(clusters))))
+        ax = axes_or_new(ax, (6.4, np.clip(0.3 * len(clusters), 4.0, 40.0)))
         mean_size = len(self.labels) / len(clusters)
         heights, gap = np.maximum(sizes, 0.6 * mean_size), 0.15 * mean_size
         starts = np.cumsum([0, *(heights[:-1] + gap)])
-        for i, (cluster, start, height) in enumerate(zip(clusters, starts, heights)):
+        for i, (cluster, start, tall) in enumerate(zip(clusters, starts, heights)):
             widths = np.sort(self.silhouettes[self.labels == cluster])[::-1]
             # Draw every row as a step. A line through the rows would not show a cluster of one row.
-            y = np.linspace(start, start + height, len(widths) + 1)
-            ax.fill_betweenx(y, 0, [*widths, widths[-1]], step="post", color=cluster_color(i))
+            y = np.linspace(start, start + tall, len(widths) + 1)
+            ax.fill_betweenx(y, 0, [*widths, widths[-1]], step="post", **cluster_filling(i))
         ax.axvline(0, color=INK, linewidth=0.8)
         mean = np.mean(self.silhouettes)
         ax.axvline(mean, color=INK, linestyle="--", label=f"mean: {mean:.3f}")
-        ax.set_yticks(starts + heights / 2, [str(cluster) for cluster in clusters], parse_math=False)
-        ax.tick_params(axis="y", length=0, labelsize="small" if len(clusters) > 15 else None)
-        ax.set(xlabel="silhouette", ylabel="cluster", ylim=(starts[-1] + heights[-1] + gap, -gap))
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+        ax.set_ylim(starts[-1] + heights[-1] + gap, -gap)
+        name_axes(ax, "silhouette", "cluster")
+        name_y_ticks(ax, starts + heights / 2, clusters, size="small" if len(clusters) > 15 else "medium")
+        ax.tick_params(axis="y", length=0)
+        legend_above(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self

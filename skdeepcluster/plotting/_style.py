@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from .._support._checks import shown
+from ._text import LEAST_DRAWN, all_fitted, fitted, room, room_of_names, width_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -21,10 +22,23 @@ if TYPE_CHECKING:
 CLUSTER_COLORS = ("#332288", "#CC6677", "#117733", "#88CCEE", "#DDCC77", "#AA4499", "#44AA99", "#882255", "#999933")
 # When all colours are used, the next clusters have the same colours with the next marker.
 CLUSTER_MARKERS = "osD^vP"
+# What has no markers has a hatching instead.
+CLUSTER_HATCHES = ("", "////", "xxxx", "....", "||||", "----")
 NOISE_COLOR = "#BBBBBB"
 # Colours of lines, for all kinds of colour vision as well: M. Okabe and K. Ito, "Color universal design", 2008.
 LINE_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, PALE = "#222222", "#AAAAAA"
+
+# With more panels or images than this, drawing takes minutes and nobody looks at them all.
+MOST_SHOWN = 64
+
+# New figures of panels are at most that many inches wide.
+_WIDEST = 17.0
+# Panels within given axes are at least that wide.
+_NARROWEST = 1.5
+
+# Height of a bar whose name can be read, in inches.
+HEIGHT_OF_BAR = 0.12
 
 # Larger numbers are not drawn, as their squares are too large for an axis.
 LARGEST_DRAWN = 2.0**504
@@ -61,7 +75,7 @@ def axes_or_new(ax, figsize):
     return ax
 
 
-def panels(ax, n_panels, n_columns, panel_size):
+def panels(ax, n_panels, n_columns, panel_size, *, header=False):
     """Replace the given axes, or those of a new figure, by a grid of panels.
 
     Parameters
@@ -71,30 +85,61 @@ def panels(ax, n_panels, n_columns, panel_size):
     n_panels, n_columns : int
     panel_size : (float, float)
         Width and height of a panel in inches, in a new figure.
+    header : bool
+        Whether something is to be written above all panels.
 
     Returns
     -------
     ax : matplotlib.axes.Axes
         The one given, or the new one.
     axes : ndarray of matplotlib.axes.Axes of shape (n_panels,)
+    header : matplotlib.axes.Axes or None
+        Axes without height, on top of which a title or a legend is above the panels.
     """
+    if ax is not None:
+        n_columns = min(n_columns, _columns_within(ax))
     n_columns = min(n_columns, n_panels)
     n_rows = -(-n_panels // n_columns)
-    ax = axes_or_new(ax, (n_columns * panel_size[0], n_rows * panel_size[1]))
-    if ax.get_subplotspec() is None:
+    ax = axes_or_new(ax, (n_columns * panel_size[0], n_rows * panel_size[1] + (0.3 if header else 0.0)))
+    place = ax.get_subplotspec()
+    if place is None:
         raise ValueError(
             "ax has no place in a grid, which a display of several panels divides: make it with plt.subplots or "
             "figure.add_subplot."
         )
     ax.set_axis_off()
-    grid = ax.get_subplotspec().subgridspec(n_rows, n_columns)
+    top = None
+    if header:
+        above, place = place.subgridspec(2, 1, height_ratios=(1e-3, 1), hspace=0)
+        top = ax.figure.add_subplot(above)
+        top.set_axis_off()
+    grid = place.subgridspec(n_rows, n_columns)
     places = [grid[divmod(i, n_columns)] for i in range(n_panels)]
-    return ax, np.array([ax.figure.add_subplot(place) for place in places], dtype=object)
+    return ax, np.array([ax.figure.add_subplot(place) for place in places], dtype=object), top
 
 
-def legend_beside(ax):
-    """A legend of the axes to the right of them."""
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small")
+def _columns_within(ax):
+    """How many panels are side by side in axes that were given."""
+    return max(int(room(axes_or_new(ax, None))[0] // _NARROWEST), 1)
+
+
+def most_panels(ax, height):
+    """How many panels are drawn at most, in axes that were given only as many of that height as there is room for."""
+    if ax is None:
+        return MOST_SHOWN
+    n_columns = _columns_within(ax)
+    return min(MOST_SHOWN, n_columns * max(int(room(ax)[1] // height), 1))
+
+
+def length_with_names(names, length):
+    """Width or height in inches of panels of that length, with more for long names, of up to some 40 characters."""
+    widths = (width_of(fitted(name, 2.6, "small"), "small") for name in names)
+    return max(length, LEAST_DRAWN + max(widths, default=0.0))
+
+
+def columns_of(most, width):
+    """How many panels of that width are side by side in a new figure."""
+    return int(np.clip(_WIDEST // width, 1, most))
 
 
 def cluster_color(i):
@@ -105,6 +150,12 @@ def cluster_color(i):
 def cluster_style(i):
     """Colour and marker of the i-th cluster."""
     return {"color": cluster_color(i), "marker": CLUSTER_MARKERS[i // len(CLUSTER_COLORS) % len(CLUSTER_MARKERS)]}
+
+
+def cluster_filling(i):
+    """Colour and hatching of areas of the i-th cluster."""
+    hatch = CLUSTER_HATCHES[i // len(CLUSTER_COLORS) % len(CLUSTER_HATCHES)]
+    return {"facecolor": cluster_color(i), "edgecolor": "white", "hatch": hatch, "linewidth": 0}
 
 
 def check_drawable(X, name):
@@ -168,17 +219,12 @@ def show_images(ax, images, n_columns, vmin, vmax):
     ax.spines[:].set_visible(False)
 
 
-def shortened(text, length):
-    """The text in one line of at most that many characters."""
-    text = " ".join(str(text).split())
-    return text if len(text) <= length else text[: length - 1] + "…"
-
-
 def horizontal_bars(ax, values, names):
     """Bars from top to bottom, positive and negative ones in two colours."""
     places = np.arange(len(values))
     ax.barh(places, values, color=np.where(np.asarray(values) >= 0, LINE_COLORS[0], LINE_COLORS[1]))
+    short = all_fitted(names, room_of_names(room(ax)[0]), "small")
     # With parse_math, matplotlib would take a name with two dollar signs for a formula.
-    ax.set_yticks(places, [shortened(name, 24) for name in names], parse_math=False)
+    ax.set_yticks(places, short, fontsize="small", parse_math=False)
     ax.invert_yaxis()
     ax.axvline(0, color=INK, linewidth=0.8)

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import HasMethods
 from .._pipelines import split_at_autoencoder
 from .._support._typing import Estimator, validate_params
 from ._style import INK, LINE_COLORS, PALE, axes_or_new
+from ._text import all_fitted, height_of_lines, legend_above, name_axes, room, thinned
 
 if TYPE_CHECKING:
     from matplotlib.lines import Line2D
@@ -124,16 +125,30 @@ class LossCurveDisplay:
             style = {"linewidth": 2.0, "zorder": 3} if field == "loss" else {"linewidth": 1.2}
             # The marker shows a stage of one iteration, which has no line.
             (self.lines_[field],) = ax.plot(x, y, color=color, label=label, marker=".", markersize=3, **style)
+        ax.set(yscale="log", xlim=(0.5, ends[-1] + 0.5))
+        ax.locator_params(axis="x", integer=True)
         if len(self.curves) > 1:
-            for name, start in zip(self.names, [0, *ends]):
-                ax.axvline(start + 0.5, color=PALE, linestyle="--", linewidth=1)
-                place = {"transform": ax.get_xaxis_transform(), "rotation": 90, "ha": "left", "va": "top"}
-                box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
-                ax.text(start + 0.5, 0.98, f" {name}", fontsize="small", bbox=box, zorder=4, **place)
-        ax.set(yscale="log", xlabel="iteration or epoch", ylabel="J and its terms", xlim=(0.5, ends[-1] + 0.5))
-        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(self.lines_), frameon=False)
+            self._name_stages(ax, np.append(0, ends[:-1]) + 0.5)
+        name_axes(ax, "iteration or epoch", "J and its terms")
+        legend_above(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self
+
+    def _name_stages(self, ax, starts):
+        """A line where each stage begins, and its name, if there is room for it beside the next."""
+        width, height = room(ax)
+        line = height_of_lines(1, "small")
+        # The last stage is the one whose result is used.
+        order = range(len(starts) - 1, -1, -1)
+        named = thinned(width * starts / ax.get_xlim()[1], np.full(len(starts), 1.3 * line), order)
+        names = all_fitted(self.names, 0.6 * height, "small")
+        for i, start in enumerate(starts):
+            ax.axvline(start, color=PALE, linestyle="--", linewidth=1)
+            if i in named:
+                place = {"transform": ax.get_xaxis_transform(), "rotation": 90, "ha": "left", "va": "top"}
+                box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
+                style = {"fontsize": "small", "bbox": box, "zorder": 4, "parse_math": False}
+                ax.text(start, 0.98, f" {names[i]}", **style, **place)
 
 
 def _stages(autoencoder):

@@ -129,4 +129,4 @@ def test_values_that_no_axis_shows_are_names(X, agg):
     search.fit(X)
     labels = plotting.SearchDisplay.from_estimator(search).axes_[0].get_xticklabels()
     assert [label.get_text()[:2] for label in labels] == ["10", "10"]
-    assert labels[1].get_text().endswith("…")
+    assert "…" in labels[1].get_text()
