@@ -35,6 +35,8 @@ class KDistanceDisplay:
         k.
     eps : float or None
         Height to mark, if there is one.
+    distance : {"euclidean", "cosine"}, default="euclidean"
+        What the distances are.
 
     Attributes
     ----------
@@ -63,11 +65,20 @@ class KDistanceDisplay:
     ax_: "Axes"
     figure_: "Figure"
 
-    def __init__(self, *, distances: np.ndarray, knee: int, min_samples: Int, eps: Float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        distances: np.ndarray,
+        knee: int,
+        min_samples: Int,
+        eps: Float | None = None,
+        distance: Literal["euclidean", "cosine"] = "euclidean",
+    ) -> None:
         self.distances = distances
         self.knee = knee
         self.min_samples = min_samples
         self.eps = eps
+        self.distance = distance
 
     @classmethod
     @validate_params(
@@ -150,7 +161,10 @@ class KDistanceDisplay:
         """
         estimate, eps = estimate_eps(Z, min_samples, distance=distance), None if eps is None else float(eps)
         check_drawable(np.append(estimate.distances, 0.0 if eps is None else eps), "The curve of Z, or eps,")
-        return cls(distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps).plot(ax=ax)
+        display = cls(
+            distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps, distance=distance
+        )
+        return display.plot(ax=ax)
 
     def plot(self, *, ax: "Axes | None" = None) -> Self:
         """Draw the curve.
@@ -174,7 +188,8 @@ class KDistanceDisplay:
             label = f"eps = {self.eps:.3g}, {self._share_within(self.eps):.0%} of the rows"
             ax.axhline(self.eps, color=INK, linestyle="--", linewidth=1, label=label)
         ax.set_ylim(0, None)
-        name_axes(ax, "rows, sorted", f"distance to the {self.min_samples}-th nearest row")
+        kind = "cosine " if self.distance == "cosine" else ""
+        name_axes(ax, "rows, sorted", f"{kind}distance to the {self.min_samples}-th nearest row")
         legend_above(ax)
         self.ax_, self.figure_ = ax, ax.figure
         return self

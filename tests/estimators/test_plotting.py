@@ -470,7 +470,7 @@ def test_the_curve_of_a_dbscan_in_a_pipeline(digits):
     texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
     assert texts[1] == f"eps = 5, {np.mean(display.distances <= 5):.0%} of the rows"
     assert_array_equal(KDistanceDisplay.from_data(Z, 4).distances, display.distances)
-    for other in (KMeans(), DBSCAN(metric="cosine")):
+    for other in (KMeans(), DBSCAN(metric="cityblock")):
         with pytest.raises(ValueError, match="A DBSCAN with metric='euclidean'"):
             KDistanceDisplay.from_estimator(other, digits[0])
 

@@ -104,6 +104,7 @@ def test_displays_of_sparse_rows(model, docs, texts, distance, agg):
         KDistanceDisplay.from_estimator(DBSCAN(eps=0.5, metric=distance), X) for X in (texts, texts.toarray())
     )
     assert_allclose(sparse.distances, dense.distances, atol=1e-10)
+    assert sparse.ax_.get_ylabel() == f"{'cosine ' if distance == 'cosine' else ''}distance to the 5-th nearest row"
     for display in (ClusterEmbeddingDisplay, ClusterProfileDisplay):
         display.from_predictions(texts, labels)
 
