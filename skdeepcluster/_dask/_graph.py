@@ -9,11 +9,11 @@ from operator import itemgetter
 from uuid import uuid4
 
 import dask
-import numpy as np
 from dask.delayed import delayed
 from distributed import KilledWorker, futures_of, wait
 
 from ..exceptions import ClusterError
+from ._scheduler import TiesLoosened, memory_of_workers
 
 # Number of results that one task of a tree of sums adds up.
 _TREE_WIDTH = 8
@@ -89,7 +89,8 @@ class Cluster:
         with self._explained_loss():
             # How much can be kept depends on the memory of the workers, so there has to be at least one.
             client.wait_for_workers(1)
-            self._room = _KEPT_SHARE * client.run_on_scheduler(_memory_of_workers)
+            self._room = _KEPT_SHARE * client.run_on_scheduler(memory_of_workers)
+            client.register_plugin(TiesLoosened())
 
     def reserve(self, owner, n_bytes):
         """Reserve memory on the workers until the owner is deleted. Returns False if there is too little left."""
@@ -156,7 +157,3 @@ class Cluster:
                     "that they were scattered to, or when somebody cancels them."
                 ) from error
             raise
-
-
-def _memory_of_workers(dask_scheduler):
-    return sum(worker.memory_limit or np.inf for worker in dask_scheduler.workers.values())
