@@ -20,9 +20,9 @@ try:
     import dask.array as da
     from dask.base import tokenize
     from dask.delayed import delayed
-    from distributed import get_client, get_worker
 
-    from ._dask._collections import is_frame, is_list_of_delayed, is_partitioned, row_chunks
+    from ._dask._client import current_client
+    from ._dask._collections import as_table, blocks_of, is_frame, row_chunks
     from ._dask._graph import literal
     from ._dask._partitioned import PartitionedData, score_of
     from ._dask._tasks import through_layers
@@ -147,11 +147,11 @@ default=None
     @fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, reached):
         """Fit. If the cluster is lost, the dict reached has the attributes that the estimator is to have."""
-        if not is_partitioned(X):
+        if as_table(X) is None:
             raise TypeError(
-                f"X is {type(X).__name__}, and DaskSparseAutoencoderTransformer fits dask.array, dask.dataframe and "
-                "lists of delayed blocks. For data in memory use SparseAutoencoderTransformer, or "
-                "dask.array.from_array(X)."
+                f"X is {type(X).__name__}, and DaskSparseAutoencoderTransformer fits dask.array, dask.dataframe, and "
+                "delayed blocks or futures of them. For data in memory use SparseAutoencoderTransformer, "
+                "dask.array.from_array(X), or dask.delayed(block) of each block."
             )
         # Check first what does not depend on the data, as reading them may take long.
         check_options(network_of(self, 1), TrainingOptions.of(self))
@@ -161,7 +161,7 @@ default=None
                 "cluster. Set n_neighbors=None, or fit a SparseAutoencoderTransformer to a sample, and let the cluster "
                 "transform all rows by it."
             )
-        client = _current_client()
+        client = current_client()
         if is_frame(X):
             _check_feature_names(self, X._meta, reset=True)
         else:
@@ -217,9 +217,10 @@ default=None
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        if not is_partitioned(X):
+        table = as_table(X)
+        if table is None:
             return super().transform(X)
-        return _map_rows(self._features_checked(X), self._encoder_layers)
+        return _map_rows(self._features_checked(table), self._encoder_layers)
 
     def inverse_transform(self, X: Any) -> Any:
         """Decode X.
@@ -242,11 +243,12 @@ default=None
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        if not is_partitioned(X):
+        table = as_table(X)
+        if table is None:
             return super().inverse_transform(X)
         expected = self._n_features_out
-        _check_columns(X, expected, f"inverse_transform expects codes with n_components={expected}")
-        return _map_rows(X, self._decoder_layers)
+        _check_columns(table, expected, f"inverse_transform expects codes with n_components={expected}")
+        return _map_rows(table, self._decoder_layers)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
@@ -277,9 +279,15 @@ default=None
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        if not is_partitioned(X):
-            return super().score(X, sample_weight=sample_weight)
-        return -score_of(_current_client(), self._features_checked(X), sample_weight, self._layers)
+        table = as_table(X)
+        if table is not None:
+            return -score_of(current_client(), self._features_checked(table), sample_weight, self._layers)
+        if blocks_of(sample_weight, "sample_weight") is not None:
+            raise TypeError(
+                f"sample_weight is {type(sample_weight).__name__}, blocks of Dask, but X is {type(X).__name__}, in "
+                "memory. Compute sample_weight, or give X in blocks, too."
+            )
+        return super().score(X, sample_weight=sample_weight)
 
     def to_local(self) -> SparseAutoencoderTransformer:
         """The same, fitted, for data in memory.
@@ -319,28 +327,9 @@ def _let_go(error):
         error = error.__cause__ or error.__context__
 
 
-def _current_client():
-    try:
-        get_worker()
-    except ValueError:
-        pass
-    else:
-        raise ValueError(
-            "This is a task of a Dask cluster, and a fit on a cluster would wait in it for other tasks. In tasks, such "
-            "as the candidates of a search, use SparseAutoencoderTransformer."
-        )
-    try:
-        return get_client()
-    except ValueError as error:
-        raise ValueError(
-            "There is no Dask cluster to work on. Start one before: distributed.Client() for this machine, "
-            "distributed.Client(address) for another."
-        ) from error
-
-
 def _check_columns(X, n_columns, expected):
-    """Raise a ValueError if a collection has another number of columns. That of a list of Delayed is not known."""
-    if is_list_of_delayed(X):
+    """Raise a ValueError if a table has another number of columns. That of a list of Delayed is not known."""
+    if isinstance(X, list):
         return
     n_found = X.shape[1] if is_frame(X) else row_chunks(X).shape[1]
     if n_found != n_columns and not np.isnan(n_found):
@@ -348,11 +337,11 @@ def _check_columns(X, n_columns, expected):
 
 
 def _map_rows(X, layers):
-    """The outputs of `Layers` for the rows of X, as a `dask.array`."""
+    """The outputs of `Layers` for the rows of X, a table, as a `dask.array`."""
     n_units, dtype = layers.coefs[-1].shape[1], layers.coefs[0].dtype
     # All tasks share one node with the layers. Its name depends on the layers alone.
     node = literal(layers, name=f"layers-{tokenize(layers)}")
-    if is_list_of_delayed(X):
+    if isinstance(X, list):
         dtype = np.result_type(dtype, np.float64)
         task = delayed(through_layers, pure=False)
         parts = [da.from_delayed(task(part, node, dtype), (np.nan, n_units), dtype) for part in X]

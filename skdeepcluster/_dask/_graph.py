@@ -138,7 +138,7 @@ class Cluster:
 
     @contextmanager
     def _explained_loss(self):
-        """Raise a ClusterError if the cluster is gone, or its workers die again and again."""
+        """Raise a ClusterError if the cluster is gone, the client closed, or the workers die again and again."""
         try:
             yield
         except KilledWorker as error:
@@ -150,7 +150,7 @@ class Cluster:
             # A lost connection raises different errors in different versions, so any error is looked at.
             reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             if self._client.status != "running":
-                raise ClusterError(f"The Dask cluster is gone ({reason}).") from error
+                raise ClusterError(f"The Dask cluster is gone or its client closed ({reason}).") from error
             if isinstance(error, CancelledError):
                 raise ClusterError(
                     f"Data that are needed are gone and cannot be computed again ({reason}), as when a worker dies "

@@ -14,7 +14,7 @@ from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .._base import unchanged_on_error
-from .._pipelines import errors_named
+from .._pipelines import errors_named, fetched
 from .._support._checks import POSITIVE, Number, about
 from .._support._typing import Clusterer, Float, Int, MatrixLike, RandomState, available_if, fit_context
 from ..metrics._internal import INTERNAL_METRICS
@@ -209,7 +209,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data, as the estimator takes it.
+            Data, as the estimator takes it. A `dask.array` or `dask.dataframe` is computed, once.
         y : None
             Passed to the estimator, which ignores it.
         **params : dict
@@ -222,7 +222,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
             The fitted search.
         """
         with about("X"):
-            (X,) = indexable(X)
+            (X,) = indexable(fetched(X))
             n_samples = _num_samples(X)
         weights = self._metric_weights()
         random_state = check_random_state(self.random_state)
@@ -293,7 +293,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         with errors_named(self.best_estimator_):
-            return self.best_estimator_.predict(X)
+            return self.best_estimator_.predict(fetched(X))
 
     @available_if(_refitted_has("transform"))
     def transform(self, X: MatrixLike) -> Any:
@@ -311,7 +311,7 @@ class ClusteringSearch(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         with errors_named(self.best_estimator_):
-            return self.best_estimator_.transform(X)
+            return self.best_estimator_.transform(fetched(X))
 
     @available_if(_refitted_has("transform"))
     def fit_transform(self, X: MatrixLike, y: Any = None, **params: Any) -> Any:
