@@ -78,7 +78,8 @@ n_features_in_, feature_names_in_
     takes no more than 40 % of the memory of the workers that there are when `fit` begins; so are the outputs of the
     layers between the two phases of an evaluation. What is not kept is computed from the collection in every pass. A
     partition is worked on by one thread: have a few times as many partitions as there are threads. One that is lost
-    with its worker is computed again. Partitions without rows are left out.
+    with its worker is computed again, also if all workers are lost at once and others come. Partitions without rows are
+    left out.
 
     References
     ----------
@@ -104,14 +105,15 @@ n_features_in_, feature_names_in_
 
         Parameters
         ----------
-        X : dask.array of shape (n_samples, n_features), dask.dataframe or list of Delayed
+        X : dask.array of shape (n_samples, n_features), dask.dataframe, or list of Delayed or futures
             Training data, on the scale that `SparseAutoencoderTransformer.fit` asks for; dense, or in chunks that are
-            SciPy's sparse matrices. Sizes of chunks may be unknown. float32 is trained in float32 if all partitions
-            are, everything else in float64.
+            SciPy's sparse matrices. Sizes of chunks may be unknown. Every Delayed or future is a block of rows; one
+            alone is all of them, and an array of Delayed, as from ``to_delayed()``, is a list. float32 is trained in
+            float32 if all partitions are, everything else in float64.
         y : None
             Ignored.
-        sample_weight : array-like, dask.array or dask.dataframe series of shape (n_samples,), or list of Delayed, \
-default=None
+        sample_weight : array-like, dask.array or dask.dataframe series of shape (n_samples,), or list of Delayed or \
+futures, default=None
             Non-negative weights of the rows; only their ratios matter, and None weighs every row alike. A weight below
             1e-30 of the largest counts as zero. Series and lists need the partitions of X.
 
@@ -123,15 +125,16 @@ default=None
         Raises
         ------
         ValueError
-            As in `SparseAutoencoderTransformer`; what is wrong with one partition is said with its index. If there is
-            no `distributed.Client`.
+            As in `SparseAutoencoderTransformer`; what is wrong with one partition is said with its index. If a type is
+            text, dates, complex or of fields. If there is no `distributed.Client`, or it is asynchronous and this is
+            its event loop.
         TypeError
             If X is not a table of partitions.
         RuntimeError
             If this very estimator is being fitted; as in `SparseAutoencoderTransformer`.
         skdeepcluster.exceptions.ClusterError
-            If the cluster is lost, or its workers die again and again. Then the estimator has the parameters after the
-            last iteration, if there was one, and ``warm_start=True`` goes on from there.
+            If the cluster is lost, the client is closed, or workers die again and again. Then the estimator has the
+            parameters after the last iteration, if there was one, and ``warm_start=True`` goes on from there.
         """
         reached: dict[str, Any] = {}
         try:
@@ -200,7 +203,7 @@ default=None
 
         Parameters
         ----------
-        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed, or array-like
+        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed or futures, or array-like
             Data on the scale of the training data.
 
         Returns
@@ -212,7 +215,10 @@ default=None
         Raises
         ------
         ValueError
-            If X does not have the features seen in `fit`; when it is computed, if it or its code is not finite.
+            If X does not have the features seen in `fit`, or a type that `fit` refuses; when it is computed, if it or
+            its code is not finite.
+        TypeError
+            If X is of Dask, but no table of partitions.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
@@ -227,7 +233,7 @@ default=None
 
         Parameters
         ----------
-        X : dask.array of shape (n_samples, n_components), dask.dataframe, list of Delayed, or array-like
+        X : dask.array of shape (n_samples, n_components), dask.dataframe, list of Delayed or futures, or array-like
             Codes, as `transform` returns them.
 
         Returns
@@ -238,7 +244,10 @@ default=None
         Raises
         ------
         ValueError
-            If X does not have n_components columns; when it is computed, if it or its reconstruction is not finite.
+            If X does not have n_components columns, or a type that `fit` refuses; when it is computed, if it or its
+            reconstruction is not finite.
+        TypeError
+            If X is of Dask, but no table of partitions.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
@@ -255,7 +264,7 @@ default=None
 
         Parameters
         ----------
-        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed, or array-like
+        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed or futures, or array-like
             Data. What is partitioned is worked on by the cluster.
         y : None
             Ignored.
@@ -272,7 +281,9 @@ default=None
         ------
         ValueError
             If X is not what `transform` accepts, a weight is negative or all are zero, the error is not finite, or
-            there is no cluster.
+            there is no client that can be waited for, as in `fit`.
+        TypeError
+            If X is of Dask, but no table of partitions, or in memory, and `sample_weight` is not.
         skdeepcluster.exceptions.ClusterError
             If the cluster is lost.
         sklearn.exceptions.NotFittedError

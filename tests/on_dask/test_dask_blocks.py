@@ -105,7 +105,7 @@ def test_weights_in_bad_blocks(client, X, weights, message):
 
 
 def test_weights_in_blocks_of_rows_in_memory(fitted, X):
-    with pytest.raises(TypeError, match="sample_weight is Delayed.*, blocks of Dask, but X is ndarray, in memory"):
+    with pytest.raises(TypeError, match=r"sample_weight is Delayed.*, blocks of Dask, but X is ndarray, in memory"):
         fitted.score(X, sample_weight=delayed(np.ones(90)))
 
 
