@@ -168,8 +168,14 @@ def copied(X):
     return X
 
 
+def fetched(X):
+    """X, or, if it is a collection of Dask, which has no rows to draw, what it computes: an array or a frame."""
+    return X.compute() if hasattr(X, "__dask_graph__") else X
+
+
 def in_memory(X):
     """X, or, if it has no copy, what it holds as an array: that can be copied, and go to other processes."""
+    X = fetched(X)
     return X if isinstance(X, (np.ndarray, *_SEQUENCES)) or _keeps_its_kind(X) else np.asarray(X)
 
 

@@ -20,9 +20,9 @@ try:
     import dask.array as da
     from dask.base import tokenize
     from dask.delayed import delayed
-    from distributed import get_client, get_worker
 
-    from ._dask._collections import is_frame, is_list_of_delayed, is_partitioned, row_chunks
+    from ._dask._client import current_client
+    from ._dask._collections import as_table, blocks_of, is_frame, row_chunks
     from ._dask._graph import literal
     from ._dask._partitioned import PartitionedData, score_of
     from ._dask._tasks import through_layers
@@ -78,7 +78,8 @@ n_features_in_, feature_names_in_
     takes no more than 40 % of the memory of the workers that there are when `fit` begins; so are the outputs of the
     layers between the two phases of an evaluation. What is not kept is computed from the collection in every pass. A
     partition is worked on by one thread: have a few times as many partitions as there are threads. One that is lost
-    with its worker is computed again. Partitions without rows are left out.
+    with its worker is computed again, also if all workers are lost at once and others come. Partitions without rows are
+    left out.
 
     References
     ----------
@@ -104,14 +105,15 @@ n_features_in_, feature_names_in_
 
         Parameters
         ----------
-        X : dask.array of shape (n_samples, n_features), dask.dataframe or list of Delayed
+        X : dask.array of shape (n_samples, n_features), dask.dataframe, or list of Delayed or futures
             Training data, on the scale that `SparseAutoencoderTransformer.fit` asks for; dense, or in chunks that are
-            SciPy's sparse matrices. Sizes of chunks may be unknown. float32 is trained in float32 if all partitions
-            are, everything else in float64.
+            SciPy's sparse matrices. Sizes of chunks may be unknown. Every Delayed or future is a block of rows; one
+            alone is all of them, and an array of Delayed, as from ``to_delayed()``, is a list. float32 is trained in
+            float32 if all partitions are, everything else in float64.
         y : None
             Ignored.
-        sample_weight : array-like, dask.array or dask.dataframe series of shape (n_samples,), or list of Delayed, \
-default=None
+        sample_weight : array-like, dask.array or dask.dataframe series of shape (n_samples,), or list of Delayed or \
+futures, default=None
             Non-negative weights of the rows; only their ratios matter, and None weighs every row alike. A weight below
             1e-30 of the largest counts as zero. Series and lists need the partitions of X.
 
@@ -123,15 +125,16 @@ default=None
         Raises
         ------
         ValueError
-            As in `SparseAutoencoderTransformer`; what is wrong with one partition is said with its index. If there is
-            no `distributed.Client`.
+            As in `SparseAutoencoderTransformer`; what is wrong with one partition is said with its index. If a type is
+            text, dates, complex or of fields. If there is no `distributed.Client`, or it is asynchronous and this is
+            its event loop.
         TypeError
             If X is not a table of partitions.
         RuntimeError
             If this very estimator is being fitted; as in `SparseAutoencoderTransformer`.
         skdeepcluster.exceptions.ClusterError
-            If the cluster is lost, or its workers die again and again. Then the estimator has the parameters after the
-            last iteration, if there was one, and ``warm_start=True`` goes on from there.
+            If the cluster is lost, the client is closed, or workers die again and again. Then the estimator has the
+            parameters after the last iteration, if there was one, and ``warm_start=True`` goes on from there.
         """
         reached: dict[str, Any] = {}
         try:
@@ -147,11 +150,11 @@ default=None
     @fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X, sample_weight, reached):
         """Fit. If the cluster is lost, the dict reached has the attributes that the estimator is to have."""
-        if not is_partitioned(X):
+        if as_table(X) is None:
             raise TypeError(
-                f"X is {type(X).__name__}, and DaskSparseAutoencoderTransformer fits dask.array, dask.dataframe and "
-                "lists of delayed blocks. For data in memory use SparseAutoencoderTransformer, or "
-                "dask.array.from_array(X)."
+                f"X is {type(X).__name__}, and DaskSparseAutoencoderTransformer fits dask.array, dask.dataframe, and "
+                "delayed blocks or futures of them. For data in memory use SparseAutoencoderTransformer, "
+                "dask.array.from_array(X), or dask.delayed(block) of each block."
             )
         # Check first what does not depend on the data, as reading them may take long.
         check_options(network_of(self, 1), TrainingOptions.of(self))
@@ -161,7 +164,7 @@ default=None
                 "cluster. Set n_neighbors=None, or fit a SparseAutoencoderTransformer to a sample, and let the cluster "
                 "transform all rows by it."
             )
-        client = _current_client()
+        client = current_client()
         if is_frame(X):
             _check_feature_names(self, X._meta, reset=True)
         else:
@@ -200,7 +203,7 @@ default=None
 
         Parameters
         ----------
-        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed, or array-like
+        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed or futures, or array-like
             Data on the scale of the training data.
 
         Returns
@@ -212,21 +215,25 @@ default=None
         Raises
         ------
         ValueError
-            If X does not have the features seen in `fit`; when it is computed, if it or its code is not finite.
+            If X does not have the features seen in `fit`, or a type that `fit` refuses; when it is computed, if it or
+            its code is not finite.
+        TypeError
+            If X is of Dask, but no table of partitions.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        if not is_partitioned(X):
+        table = as_table(X)
+        if table is None:
             return super().transform(X)
-        return _map_rows(self._features_checked(X), self._encoder_layers)
+        return _map_rows(self._features_checked(table), self._encoder_layers)
 
     def inverse_transform(self, X: Any) -> Any:
         """Decode X.
 
         Parameters
         ----------
-        X : dask.array of shape (n_samples, n_components), dask.dataframe, list of Delayed, or array-like
+        X : dask.array of shape (n_samples, n_components), dask.dataframe, list of Delayed or futures, or array-like
             Codes, as `transform` returns them.
 
         Returns
@@ -237,23 +244,27 @@ default=None
         Raises
         ------
         ValueError
-            If X does not have n_components columns; when it is computed, if it or its reconstruction is not finite.
+            If X does not have n_components columns, or a type that `fit` refuses; when it is computed, if it or its
+            reconstruction is not finite.
+        TypeError
+            If X is of Dask, but no table of partitions.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        if not is_partitioned(X):
+        table = as_table(X)
+        if table is None:
             return super().inverse_transform(X)
         expected = self._n_features_out
-        _check_columns(X, expected, f"inverse_transform expects codes with n_components={expected}")
-        return _map_rows(X, self._decoder_layers)
+        _check_columns(table, expected, f"inverse_transform expects codes with n_components={expected}")
+        return _map_rows(table, self._decoder_layers)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Minus the mean squared reconstruction error, the mean taken over rows and features; higher is better.
 
         Parameters
         ----------
-        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed, or array-like
+        X : dask.array of shape (n_samples, n_features), dask.dataframe, list of Delayed or futures, or array-like
             Data. What is partitioned is worked on by the cluster.
         y : None
             Ignored.
@@ -270,16 +281,24 @@ default=None
         ------
         ValueError
             If X is not what `transform` accepts, a weight is negative or all are zero, the error is not finite, or
-            there is no cluster.
+            there is no client that can be waited for, as in `fit`.
+        TypeError
+            If X is of Dask, but no table of partitions, or in memory, and `sample_weight` is not.
         skdeepcluster.exceptions.ClusterError
             If the cluster is lost.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        if not is_partitioned(X):
-            return super().score(X, sample_weight=sample_weight)
-        return -score_of(_current_client(), self._features_checked(X), sample_weight, self._layers)
+        table = as_table(X)
+        if table is not None:
+            return -score_of(current_client(), self._features_checked(table), sample_weight, self._layers)
+        if blocks_of(sample_weight, "sample_weight") is not None:
+            raise TypeError(
+                f"sample_weight is {type(sample_weight).__name__}, blocks of Dask, but X is {type(X).__name__}, in "
+                "memory. Compute sample_weight, or give X in blocks, too."
+            )
+        return super().score(X, sample_weight=sample_weight)
 
     def to_local(self) -> SparseAutoencoderTransformer:
         """The same, fitted, for data in memory.
@@ -319,28 +338,9 @@ def _let_go(error):
         error = error.__cause__ or error.__context__
 
 
-def _current_client():
-    try:
-        get_worker()
-    except ValueError:
-        pass
-    else:
-        raise ValueError(
-            "This is a task of a Dask cluster, and a fit on a cluster would wait in it for other tasks. In tasks, such "
-            "as the candidates of a search, use SparseAutoencoderTransformer."
-        )
-    try:
-        return get_client()
-    except ValueError as error:
-        raise ValueError(
-            "There is no Dask cluster to work on. Start one before: distributed.Client() for this machine, "
-            "distributed.Client(address) for another."
-        ) from error
-
-
 def _check_columns(X, n_columns, expected):
-    """Raise a ValueError if a collection has another number of columns. That of a list of Delayed is not known."""
-    if is_list_of_delayed(X):
+    """Raise a ValueError if a table has another number of columns. That of a list of Delayed is not known."""
+    if isinstance(X, list):
         return
     n_found = X.shape[1] if is_frame(X) else row_chunks(X).shape[1]
     if n_found != n_columns and not np.isnan(n_found):
@@ -348,11 +348,11 @@ def _check_columns(X, n_columns, expected):
 
 
 def _map_rows(X, layers):
-    """The outputs of `Layers` for the rows of X, as a `dask.array`."""
+    """The outputs of `Layers` for the rows of X, a table, as a `dask.array`."""
     n_units, dtype = layers.coefs[-1].shape[1], layers.coefs[0].dtype
     # All tasks share one node with the layers. Its name depends on the layers alone.
     node = literal(layers, name=f"layers-{tokenize(layers)}")
-    if is_list_of_delayed(X):
+    if isinstance(X, list):
         dtype = np.result_type(dtype, np.float64)
         task = delayed(through_layers, pure=False)
         parts = [da.from_delayed(task(part, node, dtype), (np.nan, n_units), dtype) for part in X]

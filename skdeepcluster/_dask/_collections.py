@@ -6,10 +6,15 @@ from typing import NamedTuple
 import dask.array as da
 import numpy as np
 from dask.base import is_dask_collection
-from dask.delayed import Delayed
+from dask.delayed import Delayed, delayed
+from distributed import Future
 from scipy.sparse import issparse
 
+from .._support._checks import about
 from ._graph import literal
+from ._numbers import check_numbers
+
+_BLOCKS = Delayed, Future
 
 
 class Partitions(NamedTuple):
@@ -30,17 +35,46 @@ class Partitions(NamedTuple):
 
 def is_frame(X):
     """Whether X is a `dask.dataframe`."""
-    return is_dask_collection(X) and hasattr(X, "to_dask_array") and getattr(X, "ndim", 0) == 2
+    # Every attribute of a Delayed exists, and is delayed.
+    is_collection = is_dask_collection(X) and not isinstance(X, Delayed)
+    return is_collection and hasattr(X, "to_dask_array") and getattr(X, "ndim", 0) == 2
 
 
-def is_list_of_delayed(X):
-    """Whether X is a list of `dask.delayed` blocks."""
-    return isinstance(X, (list, tuple)) and len(X) > 0 and all(isinstance(part, Delayed) for part in X)
+def as_table(X):
+    """X as a table in partitions: a `dask.array`, a `dask.dataframe` or a list of Delayed. None for data in memory.
+
+    Raises a TypeError if X is of Dask, but none of these: NumPy would take it for an object, or fetch all of it.
+    """
+    if isinstance(X, da.Array) or is_frame(X):
+        check_numbers(X._meta if is_frame(X) else X, "X")
+        return X
+    if is_dask_collection(X) and not isinstance(X, Delayed):
+        raise TypeError(f"X is {type(X).__name__} of Dask, and no table. Make it a dask.array or a dask.dataframe.")
+    return blocks_of(X, "X")
 
 
-def is_partitioned(X):
-    """Whether X is a partitioned table of a kind that is supported here."""
-    return isinstance(X, da.Array) or is_frame(X) or is_list_of_delayed(X)
+def blocks_of(X, name):
+    """X as a list of Delayed if it is a Delayed, a future, or a list, tuple or array of these; None if it is not."""
+    if isinstance(X, _BLOCKS):
+        return [delayed(X)]
+    if isinstance(X, np.ndarray) and X.dtype == object and X.size and isinstance(X.flat[0], _BLOCKS):
+        if X.ndim > 1 and X.shape[1:] != (1,):
+            raise ValueError(
+                f"{name} is an array of blocks of the shape {X.shape}, in which a block has some of the columns. "
+                "Rechunk the dask.array, rechunk({1: -1}), or give it as it is."
+            )
+        X = X.ravel().tolist()
+    if not isinstance(X, (list, tuple)):
+        return None
+    strangers = [i for i, item in enumerate(X) if not isinstance(item, _BLOCKS)]
+    if not strangers:
+        return [delayed(item) for item in X] or None
+    if len(strangers) < len(X) or is_dask_collection(X[0]):
+        raise TypeError(
+            f"Item {strangers[0]} of {name}, a {type(X).__name__}, is {type(X[strangers[0]]).__name__}. Blocks are to "
+            "be delayed, or futures, each of them: dask.delayed(block). Collections are to be one: concatenate them."
+        )
+    return None
 
 
 def row_chunks(X):
@@ -51,9 +85,10 @@ def row_chunks(X):
 
 
 def partitions(X):
-    """The `Partitions` of X."""
+    """The `Partitions` of X, as the user gave it."""
+    X = as_table(X)
     if not isinstance(X, da.Array):
-        return Partitions(list(X.to_delayed()) if is_frame(X) else list(X), None, None)
+        return Partitions(X if isinstance(X, list) else list(X.to_delayed()), None, None)
     X = row_chunks(X)
     parts = X.to_delayed().ravel().tolist()
     if any(math.isnan(n) for n in (*X.chunks[0], X.shape[1])):
@@ -71,23 +106,33 @@ def weight_partitions(sample_weight, n_partitions, rows_of_partitions):
     """
     if sample_weight is None:
         return [None] * n_partitions
-    if is_list_of_delayed(sample_weight):
-        parts = list(sample_weight)
-    elif isinstance(sample_weight, da.Array) and not any(math.isnan(n) for n in sample_weight.shape):
-        n_rows = _checked_rows(sample_weight, rows_of_partitions())
-        parts = sample_weight.rechunk((tuple(n_rows),)).to_delayed().ravel().tolist()
-    elif is_dask_collection(sample_weight):
-        parts = np.ravel(sample_weight.to_delayed()).tolist()
-    else:
-        sample_weight = np.asarray(sample_weight)
-        n_rows = _checked_rows(sample_weight, rows_of_partitions())
-        parts = [literal(part) for part in np.split(sample_weight, np.cumsum(n_rows)[:-1])]
+    parts = blocks_of(sample_weight, "sample_weight")
+    if parts is None:
+        parts = _cut(sample_weight, rows_of_partitions)
     if len(parts) != n_partitions:
         raise ValueError(
             f"sample_weight has {len(parts)} partitions, but X has {n_partitions}. Give them the same partitions, or "
             "sample_weight as an array of known length."
         )
     return parts
+
+
+def _cut(sample_weight, rows_of_partitions):
+    """Weights that are no blocks, as a list of Delayed. Where their number is known, at the partitions of X."""
+    is_array = isinstance(sample_weight, da.Array)
+    if is_dask_collection(sample_weight) and not is_array:
+        check_numbers(getattr(sample_weight, "_meta", None), "sample_weight")
+        return np.ravel(sample_weight.to_delayed()).tolist()
+    if not is_array:
+        with about("sample_weight"):
+            sample_weight = np.asarray(sample_weight)
+    check_numbers(sample_weight, "sample_weight")
+    if any(map(math.isnan, sample_weight.shape)):
+        return sample_weight.to_delayed().ravel().tolist()
+    n_rows = _checked_rows(sample_weight, rows_of_partitions())
+    if is_array:
+        return sample_weight.rechunk((tuple(n_rows),)).to_delayed().ravel().tolist()
+    return [literal(part) for part in np.split(sample_weight, np.cumsum(n_rows)[:-1])]
 
 
 def _checked_rows(sample_weight, n_rows):

@@ -9,11 +9,11 @@ from operator import itemgetter
 from uuid import uuid4
 
 import dask
-import numpy as np
 from dask.delayed import delayed
 from distributed import KilledWorker, futures_of, wait
 
 from ..exceptions import ClusterError
+from ._scheduler import TiesLoosened, memory_of_workers
 
 # Number of results that one task of a tree of sums adds up.
 _TREE_WIDTH = 8
@@ -89,7 +89,8 @@ class Cluster:
         with self._explained_loss():
             # How much can be kept depends on the memory of the workers, so there has to be at least one.
             client.wait_for_workers(1)
-            self._room = _KEPT_SHARE * client.run_on_scheduler(_memory_of_workers)
+            self._room = _KEPT_SHARE * client.run_on_scheduler(memory_of_workers)
+            client.register_plugin(TiesLoosened())
 
     def reserve(self, owner, n_bytes):
         """Reserve memory on the workers until the owner is deleted. Returns False if there is too little left."""
@@ -137,7 +138,7 @@ class Cluster:
 
     @contextmanager
     def _explained_loss(self):
-        """Raise a ClusterError if the cluster is gone, or its workers die again and again."""
+        """Raise a ClusterError if the cluster is gone, the client closed, or the workers die again and again."""
         try:
             yield
         except KilledWorker as error:
@@ -149,14 +150,10 @@ class Cluster:
             # A lost connection raises different errors in different versions, so any error is looked at.
             reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
             if self._client.status != "running":
-                raise ClusterError(f"The Dask cluster is gone ({reason}).") from error
+                raise ClusterError(f"The Dask cluster is gone or its client closed ({reason}).") from error
             if isinstance(error, CancelledError):
                 raise ClusterError(
                     f"Data that are needed are gone and cannot be computed again ({reason}), as when a worker dies "
                     "that they were scattered to, or when somebody cancels them."
                 ) from error
             raise
-
-
-def _memory_of_workers(dask_scheduler):
-    return sum(worker.memory_limit or np.inf for worker in dask_scheduler.workers.values())

@@ -27,6 +27,7 @@ from .._objectives import Block, RowSums, Sums, row_sums, total
 from .._solvers import AdamState
 from .._support._checks import check_table, finite_outputs
 from .._support._threads import single_threaded
+from ._numbers import check_numbers
 from ._worker import on_worker
 
 
@@ -91,6 +92,7 @@ def load(index, part, weights, largest, n_features=None):
             f"Partition {index} of X has the shape {np.shape(part)}, but a table of rows and features has 2 dimensions."
         )
     name = f"partition {index} of X"
+    check_numbers(part, name)
     X = check_table(part, name, sparse=True, order="C", ensure_min_samples=0, ensure_all_finite=False)
     if n_features is not None and X.shape[1] != n_features:
         raise ValueError(f"{name} has {X.shape[1]} features, but {n_features} are expected.")
@@ -113,8 +115,11 @@ def load(index, part, weights, largest, n_features=None):
 
 def _checked_weights(weights, index, n_rows=None):
     name = f"partition {index} of sample_weight"
+    check_numbers(weights, name)
     weights = check_table(weights, name, ensure_2d=False, allow_nd=True, dtype=np.float64, ensure_min_samples=0)
-    weights = np.ravel(weights)
+    if weights.ndim == 0 or weights.size != len(weights):
+        raise ValueError(f"{name} has the shape {weights.shape}, but a row has one weight. Give one column.")
+    weights = weights.ravel()
     if n_rows is not None and len(weights) != n_rows:
         raise ValueError(f"Partition {index} of X has {n_rows} rows, but {name} has {len(weights)}. Both need as many.")
     if (weights < 0).any():
@@ -293,8 +298,9 @@ def split(block, fraction, held_out, seed):
 def through_layers(part, layers, out_dtype):
     """Outputs of the last of `Layers` for the rows of a part of a collection."""
     n_features = layers.coefs[0].shape[0]
-    X = check_table(part, "X", sparse=True, ensure_min_samples=0)
+    check_numbers(part, "a partition of X")
+    X = check_table(part, "X", sparse=True, order="C", ensure_min_samples=0)
     if X.shape[1] != n_features:
         raise ValueError(f"A partition of X has {X.shape[1]} columns, but {n_features} are expected.")
-    outputs = finite_outputs(lambda: layers.outputs(X)[-1], X, "code or reconstruction")
+    outputs = finite_outputs(lambda: outputs_of(X, layers), X, "code or reconstruction")
     return outputs.astype(out_dtype, copy=False)

@@ -9,7 +9,7 @@ from scipy.sparse import issparse
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
-from ._tables import check_no_dates, is_single, remedy
+from ._tables import check_meaning, is_single, remedy
 
 FLOAT_TYPES = [np.float64, np.float32]
 
@@ -51,7 +51,7 @@ def about(name):
 def _about_table(X, name):
     """`about`, with errors about what is no table of numbers that say what to do with it."""
     with about(name):
-        check_no_dates(X, name)
+        check_meaning(X, name)
         try:
             yield
         except (ValueError, TypeError) as error:

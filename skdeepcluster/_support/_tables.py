@@ -35,8 +35,13 @@ def is_single(X):
     return bool(types) and all(kind in _SINGLE for _, kind in types)
 
 
-def check_no_dates(X, name):
-    """Raise a ValueError if a column holds dates, which NumPy would turn into numbers of days or nanoseconds."""
+def check_meaning(X, name):
+    """Raise a ValueError for what NumPy would take for other numbers than are meant: dates, and masked values."""
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} is a masked array, whose masked values would count as numbers. Fill them, {name}.filled(np.nan), "
+            "and put sklearn.impute.SimpleImputer before, or leave their rows out."
+        )
     dates = [column for column, kind in column_types(X) if any(word in kind for word in _OF_DATES)]
     if dates:
         raise ValueError(

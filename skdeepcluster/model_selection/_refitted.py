@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .._pipelines import errors_named
+from .._pipelines import errors_named, fetched
 from .._support._typing import MatrixLike, available_if
 
 
@@ -68,7 +68,7 @@ class RefittedMixin:
         """
         check_is_fitted(self)
         with errors_named(self.best_estimator_):
-            return self.best_estimator_.predict(X)
+            return self.best_estimator_.predict(fetched(X))
 
     @available_if(_refitted_has("transform"))
     def transform(self, X: MatrixLike) -> Any:
@@ -86,7 +86,7 @@ class RefittedMixin:
         """
         check_is_fitted(self)
         with errors_named(self.best_estimator_):
-            return self.best_estimator_.transform(X)
+            return self.best_estimator_.transform(fetched(X))
 
     @available_if(_refitted_has("transform"))
     def fit_transform(self, X: MatrixLike, y: Any = None, **params: Any) -> Any:

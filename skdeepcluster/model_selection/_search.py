@@ -14,7 +14,7 @@ from sklearn.utils.parallel import Parallel
 from sklearn.utils.validation import _num_samples
 
 from .._base import unchanged_on_error
-from .._pipelines import errors_named
+from .._pipelines import errors_named, fetched
 from .._support._callbacks import CallbackSupportMixin, SearchTasks
 from .._support._checks import Number, about
 from .._support._typing import Clusterer, Float, Int, MatrixLike, RandomState, fit_context
@@ -203,7 +203,7 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data, as the estimator takes it.
+            Data, as the estimator takes it. A `dask.array` or `dask.dataframe` is computed, once.
         y : None
             Passed to the estimator, which ignores it.
         **params : dict
@@ -216,7 +216,7 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
             The fitted search.
         """
         with about("X"):
-            (X,) = indexable(X)
+            (X,) = indexable(fetched(X))
             n_samples = _num_samples(X)
         random_state = check_random_state(self.random_state)
         settings = draw_settings(self.param_grid, self.n_iter, random_state)

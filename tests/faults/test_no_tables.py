@@ -112,6 +112,20 @@ def test_dates_are_no_numbers(call, table, names, agg):
         call(table)
 
 
+@every_call
+def test_masked_values_are_no_numbers(call, agg):
+    X = np.ma.masked_invalid(np.random.default_rng(0).normal(size=(20, 3)))
+    X[4, 1] = np.ma.masked
+    with pytest.raises(ValueError, match=r"masked array.*filled\(np\.nan\).*SimpleImputer"):
+        call(X)
+
+
+def test_a_mask_of_nothing_hides_nothing():
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    model = SparseAutoencoderTransformer(2, max_iter=2, random_state=0)
+    np.testing.assert_array_equal(model.fit_transform(np.ma.array(X)), model.fit_transform(X))
+
+
 @pytest.mark.parametrize("images", [np.zeros((20, 8, 8)), list(np.zeros((20, 8, 8))), np.zeros((20, 8, 8, 3), "u1")])
 @every_call
 def test_images_that_are_no_rows(call, images, agg):

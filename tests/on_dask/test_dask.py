@@ -134,7 +134,7 @@ def test_weights_of_zero_leave_rows_out(client, blobs):
 def test_what_the_workers_have_no_memory_for_is_computed_again(client, blobs, monkeypatch, n_tables):
     # Kept are nothing, the data without the outputs of the layers, and both.
     monkeypatch.setattr(_graph, "_KEPT_SHARE", 1.0)
-    monkeypatch.setattr(_graph, "_memory_of_workers", lambda dask_scheduler: n_tables * blobs.nbytes)
+    monkeypatch.setattr(_graph, "memory_of_workers", lambda dask_scheduler: n_tables * blobs.nbytes)
     kept, reserve = [], _graph.Cluster.reserve
 
     def watched(cluster, owner, n_bytes):

@@ -4,9 +4,13 @@ import gc
 import os
 import signal
 import time
+from contextlib import contextmanager
+from threading import Timer
 
+import dask
 import numpy as np
 import pytest
+from dask import delayed
 from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -14,12 +18,32 @@ from helpers.cluster import partitioned
 from helpers.marks import FEW_ITERATIONS
 from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._dask._graph import Cluster, Nodes
 from skdeepcluster._dask._partitioned import PartitionedLoss
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.exceptions import ClusterError
 
 QUICK = {"n_components": 4, "random_state": 0, "max_iter": 8, "tol": 0}
 pytestmark = FEW_ITERATIONS
+
+
+@pytest.fixture
+def before_sums(monkeypatch):
+    """Makes something happen before the n-th sum over partitions, for some n; returns a list of all n so far."""
+
+    def install(numbers, happen):
+        merged, so_far = Cluster.merged, []
+
+        def watched(self, *args, **keywords):
+            so_far.append(len(so_far) + 1)
+            if so_far[-1] in numbers:
+                happen()
+            return merged(self, *args, **keywords)
+
+        monkeypatch.setattr(Cluster, "merged", watched)
+        return so_far
+
+    return install
 
 
 @pytest.fixture
@@ -43,7 +67,15 @@ def at_evaluation(monkeypatch):
 @pytest.fixture(scope="module")
 def mortal_cluster():
     """A cluster that no other module counts on."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+    config = {
+        # A worker that is slow to start again is not given up, and by this method none is.
+        "distributed.deploy.lost-worker-timeout": "300s",
+        "distributed.worker.multiprocessing-method": "forkserver",
+    }
+    with (
+        dask.config.set(config),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+    ):
         yield cluster
 
 
@@ -55,10 +87,32 @@ def mortal_client(mortal_cluster):
         yield client
 
 
-def kill(client):
-    """Kill a worker as the system would."""
-    pids = client.run(os.getpid)
-    os.kill(next(iter(pids.values())), signal.SIGKILL)
+def kill(client, n_workers=1):
+    """Kill workers, or with None all of them, as the system would."""
+    for pid in list(client.run(os.getpid).values())[:n_workers]:
+        os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def closed_if_it_hangs(client):
+    """Close a client after a minute, so that what waits for it ends with an error."""
+    timer = Timer(60, client.close)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def wait_until(condition):
+    while not condition():
+        time.sleep(0.01)
+
+
+def assert_same_fit(model, expected):
+    for a, b in zip(model.coefs_ + model.intercepts_, expected.coefs_ + expected.intercepts_):
+        assert_allclose(a, b, rtol=1e-8, atol=1e-10)
+    assert model.n_iter_ == expected.n_iter_ == 8
 
 
 @pytest.mark.parametrize("n, weighted", [(1, True), (5, False)])
@@ -67,9 +121,55 @@ def test_a_killed_worker_changes_nothing(mortal_client, blobs, at_evaluation, n,
     expected = SparseAutoencoderTransformer(**QUICK).fit(blobs, sample_weight=w)
     at_evaluation(n, lambda: kill(mortal_client))
     model = DaskSparseAutoencoderTransformer(**QUICK).fit(partitioned(blobs, 5), sample_weight=w)
-    for a, b in zip(model.coefs_ + model.intercepts_, expected.coefs_ + expected.intercepts_):
-        assert_allclose(a, b, rtol=1e-8, atol=1e-10)
-    assert model.n_iter_ == expected.n_iter_ == 8
+    assert_same_fit(model, expected)
+
+
+# Twice: in the first phase of an evaluation, and in the last pass over the rows, which is for the attributes.
+def test_workers_that_are_all_killed_change_nothing(mortal_client, blobs, before_sums):
+    w = np.linspace(0.5, 2, 600)
+    expected = SparseAutoencoderTransformer(**QUICK).fit(blobs, sample_weight=w)
+    so_far = before_sums({4, 23}, lambda: kill(mortal_client, None))
+    with closed_if_it_hangs(mortal_client):
+        model = DaskSparseAutoencoderTransformer(**QUICK).fit(partitioned(blobs, 5), sample_weight=w)
+    assert so_far[-1] == 23
+    assert_same_fit(model, expected)
+
+
+def test_data_that_only_the_killed_had(mortal_client, blobs, before_sums):
+    parts = [delayed(part) for part in mortal_client.scatter(np.split(blobs, 3))]
+    before_sums({6}, lambda: kill(mortal_client, None))
+    with pytest.raises(ClusterError, match=r"Data that are needed are gone .* scattered to.* after iteration \d"):
+        DaskSparseAutoencoderTransformer(**QUICK).fit(parts)
+
+
+def of_the_package(gone):
+    return list(Nodes([delayed(1)], [gone]).map(_plus_one))
+
+
+def of_the_user(gone):
+    with dask.annotate(workers=[gone], allow_other_workers=True):
+        return [delayed(_plus_one)(1)]
+
+
+@pytest.mark.parametrize("tasks", [of_the_package, of_the_user])
+def test_tasks_that_prefer_a_worker_that_is_gone(tasks):
+    with (
+        LocalCluster(n_workers=1, processes=False, dashboard_address=None) as local_cluster,
+        Client(local_cluster) as client,
+        closed_if_it_hangs(client),
+    ):
+        Cluster(client)
+        (gone,) = client.scheduler_info()["workers"]
+        local_cluster.scale(0)
+        wait_until(lambda: not local_cluster.scheduler.workers)
+        futures = client.compute(tasks(gone))
+        wait_until(lambda: local_cluster.scheduler.unrunnable)
+        local_cluster.scale(1)
+        assert client.gather(futures) == [2]
+
+
+def _plus_one(number):
+    return number + 1
 
 
 @pytest.fixture
