@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._data import effective_rows, mean_squared_error, outputs_of
 from ._network import Layers
-from ._support._checks import check_rows, check_table, finite_outputs
+from ._support._checks import check_rows, check_table, finite_outputs, shown
 from ._support._guards import while_no_other_fits
 from ._support._typing import ArrayLike, MatrixLike
 
@@ -148,8 +148,8 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             owner = params.get(name, own.get(name))
             if is_nested and name in own and not hasattr(owner, "set_params"):
                 raise ValueError(
-                    f"{key}={value!r} is for a parameter of {name}={owner!r} of this {type(self).__name__}, which has "
-                    f"none. {_EXAMPLES.get(name, f'Set {name} itself.')}"
+                    f"{key}={shown(value)} is for a parameter of {name}={shown(owner)} of this {type(self).__name__}, "
+                    f"which has none. {_EXAMPLES.get(name, f'Set {name} itself.')}"
                 )
 
     def __sklearn_tags__(self):

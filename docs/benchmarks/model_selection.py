@@ -181,6 +181,7 @@ def fit(name, settings, numbers_of_clusters, seed, arguments):
         rows=rows,
         parallel=parallel,
         reraise=True,
+        distance="euclidean",
         tasks=SearchTasks(None, X, None, has_refit=False),
     )
     sound = np.flatnonzero([not space.collapsed for space in spaces])

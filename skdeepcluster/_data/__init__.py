@@ -17,6 +17,7 @@ from ._passes import (
     outputs_of,
 )
 from ._source import DataSource
+from ._sparse import dense_product, row_squares, rows_of_values
 from ._weights import no_weight_is_positive, shares_of_largest
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "check_values",
     "code_moments",
     "column_ranges",
+    "dense_product",
     "effective_rows",
     "feature_moments",
     "iterate_blocks",
@@ -44,6 +46,8 @@ __all__ = [
     "neighbors_of",
     "no_weight_is_positive",
     "outputs_of",
+    "row_squares",
+    "rows_of_values",
     "shares_of_largest",
     "training_data",
 ]

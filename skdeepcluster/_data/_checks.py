@@ -8,6 +8,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight
 
 from .._support._checks import about, check_rows
+from .._support._tables import check_meaning
 from ..exceptions import InputScaleWarning
 from ._passes import iterate_blocks
 from ._weights import no_weight_is_positive, of_mean_one, shares_of_largest
@@ -46,6 +47,7 @@ def effective_rows(X, sample_weight):
     if sample_weight is None:
         return X, None
     with about("sample_weight"):
+        check_meaning(sample_weight, "sample_weight")
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
     largest = sample_weight.max()
     if largest == 0:

@@ -9,6 +9,7 @@ from sklearn.preprocessing import normalize
 from .._support._threads import equal_slices
 from ._mapped import release_pages
 from ._passes import map_blocks
+from ._sparse import dense_product, row_squares
 
 # Above so many features, rows are compared in as many principal components of so many of them.
 _N_COORDINATES, _N_PCA_ROWS = 50, 20_000
@@ -140,7 +141,7 @@ def nearest_rows(points, n_neighbors, map_=map):
     """
     n_rows, d = points.shape
     points, Z, exponent = _scaled_and_centred(points)
-    squares = Z.multiply(Z).sum(axis=1) if issparse(Z) else np.einsum("ij,ij->i", Z, Z)
+    squares = row_squares(Z) if issparse(Z) else np.einsum("ij,ij->i", Z, Z)
     # A bound of the relative error of sums of d + 3 rounded numbers, and of the absolute one where they vanish.
     error, least = 2 * (d + 3) * np.finfo(Z.dtype).eps, (d + 3) * float(np.finfo(Z.dtype).tiny)
     n_first = min(n_rows, max(_FIRST_COLUMNS, _FIRST_COLUMNS_PER_NEIGHBOR * n_neighbors))
@@ -190,7 +191,7 @@ def _sparse_bounds(Z, squares, slices):
 
     def of_block(rows):
         left = -2 * Z[rows]
-        return ((left @ piece).toarray() + squares[columns] for piece, columns in zip(right, slices))
+        return (dense_product(left, piece) + squares[columns] for piece, columns in zip(right, slices))
 
     return of_block
 
@@ -239,7 +240,7 @@ def _first_limits(bounds, n_neighbors, slack):
 def _take_in(squared, nearest, points, first_row, rows, columns):
     """Let pairs of a row of the block and any row take part in the nearest so far, which are overwritten."""
     n_neighbors = squared.shape[1]
-    numbers = 2 * points.nnz // points.shape[0] if issparse(points) else points.shape[1]
+    numbers = 1 + 2 * points.nnz // points.shape[0] if issparse(points) else points.shape[1]
     for part in equal_slices(len(rows), -(-len(rows) * numbers // _PAIR_SIZE)):
         r, c = rows[part], columns[part]
         squares = _squared_differences(points, first_row + r, c)
@@ -255,7 +256,6 @@ def _take_in(squared, nearest, points, first_row, rows, columns):
 
 def _squared_differences(points, rows, columns):
     if issparse(points):
-        differences = points[rows] - points[columns]
-        return differences.multiply(differences).sum(axis=1)
+        return row_squares(points[rows] - points[columns])
     differences = points[rows].astype(np.float64) - points[columns]
     return np.einsum("ij,ij->i", differences, differences)

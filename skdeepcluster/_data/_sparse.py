@@ -1,4 +1,4 @@
-"""Products of a sparse matrix, shared among threads."""
+"""Sparse matrices: products shared among threads, products that are dense, sums of squares of rows."""
 
 from itertools import pairwise
 
@@ -35,3 +35,25 @@ class ThreadedCSR:
         for _ in self._workers.map(multiply, range(len(self._pieces))):
             pass
         return out
+
+
+# Above this share of stored numbers, BLAS multiplies faster than SciPy.
+_DENSE_SHARE = 0.1
+
+
+def dense_product(A, B):
+    """A @ B of two sparse matrices as an array."""
+    size = A.shape[0] * A.shape[1] + B.shape[0] * B.shape[1]
+    if A.nnz + B.nnz > _DENSE_SHARE * size:
+        return A.toarray() @ B.toarray()
+    return (A @ B).toarray()
+
+
+def row_squares(A):
+    """The sum of squares of every row of a CSR array."""
+    return np.bincount(rows_of_values(A), np.square(A.data), minlength=A.shape[0])
+
+
+def rows_of_values(A):
+    """The row of every stored number of a CSR array."""
+    return np.repeat(np.arange(A.shape[0]), np.diff(A.indptr))

@@ -51,7 +51,8 @@ def about(name):
 def _about_table(X, name):
     """`about`, with errors about what is no table of numbers that say what to do with it."""
     with about(name):
-        check_meaning(X, name)
+        if not _is_numeric_array(X):
+            check_meaning(X, name)
         try:
             yield
         except (ValueError, TypeError) as error:
@@ -61,9 +62,16 @@ def _about_table(X, name):
             raise (ValueError if isinstance(error, ValueError) else TypeError)(f"{words} ({error})") from error
 
 
+def _is_numeric_array(X):
+    """Whether X is what scikit-learn knows to be numbers, as most is: a call on one row should not look further."""
+    is_plain = type(X) in (np.ndarray, np.memmap) or issparse(X)
+    return is_plain and X.dtype.kind in "fiub"
+
+
 def _float_types(X, dtype):
     """The dtype to ask for: float32 of what holds nothing else, where scikit-learn knows it of NumPy's types alone."""
-    return np.float32 if dtype is FLOAT_TYPES and is_single(X) else dtype
+    is_known = _is_numeric_array(X) or dtype is not FLOAT_TYPES
+    return dtype if is_known or not is_single(X) else np.float32
 
 
 def check_table(X, name, *, sparse=False, dtype=FLOAT_TYPES, **options):

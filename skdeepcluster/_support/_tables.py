@@ -1,15 +1,14 @@
 """What a table holds, by column, and what to do with one that is no table of numbers."""
 
 import re
-from itertools import count
 
 import numpy as np
 
 # Types of columns as their libraries write them, in lower case: NumPy, pandas, its nullable types and those of Arrow,
 # polars, pyarrow, torch. A "float" of Arrow has 32 bits.
 _SINGLE = {"float32", "float[pyarrow]", "float", "torch.float32"}
-_OF_DATES = ("date", "time", "duration", "period", "interval")
-_NUMBERS = re.compile("u?int|float|double|half|bool|decimal|complex|sparse|torch")
+_DATES = re.compile("(category of )?(date|time|duration|period)")
+_NUMBERS = re.compile("u?int(?!erval)|float|double|half|bool|decimal|complex|sparse|torch")
 
 # Types of what stands for a missing value.
 _MISSING = {"NoneType", "NAType", "NaTType"}
@@ -18,40 +17,80 @@ _MISSING = {"NoneType", "NAType", "NaTType"}
 _MOST_NAMED = 5
 
 
-def column_types(X):
-    """Names and types of the columns of a frame, as pairs of text; one pair for any other data that has one type."""
-    schema = getattr(X, "schema", None)
-    if schema is not None and hasattr(schema, "names") and hasattr(schema, "types"):
-        return [(str(name), str(kind).lower()) for name, kind in zip(schema.names, schema.types)]
-    types = getattr(X, "dtypes", None)
-    if types is not None and hasattr(X, "columns"):
-        return [(str(name), str(kind).lower()) for name, kind in zip(X.columns, types)]
-    return [("all columns", str(X.dtype).lower())] if hasattr(X, "dtype") else []
+def _declared_types(X):
+    """The types of the columns of a frame, or the one of other data, as their library has them; none of a list."""
+    types = getattr(getattr(X, "schema", None), "types", None)
+    if types is None and hasattr(X, "columns"):
+        types = getattr(X, "dtypes", None)
+    if types is not None:
+        return list(types)
+    return [X.dtype] if hasattr(X, "dtype") else []
+
+
+def _words_of(kind):
+    """A type in words, in lower case. Of categories, those of their values."""
+    categories = getattr(getattr(kind, "categories", None), "dtype", None)
+    return str(kind).lower() if categories is None else f"category of {categories}".lower()
+
+
+def _column_names(X, n_columns):
+    names = getattr(getattr(X, "schema", None), "names", None)
+    names = getattr(X, "columns", None) if names is None or callable(names) else names
+    is_frame = names is not None and len(names) == n_columns
+    return list(map(str, names)) if is_frame else [f"column {i}" for i in range(n_columns)]
 
 
 def is_single(X):
-    """Whether all numbers of X are float32, in whatever container."""
-    types = column_types(X)
-    return bool(types) and all(kind in _SINGLE for _, kind in types)
+    """Whether all numbers of X are float32, in a container whose types are not NumPy's."""
+    kinds = set(map(_words_of, set(_declared_types(X))))
+    return bool(kinds) and kinds <= _SINGLE
+
+
+def check_unmasked(X, name):
+    """Raise a ValueError for masked values, which NumPy would take as they are."""
+    rows = X if isinstance(X, (list, tuple)) else [X]
+    if any(isinstance(row, np.ma.MaskedArray) and np.ma.is_masked(row) for row in rows):
+        raise ValueError(
+            f"{name} has masked values, which would count as numbers. Fill them, as by filled(np.nan), and put "
+            "sklearn.impute.SimpleImputer before, or leave their rows out."
+        )
 
 
 def check_meaning(X, name):
-    """Raise a ValueError for what NumPy would take for other numbers than are meant: dates, and masked values."""
-    if np.ma.is_masked(X):
-        raise ValueError(
-            f"{name} is a masked array, whose masked values would count as numbers. Fill them, {name}.filled(np.nan), "
-            "and put sklearn.impute.SimpleImputer before, or leave their rows out."
-        )
-    dates = [column for column, kind in column_types(X) if any(word in kind for word in _OF_DATES)]
-    if dates:
+    """Raise a ValueError for what NumPy would take for other numbers than are meant: masked values, and dates."""
+    check_unmasked(X, name)
+    if dates := _columns_of_dates(X):
         raise ValueError(
             f"{name} has dates: {_listed(dates)}. Make numbers of them that mean something, such as the month, the "
             "hour or the days since an event, or leave them out: sklearn.compose.ColumnTransformer takes columns apart."
         )
 
 
+def _columns_of_dates(X):
+    """Names of the columns that hold dates or durations, where they can be told apart."""
+    if isinstance(X, (list, tuple)):
+        return ["some values"] if any(map(_holds_dates, X)) else []
+    types = _declared_types(X)
+    if not any(_DATES.match(_words_of(kind)) for kind in set(types)):
+        return ["some values"] if isinstance(X, np.ndarray) and X.dtype == object and _holds_dates(X) else []
+    if len(types) == 1 and not hasattr(X, "columns"):
+        return ["all columns"]
+    names = _column_names(X, len(types))
+    return [column for column, kind in zip(names, types) if _DATES.match(_words_of(kind))]
+
+
+def _holds_dates(values):
+    """Whether a row, or an array, or a value, has dates or durations of NumPy's, which it would make numbers of."""
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return values.dtype.kind in "mM"
+    flat = values.flat if isinstance(values, np.ndarray) else values if isinstance(values, (list, tuple)) else [values]
+    return any(isinstance(value, (np.datetime64, np.timedelta64)) for value in flat)
+
+
 def remedy(X, name):
     """What is wrong with X if it is no table of numbers, in words with the remedy, or None if it is one."""
+    if isinstance(X, (list, tuple)) and any(hasattr(row, "__dask_graph__") for row in X):
+        return f"{name} has blocks of Dask. Compute them, or fit a skdeepcluster.dask.DaskSparseAutoencoderTransformer."
     shape = _shape(X)
     if shape is None:
         return (
@@ -63,26 +102,31 @@ def remedy(X, name):
             f"{name} has the shape {shape}, but a table is needed, with one row for each sample. Of images, "
             "images.reshape(len(images), -1) makes one."
         )
+    if len(shape) == 2 and np.ndim(X) == 1:
+        return f"{name} is one column of arrays. numpy.stack({name}) makes a table of them."
     if len(shape) == 1 and _is_text(X):
         return f"{name} is a list of texts. Put sklearn.feature_extraction.text.TfidfVectorizer before."
     if len(shape) == 2 and (columns := _columns_without_numbers(X)):
         return (
             f"{name} has columns that are no numbers: {_listed(columns)}. Encode them, for example categories by "
-            "sklearn.preprocessing.OneHotEncoder, in a sklearn.compose.ColumnTransformer, or leave them out."
+            "sklearn.preprocessing.OneHotEncoder and lists by numpy.stack, in a sklearn.compose.ColumnTransformer, or "
+            "leave them out."
         )
     return None
 
 
 def _shape(X):
-    """The shape of X; None of rows of different lengths."""
+    """The shape of X, with that of arrays in it; None of rows of different lengths."""
     if hasattr(X, "shape") and str(getattr(X, "dtype", None)) != "object":
         return tuple(X.shape)
     try:
         array = np.asarray(X)
-        # Rows of an array of objects may be arrays themselves.
-        lengths = {np.shape(row) for row in array} if array.dtype == object and array.ndim == 1 else {()}
     except ValueError:
-        return None
+        # Also a library's own objects in a list may be no array.
+        return None if all(isinstance(row, (list, tuple, np.ndarray)) for row in X) else ()
+    if array.dtype != object or array.ndim != 1:
+        return array.shape
+    lengths = {np.shape(row) if isinstance(row, (list, tuple, np.ndarray)) else () for row in array}
     return (*array.shape, *lengths.pop()) if len(lengths) == 1 else None
 
 
@@ -93,11 +137,11 @@ def _is_text(X):
 
 def _columns_without_numbers(X):
     """The columns with values that are no numbers, each with its first one."""
-    types = column_types(X)
-    if types and all(_NUMBERS.match(kind) for _, kind in types):
+    types = _declared_types(X)
+    if types and all(_NUMBERS.match(_words_of(kind)) for kind in set(types)):
         return []
     table = np.asarray(X, dtype=object)
-    names = [column for column, _ in types] if len(types) == table.shape[1] > 1 else map("column {}".format, count())
+    names = _column_names(X, table.shape[1])
     found = (
         (name, next((value for value in column if not _is_number(value)), None)) for name, column in zip(names, table.T)
     )

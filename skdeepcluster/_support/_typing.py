@@ -2,11 +2,14 @@
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils._param_validation import InvalidParameterError
 
 if TYPE_CHECKING:
     # scikit-learn has no types, so its decorators would hide the types of what they decorate.
@@ -21,9 +24,25 @@ if TYPE_CHECKING:
     def available_if(check: Callable[[Any], bool]) -> Callable[[Decorated], Decorated]: ...
 
 else:
-    from sklearn.base import _fit_context as fit_context
+    from sklearn.base import _fit_context
     from sklearn.utils import _param_validation
     from sklearn.utils.metaestimators import available_if
+
+    def fit_context(*, prefer_skip_nested_validation):
+        """scikit-learn's decorator, with errors about parameters that show numbers as users write them."""
+        decorate = _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
+        def decorated(fit):
+            validated = decorate(fit)
+
+            @functools.wraps(validated)
+            def with_plain_numbers(*args, **kwargs):
+                with _plain_numbers():
+                    return validated(*args, **kwargs)
+
+            return with_plain_numbers
+
+        return decorated
 
     def validate_params(parameter_constraints, *, prefer_skip_nested_validation):
         """scikit-learn's decorator, with the function and its parameters named where a call does not fit them."""
@@ -41,11 +60,22 @@ else:
                 except TypeError as error:
                     names = ", ".join(_parameters_of(signature))
                     raise TypeError(f"{function.__qualname__}({names}): {error}.") from None
-                return validated(*args, **kwargs)
+                with _plain_numbers():
+                    return validated(*args, **kwargs)
 
             return with_named_parameters
 
         return decorated
+
+
+@contextmanager
+def _plain_numbers():
+    """Let scikit-learn's errors about parameters show np.float64(0.5) as 0.5."""
+    try:
+        yield
+    except InvalidParameterError as error:
+        error.args = (re.sub(r"\bnp\.\w+\(([^()]*)\)", r"\1", str(error)),)
+        raise
 
 
 def _parameters_of(signature):

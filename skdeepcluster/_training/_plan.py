@@ -188,7 +188,7 @@ def _fitted_theta(estimator, network, dtype, purpose, remedy):
     """The parameters of the last fit, which must be those of the same network."""
     if estimator._network != network:
         names = ("n_components", "hidden_layer_sizes", "activation", "code_activation", "output_activation")
-        asked = ", ".join(f"{name}={getattr(estimator, name)!r}" for name in (*names, "tied_weights"))
+        asked = ", ".join(f"{name}={shown(getattr(estimator, name))}" for name in (*names, "tied_weights"))
         raise ValueError(
             f"{purpose} an earlier fit of a network with {_describe(estimator._network)}, but X and {asked} now ask "
             f"for {_describe(network)}. Keep the parameters and the features of X, {remedy}."

@@ -4,6 +4,8 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.spatial.distance import cdist
 
+from .._data import dense_product, row_squares, rows_of_values
+
 # A squared distance is computed as |u|^2 + |v|^2 - 2 u'v. If it is less than this share of |u|^2 + |v|^2, the
 # subtraction has cost it more than 5 of its 16 digits.
 _CANCELLED = 1e-5
@@ -43,7 +45,7 @@ def squared_distances(x, y, centre, diagonal=None):
 
 def _of_sparse(x, y, diagonal):
     uu, vv = row_squares(x)[:, np.newaxis], row_squares(y)
-    D = uu + vv - 2 * (x @ y.T).toarray()
+    D = uu + vv - 2 * dense_product(x, y.T)
     if diagonal is not None:
         np.fill_diagonal(D[:, diagonal:], np.inf)
     rows, columns = np.nonzero(_CANCELLED * (uu + vv) >= D)
@@ -55,21 +57,12 @@ def _of_sparse(x, y, diagonal):
     return D
 
 
-def row_squares(x):
-    """The sum of squares of every row of a csr_array."""
-    return np.bincount(_rows_of_values(x), np.square(x.data), minlength=x.shape[0])
-
-
 def squared_distances_to(x, point):
     """Squares of the Euclidean distances of rows, dense or sparse, to a point."""
     if not issparse(x):
         differences = x - point
         return np.einsum("ij,ij->i", differences, differences)
-    rows, at_values = _rows_of_values(x), point[x.indices]
+    rows, at_values = rows_of_values(x), point[x.indices]
     inside = np.bincount(rows, np.square(x.data - at_values), minlength=x.shape[0])
     covered = np.bincount(rows, np.square(at_values), minlength=x.shape[0])
     return inside + np.maximum(point @ point - covered, 0)
-
-
-def _rows_of_values(x):
-    return np.repeat(np.arange(x.shape[0]), np.diff(x.indptr))

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
 from .._support._checks import about
+from .._support._tables import check_unmasked
 from .._support._typing import ArrayLike, MatrixLike
 
 # The label of noise where clusters have numbers.
@@ -22,6 +23,7 @@ def check_labels(labels: ArrayLike, Z: MatrixLike, name: str) -> np.ndarray:
     The name is that of the parameter, for error messages.
     """
     with about(name):
+        check_unmasked(labels, name)
         labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
         check_consistent_length(Z, labels)
     if labels.dtype.kind not in "biufOUST":

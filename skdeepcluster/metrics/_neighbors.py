@@ -19,7 +19,7 @@ _MAX_FEATURES_OF_TREES = 15
 def nearest_neighbors(Z, n_neighbors):
     """The nearest other rows of every row, with Euclidean distances that keep their digits.
 
-    Time grows with the square of the number of rows above 15 features, and of sparse rows.
+    Time grows with the square of the number of rows above 15 features.
 
     Parameters
     ----------
@@ -34,7 +34,9 @@ def nearest_neighbors(Z, n_neighbors):
         Ascending; 0 between rows that are equal.
     neighbors : ndarray of int of shape (n_samples, n_neighbors)
     """
-    if not issparse(Z) and Z.shape[1] <= _MAX_FEATURES_OF_TREES:
+    if Z.shape[1] <= _MAX_FEATURES_OF_TREES:
+        # So few columns are no larger dense, and equal distances are then in the same order.
+        Z = Z.toarray() if issparse(Z) else Z
         return NearestNeighbors(n_neighbors=n_neighbors, algorithm="kd_tree").fit(Z).kneighbors()
     return with_workers(lambda workers: nearest_rows(Z, n_neighbors, workers.map))
 

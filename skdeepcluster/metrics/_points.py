@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse import csr_array, hstack, issparse
 from sklearn.utils._param_validation import StrOptions
 
+from .._data import column_ranges, row_squares
 from .._support._checks import check_table
-from ._distances import row_squares
 
 DISTANCE = StrOptions({"euclidean", "cosine"})
 
@@ -22,7 +22,7 @@ class Points(NamedTuple):
     ----------
     rows : ndarray or csr_array of shape (n_samples, n_features)
         Their squares neither overflow nor vanish. For cosine they have length one, so that 1 - cos(u, v) is half the
-        square of their Euclidean distance.
+        square of their Euclidean distance; they are rounded to the precision of the data.
     are_unit : bool
         Whether they are compared by cosine.
     exponent : int
@@ -88,19 +88,17 @@ def _divided(Z, divisors):
 
 def are_one_point(Z):
     """Whether all rows are the same, but for rounding."""
-    lowest, highest = column_ends(Z)
+    lowest, highest = column_ranges(Z)
     largest = np.maximum(np.abs(lowest), np.abs(highest))
     return bool((highest - lowest <= ROUNDING * np.finfo(Z.dtype).eps * largest).all())
 
 
-def column_ends(Z):
-    """The least and the largest value of every column, two arrays of shape (n_features,)."""
-    ends = Z.min(axis=0), Z.max(axis=0)
-    return tuple(end.toarray().ravel() for end in ends) if issparse(Z) else ends
-
-
-def n_distinct(Z):
-    """The number of different rows."""
+def n_distinct(points):
+    """The number of different rows of `Points`; those of length one are the same if rounding may have parted them."""
+    Z = points.rows
+    if points.are_unit:
+        n_digits = np.finfo(Z.dtype).precision - 2
+        Z = with_values(Z, Z.data.round(n_digits)) if issparse(Z) else Z.round(n_digits)
     if not issparse(Z):
         return len(np.unique(Z, axis=0))
     parts = zip(np.split(Z.indices, Z.indptr[1:-1]), np.split(Z.data, Z.indptr[1:-1]))

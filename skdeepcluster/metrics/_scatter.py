@@ -13,7 +13,7 @@ class Clusters(NamedTuple):
 
     codes: np.ndarray  # the cluster of each row, numbered from 0
     sizes: np.ndarray
-    centroids: np.ndarray | csr_array  # of dense rows, seen from the first row of Z
+    centroids: np.ndarray | csr_array  # seen from the first row of Z
     squared_deviations: np.ndarray  # squares of the distances of the rows to the centroid of their cluster
 
 
@@ -43,4 +43,5 @@ def _located_sparse(Z, first, codes, sizes):
         mean = np.asarray(own.sum(axis=0)).ravel() / size
         squared[order[stop - size : stop]] = squared_distances_to(own, mean)
         means.append(csr_array(mean[np.newaxis]))
-    return Clusters(codes, sizes, csr_array(Z[first] + vstack(means, format="csr")), squared)
+    from_first = Z[first] - Z[np.zeros(len(first), dtype=int)]
+    return Clusters(codes, sizes, csr_array(from_first + vstack(means, format="csr")), squared)

@@ -39,7 +39,7 @@ def silhouette_samples(points, labels):
     cluster, and for one with a = b = 0.
 
     In float64, the mean is that of `sklearn.metrics.silhouette_score` to 1e-10, except where scikit-learn's own
-    distances lose digits: far from the origin, and between rows that nearly coincide. float32 input is computed in
+    distances lose digits: far from the origin, and between rows that nearly coincide. float32 rows are compared in
     float64, block by block, and gives the mean of the same numbers in float64; scikit-learn's, with its sums in
     float32, was 8e-8 away (10,000 x 64). Products in float32 too would halve the time, but were up to 3e-7 away, and
     more where rows nearly coincide.

@@ -85,8 +85,10 @@ def estimate_eps(
     points = points_of(Z, distance)
     distances = nearest_neighbors(points.rows, int(min_samples) - 1)[0][:, -1]
     if points.are_unit:
-        # 1 - cos is half the square of the distance between rows of length one.
-        distances = np.square(distances) / 2
+        # 1 - cos is half the square of the distance between rows of length one. For DBSCAN, a row of zeros is at
+        # distance 1 even from one like it.
+        is_zero = np.diff(Z.indptr) == 0 if issparse(Z) else ~Z.any(axis=1)
+        distances = np.where(is_zero, 1.0, np.square(distances) / 2)
     order = np.argsort(distances, kind="stable")
     distances = distances[order]
     knee = _knee(distances)
@@ -193,7 +195,8 @@ def estimate_n_clusters(
     3
     """
     Z = check_points(Z, "Z")
-    n_rows = n_distinct(Z)
+    points = points_of(Z, distance)
+    n_rows = n_distinct(points)
     limits = _limits(n_rows, Z.shape[0], method)
     k_range = _check_k_range(k_range, limits, n_rows, method)
     if method == "gap" and (issparse(Z) or distance != "euclidean"):
@@ -202,7 +205,7 @@ def estimate_n_clusters(
             "'silhouette' or 'stability', or reduce Z by sklearn.decomposition.TruncatedSVD."
         )
     random_state = check_random_state(random_state)
-    scores, errors = CURVES[method](points_of(Z, distance), k_range, n_repeats, random_state)
+    scores, errors = CURVES[method](points, k_range, n_repeats, random_state)
     best = CHOICES[method](scores, errors)
     _warn_of_edge(k_range, best, method, limits, n_rows)
     return Bunch(n_clusters=int(k_range[best]), k_range=k_range, scores=scores, errors=errors)

@@ -32,7 +32,7 @@ def metric_weights(metric, candidates):
 def asked_number(candidate):
     """The number of clusters that a candidate asks for; None if it finds their number, as DBSCAN does."""
     clusterer = candidate
-    while (steps := flat_steps(clusterer)) and hasattr(steps[-1][1], "estimator"):
+    while (steps := flat_steps(clusterer)) and hasattr(getattr(steps[-1][1], "estimator", None), "get_params"):
         # A search, or another estimator around a clusterer.
         clusterer = steps[-1][1].estimator
     params = steps[-1][1].get_params(deep=False) if steps else {}

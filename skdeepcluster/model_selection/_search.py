@@ -249,7 +249,7 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
         self.best_index_ = int(np.nanargmax(score))
         self.best_params_ = settings[self.best_index_]
         self.best_score_ = float(score[self.best_index_])
-        warn_of_edges(self.param_grid, settings, score, self.best_index_)
+        warn_of_edges(self.param_grid, settings, score, self.best_index_, candidates[self.best_index_])
         self._refit(candidates[self.best_index_], X, y, params, tasks.refit)
         tasks.end()
         return self

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from .._pipelines import names_after, split_at_autoencoder, transform_by
-from .._support._checks import integers
+from .._support._checks import integers, shown
 from .._support._typing import ArrayLike, Estimator, Float, Int, Ints, MatrixLike, validate_params
 from ._style import (
     HEIGHT_OF_BAR,
@@ -161,7 +161,7 @@ class CodeWeightsDisplay:
         feature_names = check_feature_names(names, len(W))
         chosen = integers(range(W.shape[1]) if units is None else units)
         if chosen is None or not np.isin(chosen, range(W.shape[1])).all():
-            raise ValueError(f"units={units!r} must list one or more numbers from 0 to {W.shape[1] - 1}.")
+            raise ValueError(f"units={shown(units)} must list one or more numbers from 0 to {W.shape[1] - 1}.")
         if image_shape is not None:
             image_shape = check_image_shape(image_shape, len(W))
         norms = np.linalg.norm(W, axis=0)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.metrics import silhouette_samples, silhouette_score
+from sklearn.metrics import pairwise_distances, silhouette_samples, silhouette_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -202,6 +202,29 @@ def test_rows_of_one_direction_are_one_point():
     assert np.isnan(report["silhouette"])
     with pytest.raises(ValueError, match="its space has collapsed"):
         ClusteringSearch(KMeans(n_init=1), {"n_clusters": [2, 3]}, distance="cosine", random_state=0).fit(X)
+
+
+def test_numbers_of_clusters_of_one_direction_cannot_be_compared():
+    X = np.outer(np.arange(1.0, 21), [1, 2, 3])
+    for data in (X, sp.csr_array(X)):
+        with pytest.raises(ValueError, match="Z has 1 distinct rows"):
+            estimate_n_clusters(data, [2, 3], distance="cosine")
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_the_curve_by_cosine_is_that_of_dbscan_with_rows_of_zeros(rng, container):
+    X = np.maximum(rng.normal(size=(100, 20)), 0)
+    X[::10] = 0
+    estimate = estimate_eps(container(X), min_samples=4, distance="cosine")
+    D = np.sort(pairwise_distances(X, metric="cosine"), axis=1)
+    assert_allclose(estimate.distances, np.sort(D[:, 3]), atol=1e-12)
+
+
+def test_a_search_over_rows_with_hardly_a_number():
+    X = sp.random(400, 50, density=0.009, random_state=0, format="csr")
+    search = ClusteringSearch(KMeans(n_init=1), {"n_clusters": [2, 3]}, random_state=0).fit(X)
+    assert np.isfinite(search.score_matrix_["neighbor_information"]).all()
+    assert np.isfinite(metrics.clustering_report(X, np.arange(400) % 3)["neighbor_information"])
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

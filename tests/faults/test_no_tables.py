@@ -3,6 +3,7 @@
 import datetime
 import re
 
+import dask
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -27,6 +28,12 @@ def fitted():
     return SparseAutoencoderTransformer(2, max_iter=2, random_state=0).fit(
         np.random.default_rng(0).normal(size=(20, 3))
     )
+
+
+def of_objects(rows):
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    return array
 
 
 CALLS = {
@@ -102,8 +109,24 @@ DAYS = pd.date_range("2026-01-01", periods=20)
         (pa.table(NUMBERS | {"day": DAYS.to_numpy()}), "day"),
         (DAYS.to_numpy()[:, np.newaxis], "all columns"),
         ((DAYS - DAYS[0]).to_numpy()[:, np.newaxis], "all columns"),
+        (pd.DataFrame({"day": pd.Categorical(DAYS)}), "day"),
+        ([[day] for day in DAYS.to_numpy()], "some values"),
+        (list(DAYS.to_numpy()[:, np.newaxis]), "some values"),
+        ([[1.0, day] for day in DAYS.to_numpy()], "some values"),
+        (np.array([[1.0, day] for day in DAYS.to_numpy()], dtype=object), "some values"),
     ],
-    ids=["pandas", "only dates", "durations", "periods", "polars", "polars, days", "Arrow", "array", "array of spans"],
+    ids=[
+        "pandas",
+        "only dates",
+        "durations",
+        "periods",
+        "polars",
+        "polars, days",
+        "Arrow",
+        "array",
+        "array of spans",
+        *"abcde",
+    ],
 )
 @every_call
 def test_dates_are_no_numbers(call, table, names, agg):
@@ -116,8 +139,71 @@ def test_dates_are_no_numbers(call, table, names, agg):
 def test_masked_values_are_no_numbers(call, agg):
     X = np.ma.masked_invalid(np.random.default_rng(0).normal(size=(20, 3)))
     X[4, 1] = np.ma.masked
-    with pytest.raises(ValueError, match=r"masked array.*filled\(np\.nan\).*SimpleImputer"):
+    with pytest.raises(ValueError, match=r"masked values.*filled\(np\.nan\).*SimpleImputer"):
         call(X)
+
+
+MASKED = np.ma.masked_greater(np.arange(20.0), 18)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: SparseAutoencoderTransformer(2).fit(np.eye(20), sample_weight=MASKED),
+        lambda: clustering_report(np.eye(20), MASKED.astype(int)),
+        lambda: clustering_report(np.eye(20), LABELS, y_true=MASKED.astype(int)),
+        lambda: estimate_eps([np.ma.masked_greater([1.0, 2.0], 1.5), [1.0, 2.0]]),
+    ],
+)
+def test_masked_weights_and_labels_are_none(call):
+    with pytest.raises(ValueError, match="has masked values"):
+        call()
+
+
+def test_dates_are_no_weights():
+    with pytest.raises(ValueError, match="sample_weight has dates"):
+        SparseAutoencoderTransformer(2).fit(np.eye(20), sample_weight=DAYS.to_numpy())
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"_mask": [1.0, 2.0] * 10, "datetime": [0.0, 3.0] * 10}),
+        pd.DataFrame({("period", "time"): [1.0, 2.0] * 10, ("period", "date"): [2.0, 1.0] * 10}),
+        pl.DataFrame({"duration": [True, False] * 10, "time": [1, 2] * 10}),
+        pd.DataFrame({"time": pd.Categorical([1, 2] * 10), "a": pd.array([True, False] * 10, dtype="boolean")}),
+    ],
+    ids=["mask", "two levels", "polars", "categories"],
+)
+def test_names_alone_are_no_dates(table):
+    SparseAutoencoderTransformer(2, max_iter=2, random_state=0).fit(table)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame(NUMBERS | {"part": pd.cut(pd.Series([1.0, 2.0] * 10), [0, 1, 2])}),
+        pd.DataFrame(NUMBERS | {"part": pd.arrays.IntervalArray.from_breaks(np.arange(21))}),
+        pl.DataFrame(NUMBERS | {"part": pl.Series(["daytime", "y"] * 10, dtype=pl.Enum(["daytime", "y"]))}),
+    ],
+    ids=["cut", "intervals", "polars"],
+)
+def test_intervals_and_categories_are_no_dates(table):
+    with pytest.raises((ValueError, TypeError), match="columns that are no numbers: part"):
+        clustering_report(table, LABELS)
+
+
+@pytest.mark.parametrize("container", [pd.Series, of_objects])
+@every_call
+def test_one_column_of_arrays(call, container, agg):
+    with pytest.raises(ValueError, match=r"is one column of arrays\. numpy\.stack"):
+        call(container([np.zeros(100) for _ in range(20)]))
+
+
+def test_blocks_of_dask_in_a_list():
+    blocks = [dask.delayed(np.eye)(3)] * 2
+    with pytest.raises((ValueError, TypeError), match="X has blocks of Dask"):
+        SparseAutoencoderTransformer(2).fit(blocks)
 
 
 def test_a_mask_of_nothing_hides_nothing():
@@ -131,12 +217,6 @@ def test_a_mask_of_nothing_hides_nothing():
 def test_images_that_are_no_rows(call, images, agg):
     with pytest.raises(ValueError, match=r"shape \(20, 8, 8.*images\.reshape\(len\(images\), -1\)"):
         call(images)
-
-
-def of_objects(rows):
-    array = np.empty(len(rows), dtype=object)
-    array[:] = rows
-    return array
 
 
 @pytest.mark.parametrize("container", [list, of_objects])
@@ -164,6 +244,10 @@ def test_texts_that_are_no_rows(container):
             "metric={'silhouette': -1.0} must",
         ),
         (lambda: estimate_n_clusters(np.eye(4), [np.int64(0), 2]), "k_range=[0, 2] must"),
+        (lambda: estimate_eps(np.eye(4), min_samples=np.int64(-3)), "Got -3 instead"),
+        (lambda: SparseAutoencoderTransformer(2, lam=np.float64(-1)).fit(np.eye(4)), "Got -1.0 instead"),
+        (lambda: DeepEmbeddedClustering(np.float64(2.5)).fit(np.eye(4)), "Got 2.5 instead"),
+        (lambda: DeepEmbeddedClustering(2).set_params(encoder__lam=np.float64(0.1)), "encoder__lam=0.1 is for"),
         (
             lambda: ClusteringSearch(KMeans(n_init=1), {"n_clusters": np.array([1])}).fit(np.eye(4)),
             "candidate 0, {'n_clusters': 1}: it found 1 cluster",

@@ -7,7 +7,7 @@ import sklearn.metrics
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import pairwise_distances
 
-from skdeepcluster._data import _neighbors
+from skdeepcluster._data import _neighbors, dense_product
 from skdeepcluster.metrics import _distances, _silhouette
 from skdeepcluster.metrics._internal import INTERNAL_METRICS
 from skdeepcluster.metrics._neighbors import nearest_neighbors
@@ -131,13 +131,14 @@ def test_sparse_rows_are_checked_without_a_change_to_the_users(container):
     Z = container(np.array([[1.0, 0, 2], [0, 0, 3]]))
     if container is sp.csr_matrix:
         Z = sp.csr_matrix((np.array([2.0, 0.5, 0.5, 0.0, 3.0]), [2, 0, 0, 1, 2], [0, 3, 5]), shape=(2, 3))
-    before = [np.copy(part) for part in (Z.data,)]
+    before = Z.copy()
     points = check_points(Z, "Z")
     assert isinstance(points, sp.csr_array)
     assert points.has_canonical_format
     assert_array_equal(points.toarray(), [[1, 0, 2], [0, 0, 3]])
     assert points.nnz == 3
-    assert_array_equal(Z.data, before[0])
+    for part in ("row", "col", "data") if Z.format == "coo" else ("indices", "indptr", "data"):
+        assert_array_equal(getattr(Z, part), getattr(before, part))
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
@@ -145,5 +146,67 @@ def test_rows_that_are_one_point(container):
     assert are_one_point(container(np.tile([0.1, 0, 0.3], (5, 1))))
     assert are_one_point(container(np.array([[0.1, 0, 0.3], [np.nextafter(0.1, 1), 0, 0.3]])))
     assert not are_one_point(container(np.tile([0.1, 0, 0.3], (5, 1)) + np.eye(5, 3)))
-    assert n_distinct(container(np.repeat(np.eye(3), 2, axis=0))) == 3
-    assert n_distinct(container(np.zeros((4, 2)))) == 1
+
+
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_different_rows_are_counted(container):
+    for X, by_distance, by_cosine in (
+        (np.repeat(np.eye(3), 2, axis=0), 3, 3),
+        (np.zeros((4, 2)), 1, 1),
+        (np.outer(np.arange(1.0, 21), [1, 2, 3]), 20, 1),
+        (np.outer(np.r_[-3:0, 1:4], [0.1, 0, 0.3]), 6, 2),
+    ):
+        assert n_distinct(points_of(container(X), "euclidean")) == by_distance
+        assert n_distinct(points_of(container(X), "cosine")) == by_cosine
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+@pytest.mark.parametrize("n_stored", [0, 1, 40, 99, 101])
+@pytest.mark.parametrize("d", [1, 40])
+def test_rows_with_hardly_a_number(rng, n_stored, d, distance):
+    n = 200
+    Z = np.zeros((n, d))
+    Z.flat[rng.permutation(n * d)[:n_stored]] = rng.uniform(1, 2, size=min(n_stored, n * d))
+    labels = np.arange(n) % 3
+    dense, sparse = (points_of(check_points(data, "Z"), distance) for data in (Z, sp.csr_array(Z)))
+    for one, other in zip(nearest_neighbors(dense.rows, 5), nearest_neighbors(sparse.rows, 5)):
+        assert one.shape == other.shape
+        assert other.max() < n
+    assert_allclose(*(nearest_neighbors(points.rows, 5)[0] for points in (dense, sparse)), atol=1e-12)
+    assert are_one_point(sparse.rows) == are_one_point(dense.rows) == (n_stored == 0)
+    if n_stored:
+        for name in ("silhouette", "calinski_harabasz"):
+            score = INTERNAL_METRICS[name].score
+            assert_allclose(score(sparse, labels), score(dense, labels), rtol=1e-10)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+@pytest.mark.parametrize("offset", [1e5, 1e8, 1e12])
+def test_a_column_that_is_large_in_all_rows(distance, offset):
+    n = 400
+    Z = np.zeros((n, 21))
+    Z[:, 0] = offset
+    Z[np.arange(n), 1 + np.arange(n) % 20] = offset if distance == "cosine" else 1
+    labels = np.arange(n) % 20 // 4
+    for name in ("calinski_harabasz", "davies_bouldin"):
+        score = INTERNAL_METRICS[name].score
+        dense, sparse = (score(points_of(data, distance), labels) for data in (Z, sp.csr_array(Z)))
+        assert_allclose(sparse, dense, rtol=1e-8)
+
+
+@pytest.mark.parametrize("d", [8, 30])
+def test_counts_have_equal_distances_in_the_same_order(rng, d):
+    Z = rng.poisson(0.3, size=(300, d)).astype(np.float64)
+    labels = Z.argmax(axis=1)
+    dense, sparse = (points_of(check_points(data, "Z"), "euclidean") for data in (Z, sp.csr_array(Z)))
+    assert_array_equal(*(nearest_neighbors(points.rows, 5)[1] for points in (dense, sparse)))
+    score = INTERNAL_METRICS["neighbor_information"].score
+    assert score(sparse, labels) == score(dense, labels)
+
+
+@pytest.mark.parametrize("density", [0.02, 0.4, 1.0])
+def test_products_are_those_of_dense_rows(rng, density):
+    A, B = (rng.normal(size=shape) * (rng.uniform(size=shape) < density) for shape in ((40, 30), (30, 50)))
+    product = dense_product(sp.csr_array(A), sp.csr_array(B))
+    assert isinstance(product, np.ndarray)
+    assert_allclose(product, A @ B, atol=1e-12)
