@@ -63,7 +63,11 @@ def outputs_of(X, layers):
     """Outputs of the last of `Layers` for all rows of X, in memory; X itself if there are none."""
     if not layers.coefs:
         return X
-    outputs = np.empty((X.shape[0], layers.coefs[-1].shape[1]), dtype=layers.coefs[-1].dtype)
+    dtype = layers.coefs[-1].dtype
+    if X.shape[0] <= _MIN_BLOCK_ROWS:
+        # A service asks for one row at a time.
+        return layers.outputs(read(X))[-1].astype(dtype, copy=False)
+    outputs = np.empty((X.shape[0], layers.coefs[-1].shape[1]), dtype=dtype)
     for rows, block in iterate_blocks(X, layers.n_units):
         outputs[rows] = layers.outputs(block)[-1]
     return outputs
