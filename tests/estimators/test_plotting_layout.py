@@ -370,7 +370,8 @@ def test_profiles_in_small_axes_show_the_clusters_that_there_is_room_for():
     assert said in [ax.get_title() for ax in display.figure_.axes]
 
 
-@pytest.mark.filterwarnings("ignore:Glyph .* missing from font")
+@pytest.mark.filterwarnings("ignore:Glyph .* missing from")
+@pytest.mark.filterwarnings("ignore:Matplotlib currently does not support Hebrew")
 def test_names_of_any_letters(rng):
     names = [
         "US$ and $",

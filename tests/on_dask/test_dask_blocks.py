@@ -166,7 +166,11 @@ def test_columns_of_frames(fitted, X, column, message):
     for method in METHODS:
         with pytest.raises(ValueError, match=message):
             call(fitted, method, dd.from_pandas(frame, npartitions=2))
-    with pytest.raises(ValueError, match=message.replace("of X", "of partition 0 of X")):
+    of_partition = message.replace("of X", "of partition 0 of X")
+    if frame["x3"].dtype.name == "object":
+        # Text of pandas before 3.
+        of_partition = "partition 0 of X has columns that are no numbers: x3 .*OneHotEncoder"
+    with pytest.raises(ValueError, match=of_partition):
         fit([delayed(frame)])
 
 
