@@ -1,9 +1,9 @@
 """Types of chunks: those that are no real numbers are refused, before any work where the type is known."""
 
+from .._support._tables import check_meaning
+
 _REMEDIES = {
     "c": "Give the real parts, or both parts as columns.",
-    "M": "Give dates as numbers, such as days since the first.",
-    "m": "Give durations as numbers, such as seconds.",
     "U": "Convert numbers by astype(float), and encode categories, as by OneHotEncoder.",
     "V": "Give every field a column: numpy.lib.recfunctions.structured_to_unstructured.",
 }
@@ -15,6 +15,7 @@ def check_numbers(X, name):
 
     Of objects, and of the types of pandas, it is not known before they are converted.
     """
+    check_meaning(X, name)
     if hasattr(X, "dtypes") and hasattr(X, "columns"):
         types = [(f"column {column!r} of {name}", dtype) for column, dtype in zip(X.columns, X.dtypes)]
     else:

@@ -74,7 +74,7 @@ def _columns_of_dates(X):
     if not any(_DATES.match(_words_of(kind)) for kind in set(types)):
         return ["some values"] if isinstance(X, np.ndarray) and X.dtype == object and _holds_dates(X) else []
     if len(types) == 1 and not hasattr(X, "columns"):
-        return ["all columns"]
+        return ["all values"]
     names = _column_names(X, len(types))
     return [column for column, kind in zip(names, types) if _DATES.match(_words_of(kind))]
 

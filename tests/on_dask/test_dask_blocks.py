@@ -112,12 +112,15 @@ def test_weights_in_blocks_of_rows_in_memory(fitted, X):
 # Types
 
 TYPES = {
-    "complex": (lambda X: X * 1j, "complex128.* both parts as columns"),
-    "text": (lambda X: X.astype(str), r"<U32.* astype\(float\)"),
-    "bytes": (lambda X: X.astype("S8"), r"S8.* astype\(float\)"),
-    "dates": (lambda X: X.astype("M8[s]"), r"datetime64\[s\].* days since the first"),
-    "durations": (lambda X: X.astype("m8[s]"), r"timedelta64\[s\].* as seconds"),
-    "fields": (lambda X: np.zeros(X.shape, dtype=[("a", float)]), r"\('a', '<f8'\).*structured_to_unstructured"),
+    "complex": (lambda X: X * 1j, "has the type complex128.* both parts as columns"),
+    "text": (lambda X: X.astype(str), r"has the type <U32.* astype\(float\)"),
+    "bytes": (lambda X: X.astype("S8"), r"has the type .*S8.* astype\(float\)"),
+    "dates": (lambda X: X.astype("M8[s]"), "has dates: all values.* days since an event"),
+    "durations": (lambda X: X.astype("m8[s]"), "has dates: all values"),
+    "fields": (
+        lambda X: np.zeros(X.shape, dtype=[("a", float)]),
+        r"has the type .*\('a', '<f8'\).*structured_to_unstructured",
+    ),
 }
 
 
@@ -131,7 +134,7 @@ def test_types_that_are_known_are_refused_before_any_work(fitted, X, method, nam
     convert, message = TYPES[name]
     table = convert(X)
     chunks = partitioned(X, 2).map_blocks(unread, dtype=table.dtype, meta=table[:0])
-    with pytest.raises(ValueError, match=rf"^X has the type .*{message}"):
+    with pytest.raises(ValueError, match=rf"^X {message}"):
         call(fitted, method, chunks)
 
 
@@ -140,14 +143,14 @@ def test_types_of_blocks_are_refused_with_their_number(fitted, X, name):
     convert, message = TYPES[name]
     blocks = [delayed(X), delayed(convert(X))]
     for method in (fit, fitted.score):
-        with pytest.raises(ValueError, match=rf"^partition 1 of X has the type .*{message}"):
+        with pytest.raises(ValueError, match=rf"^partition 1 of X {message}"):
             method(blocks)
-    with pytest.raises(ValueError, match=rf"^a partition of X has the type .*{message}"):
+    with pytest.raises(ValueError, match=rf"^a partition of X {message}"):
         fitted.transform(blocks).compute()
     for weights in (convert(X[:, 0]), da.from_array(convert(X[:, 0]), chunks=40)):
-        with pytest.raises(ValueError, match=rf"^sample_weight has the type .*{message}"):
+        with pytest.raises(ValueError, match=rf"^sample_weight {message}"):
             fit(partitioned(X, 2), weights)
-    with pytest.raises(ValueError, match=rf"^partition 0 of sample_weight has the type .*{message}"):
+    with pytest.raises(ValueError, match=rf"^partition 0 of sample_weight {message}"):
         fit([delayed(X)], [delayed(convert(X[:, 0]))])
 
 
@@ -155,8 +158,8 @@ def test_types_of_blocks_are_refused_with_their_number(fitted, X, name):
     "column, message",
     [
         (["a"] * 90, "column 'x3' of X has the type str.* OneHotEncoder"),
-        (pd.date_range("2020-01-01", periods=90), "column 'x3' of X has the type datetime64"),
-        (pd.date_range("2020-01-01", periods=90, tz="UTC"), "column 'x3' of X has the type datetime64"),
+        (pd.date_range("2020-01-01", periods=90), "X has dates: x3"),
+        (pd.date_range("2020-01-01", periods=90, tz="UTC"), "X has dates: x3"),
         (1j * np.ones(90), "column 'x3' of X has the type complex128"),
     ],
     ids=["text", "dates", "zoned dates", "complex"],
