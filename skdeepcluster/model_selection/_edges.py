@@ -76,7 +76,7 @@ def _is_limit(candidate, name, value):
     intervals = [
         constraint
         for constraint in getattr(owner, "_parameter_constraints", {}).get(own_name, [])
-        if isinstance(constraint, Interval) and constraint.is_satisfied_by(value)
+        if isinstance(constraint, Interval)
     ]
     # A weight or a share of 0, and one of a count, of what does not say.
     least = 1 if isinstance(value, Integral) else 0

@@ -81,6 +81,8 @@ def test_a_pipeline_fitted_to_float32_takes_float64(blobs, clusterer, hidden):
     encoder = SparseAutoencoderTransformer(3, hidden_layer_sizes=hidden, max_iter=5, random_state=0)
     model = make_pipeline(StandardScaler(), encoder, clusterer).fit(blobs.astype(np.float32))
     code = model[:-1].transform(blobs)
+    # A few rows are no blocks.
+    assert model[:-1].transform(blobs[:5]).dtype == np.float32
     assert code.dtype == model[1].inverse_transform(code.astype(np.float64)).dtype == np.float32
     assert model[:-1].transform(blobs.astype(np.float32)).dtype == np.float32
     assert np.mean(model.predict(blobs) == model.predict(blobs.astype(np.float32))) > 0.99

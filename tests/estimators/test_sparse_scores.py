@@ -172,6 +172,8 @@ def test_by_cosine_a_search_and_a_report_see_directions(directions):
     with pytest.warns(match="ranked last"):
         search.fit(X)
     assert search.best_params_ == {"eps": 0.2}
+    expected = silhouette_score(X, search.labels_, metric="cosine")
+    assert_allclose(search.score_matrix_["silhouette"][0, search.best_index_], expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

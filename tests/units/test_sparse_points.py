@@ -141,6 +141,14 @@ def test_sparse_rows_are_checked_without_a_change_to_the_users(container):
         assert_array_equal(getattr(Z, part), getattr(before, part))
 
 
+def test_zeros_that_are_stored_are_none():
+    Z = sp.csr_array((np.array([1.0, 0.0, 1.0]), [0, 1, 0], [0, 2, 3]), shape=(2, 2))
+    assert Z.has_canonical_format
+    points = check_points(Z, "Z")
+    assert (points.nnz, Z.nnz) == (2, 3)
+    assert n_distinct(points_of(points, "euclidean")) == 1
+
+
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
 def test_rows_that_are_one_point(container):
     assert are_one_point(container(np.tile([0.1, 0, 0.3], (5, 1))))
