@@ -35,7 +35,7 @@ def neighbor_code(seed, **others):
     return SparseAutoencoderTransformer(32, hidden_layer_sizes=(256, 256), random_state=seed, **options)
 
 
-def contestants(X, n_clusters, seed, with_contrastive=False):
+def by_all_methods(X, n_clusters, seed, with_contrastive=False):
     """Generate (name of a method, (its labels, its seconds)), features included."""
     kmeans, mixture, ward = of_number(n_clusters, seed)
     spectral = SpectralClustering(n_clusters, affinity="nearest_neighbors", random_state=seed)

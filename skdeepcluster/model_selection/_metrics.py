@@ -2,7 +2,6 @@
 
 from numbers import Integral
 
-from .._base import AutoencoderMixin
 from .._pipelines import flat_steps
 from .._support._checks import POSITIVE, shown
 from ..metrics._internal import INTERNAL_METRICS
@@ -10,20 +9,16 @@ from ._pooling import RECONSTRUCTION
 
 METRICS = [*INTERNAL_METRICS, RECONSTRUCTION]
 
-# The weights of metric="auto": for a given number of clusters; where candidates differ in their neighbours, which cost
-# them some of the reconstruction; and where the grid has the number of clusters. All were chosen by
-# docs/benchmarks/model_selection.py; the first two take the largest number that there is.
+# The weights of metric="auto", for a given number of clusters, and where the grid has that number. Both were chosen by
+# docs/benchmarks/model_selection.py; the first takes the largest number that there is.
 AUTO = {"neighbor_information": 1.0, "davies_bouldin": 0.3, RECONSTRUCTION: 0.4}
-AUTO_OF_NEIGHBORS = {"neighbor_information": 1.0, "davies_bouldin": 0.3}
 AUTO_OF_NUMBERS = {"neighbor_information": 1.0, "davies_bouldin": 1.0, "silhouette": 1.0}
 
 
 def metric_weights(metric, candidates):
     """The metrics to rank candidates by, as {metric: weight}; ``metric`` as `ClusteringSearch` takes it."""
     if isinstance(metric, str) and metric == "auto":
-        if len({*map(asked_number, candidates)} - {None}) > 1:
-            return AUTO_OF_NUMBERS
-        return AUTO_OF_NEIGHBORS if len({*map(_neighbor_terms, candidates)}) > 1 else AUTO
+        return AUTO_OF_NUMBERS if len({*map(asked_number, candidates)} - {None}) > 1 else AUTO
     names = [metric] if isinstance(metric, str) else list(metric)
     weights = list(metric.values()) if isinstance(metric, dict) else [1.0] * len(names)
     are_metrics = all(isinstance(name, str) and name in METRICS for name in names)
@@ -32,14 +27,6 @@ def metric_weights(metric, candidates):
             f"metric={shown(metric)} must be 'auto', one or more of {METRICS}, or a dict of their positive weights."
         )
     return dict(zip(names, weights))
-
-
-def _neighbor_terms(candidate):
-    """What the autoencoders of a candidate are told about neighbours."""
-    steps = [step for _, step in flat_steps(candidate) if isinstance(step, AutoencoderMixin)]
-    params = [step.get_params(deep=False) for step in steps]
-    terms = [(of.get("n_neighbors"), of.get("neighbor_weight")) for of in params]
-    return tuple(term if term[0] is not None else None for term in terms)
 
 
 def asked_number(candidate):

@@ -50,10 +50,9 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
         ("neighbor_information", "silhouette", "calinski_harabasz", "davies_bouldin") or "reconstruction", the
         reconstruction error of the autoencoder, which counts only if every candidate has one; a list of them, which
         weigh alike; or a dict of their weights. "auto" is ``{"neighbor_information": 1, "davies_bouldin": 0.3,
-        "reconstruction": 0.4}``, the best for a given number of clusters, and also where it is found, as by DBSCAN. The
-        reconstruction is left out if the candidates differ in `n_neighbors` or `neighbor_weight`, as neighbours cost
-        some of it. It prefers many clusters: if the candidates ask for different numbers (`n_clusters`, or
-        `n_components` of a mixture), "auto" is ``["neighbor_information", "davies_bouldin", "silhouette"]``.
+        "reconstruction": 0.4}``, the best for a given number of clusters, and also where it is found, as by DBSCAN. It
+        prefers many clusters: if the candidates ask for different numbers (`n_clusters`, or `n_components` of a
+        mixture), "auto" is ``["neighbor_information", "davies_bouldin", "silhouette"]``.
     distance : {"euclidean", "cosine"}, default="euclidean"
         Between rows of every space, for the internal metrics, as in `skdeepcluster.metrics.clustering_report`.
     n_iter : int, default=None

@@ -76,31 +76,6 @@ def test_auto_is_a_weighted_mean_of_three_metrics(blobs):
 
 
 @pytest.mark.parametrize(
-    "grid",
-    [
-        {"code__n_neighbors": [None, 5]},
-        {"code__n_neighbors": [5], "code__neighbor_weight": [0.3, 1.0]},
-        {"code": [make_model()["code"], clone(make_model()["code"]).set_params(n_neighbors=5)]},
-    ],
-    ids=["without and with", "of two weights", "two autoencoders"],
-)
-def test_auto_does_not_rank_by_the_reconstruction_that_neighbours_cost(blobs, grid):
-    auto, weighted = (
-        search(blobs, grid=grid, metric=metric, refit=False)
-        for metric in ("auto", {"neighbor_information": 1, "davies_bouldin": 0.3})
-    )
-    assert "score_reconstruction" not in auto.cv_results_
-    assert_array_equal(auto.cv_results_["score"], weighted.cv_results_["score"])
-
-
-@pytest.mark.parametrize(
-    "grid", [{"code__neighbor_weight": [0.3, 1.0]}, {"code__n_neighbors": [5], "code__lam": [0, 1]}]
-)
-def test_auto_ranks_by_the_reconstruction_where_all_have_the_same_neighbours_or_none(blobs, grid):
-    assert "score_reconstruction" in search(blobs, grid=grid, refit=False).cv_results_
-
-
-@pytest.mark.parametrize(
     "model, grid",
     [
         (KMeans(n_init=1), {"n_clusters": [4, 6]}),
