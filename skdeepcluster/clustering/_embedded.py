@@ -12,19 +12,17 @@ from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import AutoencoderMixin, unchanged_on_error
-from ._data import DataInMemory, canonical_data, effective_rows, iterate_blocks
-from ._joint import JointFit, assign_rows, degenerate_clusters, engine_options, fitted_encoder
-from ._solvers import Status
-from ._support._callbacks import CallbackSupportMixin
-from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
-from ._support._threads import with_workers
-from ._support._typing import ArrayLike, Float, Int, MatrixLike, RandomState, fit_context
-from ._training import explained_overflow, run_fit
-from .autoencoder import SparseAutoencoderTransformer
-from .exceptions import DegenerateClusteringWarning, InterruptedFitWarning
-
-__all__ = ["DeepEmbeddedClustering"]
+from .._base import AutoencoderMixin, unchanged_on_error
+from .._data import DataInMemory, canonical_data, effective_rows, iterate_blocks
+from .._joint import JointFit, assign_rows, degenerate_clusters, engine_options, fitted_encoder
+from .._solvers import Status
+from .._support._callbacks import CallbackSupportMixin
+from .._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
+from .._support._threads import with_workers
+from .._support._typing import ArrayLike, Float, Int, MatrixLike, RandomState, fit_context
+from .._training import explained_overflow, run_fit
+from ..autoencoder import SparseAutoencoderTransformer
+from ..exceptions import DegenerateClusteringWarning, InterruptedFitWarning
 
 
 class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixin, BaseEstimator):

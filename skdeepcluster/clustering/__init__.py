@@ -1,0 +1,5 @@
+"""Clusterers: an autoencoder and clusters refined together, and what makes clusters usable."""
+
+from ._embedded import DeepEmbeddedClustering
+
+__all__ = ["DeepEmbeddedClustering"]
