@@ -7,6 +7,7 @@ __all__ = [
     "GridEdgeWarning",
     "InputScaleWarning",
     "InterruptedFitWarning",
+    "NoStructureWarning",
     "TrivialReconstructionWarning",
 ]
 
@@ -78,6 +79,17 @@ class InterruptedFitWarning(UserWarning):
     >>> import warnings
     >>> from skdeepcluster.exceptions import InterruptedFitWarning
     >>> warnings.simplefilter("error", category=InterruptedFitWarning)
+    """
+
+
+class NoStructureWarning(UserWarning):
+    """The clusters found are no better than those of tables without any, so that their number means little.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from skdeepcluster.exceptions import NoStructureWarning
+    >>> warnings.simplefilter("error", category=NoStructureWarning)
     """
 
 

@@ -26,7 +26,8 @@ KEEL = (
 )
 
 # Read from a folder only: the columns of each are in README.md.
-FROM_FOLDER = ("cardiotocography", "fsdd", "mice_protein", "semeion", "steel_plates", "yeast")
+FROM_FOLDER = ("anuran", "cardiotocography", "dermatology", "ecoli", "fsdd", "mice_protein", "pbmc", "penguins")
+FROM_FOLDER += ("seeds", "semeion", "steel_plates", "waveform", "yeast")
 
 
 def load(name, data_dir=None):

@@ -5,7 +5,8 @@ from ._checks import canonical_data, check_scale, check_values, effective_rows, 
 from ._full_batch import FullBatchLoss, RowBlocks
 from ._memory import DataInMemory
 from ._mini_batch import MiniBatchLoss
-from ._neighbors import middle_of, nearest_rows, neighbors_of
+from ._neighbors import coordinates_of, middle_of, nearest_rows, neighbors_of
+from ._null_tables import NullTables
 from ._passes import (
     block_slices,
     code_moments,
@@ -27,6 +28,7 @@ __all__ = [
     "DataSource",
     "FullBatchLoss",
     "MiniBatchLoss",
+    "NullTables",
     "RowBlocks",
     "block_slices",
     "canonical_data",
@@ -34,6 +36,7 @@ __all__ = [
     "check_values",
     "code_moments",
     "column_ranges",
+    "coordinates_of",
     "dense_product",
     "effective_rows",
     "feature_moments",

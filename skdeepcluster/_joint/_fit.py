@@ -62,8 +62,8 @@ class JointOptions:
     n_init: int
 
     @classmethod
-    def of(cls, estimator, encoder, n_rows):
-        """The options of an estimator, for so many rows and their encoder."""
+    def of(cls, estimator, encoder, n_rows, n_clusters):
+        """The options of an estimator, for so many rows, their encoder, and the number of clusters."""
         options = {field.name: option(estimator, field.name) for field in fields(cls)}
         has_neighbors = encoder.n_neighbors is not None
         if options["max_iter"] is None:
@@ -72,8 +72,7 @@ class JointOptions:
             options["init"] = "least_cut" if has_neighbors else "gaussian_mixture"
         if options["batch_size"] is None:
             options["batch_size"] = default_batch_size(has_neighbors, n_rows)
-        # A bool counts as the integer that it is.
-        return cls(**options | {"n_clusters": int(estimator.n_clusters)})
+        return cls(**options | {"n_clusters": n_clusters})
 
 
 def engine_options(encoder, options):
@@ -221,6 +220,7 @@ class JointFit(Fit):
             "_network": self.network,
             "coefs_": coefs,
             "intercepts_": intercepts,
+            "n_clusters_": self.joint_options.n_clusters,
             "cluster_centers_": self.objective.centers(theta),
             "distance_unit_": self.objective.unit,
             "initial_labels_": own["initial_labels"],

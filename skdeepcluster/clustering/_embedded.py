@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._base import AutoencoderMixin, unchanged_on_error
 from .._data import DataInMemory, canonical_data, effective_rows, iterate_blocks
-from .._joint import JointFit, assign_rows, degenerate_clusters, engine_options, fitted_encoder
+from .._joint import JointFit, assign_rows, degenerate_clusters, engine_options, fitted_encoder, number_in_code
 from .._solvers import Status
 from .._support._callbacks import CallbackSupportMixin
 from .._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
@@ -45,8 +45,10 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     Parameters
     ----------
-    n_clusters : int, default=8
-        Number of clusters.
+    n_clusters : int or "auto", default=8
+        Number of clusters. "auto" takes that of 2 to 30, at most a fifth of the rows, that
+        `skdeepcluster.model_selection.estimate_n_clusters` finds from the code and X by "modularity"; rows of any
+        positive weight count alike.
     encoder : SparseAutoencoderTransformer or FrozenEstimator, default=None
         The autoencoder to begin with. A clone of it is fitted; a fitted one in a `sklearn.frozen.FrozenEstimator` is
         taken as it is, and is not changed. Its rho, beta and lam go on to be those of J_sparse, its `augment` and
@@ -95,6 +97,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     ----------
     labels_ : ndarray of shape (n_samples,)
         Cluster of every row: the nearest centre.
+    n_clusters_ : int
+        Number of clusters.
     cluster_centers_ : ndarray of shape (n_clusters, n_components)
         mu, in the code.
     distance_unit_ : float
@@ -125,6 +129,9 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     skdeepcluster.exceptions.DegenerateClusteringWarning
         If in the end clusters have no rows, or the centres of two are nearer than a tenth of `distance_unit_`. They are
         reported, and not moved elsewhere: that there are fewer clusters than were asked for is a result.
+    skdeepcluster.exceptions.NoStructureWarning, skdeepcluster.exceptions.GridEdgeWarning
+        If ``n_clusters="auto"`` found a number of clusters that are no better than those of tables without structure,
+        or the largest that it looks for.
     skdeepcluster.exceptions.InterruptedFitWarning
         If Ctrl-C ended the refinement: the estimator has the parameters, and the clusters, up to then. While the
         encoder is trained, Ctrl-C ends that alone, and the refinement begins. A fit that a search calls, or anything
@@ -164,6 +171,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     """
 
     labels_: np.ndarray
+    n_clusters_: int
     cluster_centers_: np.ndarray
     distance_unit_: float
     initial_labels_: np.ndarray
@@ -176,7 +184,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     feature_names_in_: np.ndarray
 
     _parameter_constraints = {
-        "n_clusters": [Interval(Integral, 1, None, closed="left")],
+        "n_clusters": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "encoder": [SparseAutoencoderTransformer, FrozenEstimator, None],
         "gamma": [POSITIVE],
         "alpha": [POSITIVE],
@@ -197,7 +205,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     def __init__(
         self,
-        n_clusters: Int = 8,
+        n_clusters: Int | Literal["auto"] = 8,
         *,
         encoder: SparseAutoencoderTransformer | FrozenEstimator | None = None,
         gamma: Float = 0.1,
@@ -315,7 +323,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
             # The other rows get a label too, so they have to be finite.
             for _, block in iterate_blocks(all_rows):
                 assert_all_finite(block, estimator_name=type(self).__name__, input_name="X")
-        if X.shape[0] < self.n_clusters:
+        if self.n_clusters != "auto" and X.shape[0] < self.n_clusters:
             raise ValueError(
                 f"n_clusters={self.n_clusters} asks for more clusters than X has rows of positive weight, "
                 f"n_samples={X.shape[0]}. Lower n_clusters, or look at sample_weight, which below 1e-30 of the "
@@ -325,7 +333,9 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     def _refine(self, encoder, data, X, random_state):
         """Go through a `JointFit`, and keep what comes of it."""
-        options = self._fit_class.options_class.of(self, encoder, data.shape[0])
+        # A bool counts as the integer that it is.
+        n_clusters = number_in_code(encoder, data.X) if self.n_clusters == "auto" else int(self.n_clusters)
+        options = self._fit_class.options_class.of(self, encoder, data.shape[0], n_clusters)
         for_engine = engine_options(encoder, options)
         with explained_overflow(data, for_engine):
             fit = self._fit_class(encoder, data, options, for_engine, random_state)

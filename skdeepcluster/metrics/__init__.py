@@ -11,6 +11,7 @@ Examples
 ...     "calinski_harabasz": metrics.calinski_harabasz_scorer,
 ...     "davies_bouldin": metrics.davies_bouldin_scorer,
 ...     "neighbor_information": metrics.neighbor_information_scorer,
+...     "neighbor_modularity": metrics.neighbor_modularity_scorer,
 ... }
 >>> search = GridSearchCV(KMeans(random_state=0), {"n_clusters": [2, 3]}, scoring=scoring, refit="silhouette", cv=2)
 >>> search.fit(X).best_params_
@@ -23,6 +24,7 @@ from ._scorers import (
     davies_bouldin_scorer,
     make_clustering_scorer,
     neighbor_information_scorer,
+    neighbor_modularity_scorer,
     silhouette_scorer,
 )
 
@@ -34,5 +36,6 @@ __all__ = [
     "davies_bouldin_scorer",
     "make_clustering_scorer",
     "neighbor_information_scorer",
+    "neighbor_modularity_scorer",
     "silhouette_scorer",
 ]

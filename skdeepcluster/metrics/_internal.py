@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._distances import squared_distances, squared_distances_to
 from ._labels import is_noise
+from ._modularity import modularity, neighbor_graph, sampled_rows
 from ._neighbors import N_NEIGHBORS, nearest_neighbors, neighbor_information
 from ._points import DISTANCE, are_one_point, points_of
 from ._scatter import located
@@ -87,6 +88,16 @@ def _neighbor_information_scores(points, labelings):
     return np.array([neighbor_information(neighbors, codes) for codes in labelings])
 
 
+def _neighbor_modularity_score(points, labels):
+    return _neighbor_modularity_scores(points, [np.unique(labels, return_inverse=True)[1]])[0]
+
+
+def _neighbor_modularity_scores(points, labelings):
+    rows = sampled_rows(points.rows.shape[0])
+    graph = neighbor_graph(points.rows[rows])
+    return np.array([modularity(graph, codes[rows]) for codes in labelings])
+
+
 def _one_by_one(score):
     """Make a function of (points, labelings) from one of (points, labels). A score that is not defined becomes NaN."""
 
@@ -118,6 +129,7 @@ INTERNAL_METRICS = {
     "calinski_harabasz": InternalMetric(_calinski_harabasz_score, _one_by_one(_calinski_harabasz_score), 1, 0.0, False),
     "davies_bouldin": InternalMetric(_davies_bouldin_score, _one_by_one(_davies_bouldin_score), -1, -1e30, False),
     "neighbor_information": InternalMetric(_neighbor_information_score, _neighbor_information_scores, 1, 0.0, True),
+    "neighbor_modularity": InternalMetric(_neighbor_modularity_score, _neighbor_modularity_scores, 1, -1.0, True),
 }
 
 

@@ -77,7 +77,7 @@ class _ClusteringScorer:
     prefer_skip_nested_validation=True,
 )
 def make_clustering_scorer(
-    metric: Literal["silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information"],
+    metric: Literal["silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information", "neighbor_modularity"],
     *,
     space: str = "input",
     noise: Literal["cluster", "drop"] = "cluster",
@@ -95,7 +95,7 @@ def make_clustering_scorer(
 
     Parameters
     ----------
-    metric : {"silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information"}
+    metric : {"silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information", "neighbor_modularity"}
         As in `clustering_report`; the Davies-Bouldin index is negated, so that higher is better for all.
     space : str, default="input"
         Where distances are measured: "input" is what the autoencoder receives (in a pipeline, the output of the steps
@@ -148,3 +148,4 @@ silhouette_scorer = make_clustering_scorer("silhouette")
 calinski_harabasz_scorer = make_clustering_scorer("calinski_harabasz")
 davies_bouldin_scorer = make_clustering_scorer("davies_bouldin")
 neighbor_information_scorer = make_clustering_scorer("neighbor_information")
+neighbor_modularity_scorer = make_clustering_scorer("neighbor_modularity")

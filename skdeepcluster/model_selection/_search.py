@@ -47,12 +47,12 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
         ``step__parameter``.
     metric : str, list of str or dict, default="auto"
         What candidates are ranked by: an internal metric of `skdeepcluster.metrics.clustering_report`
-        ("neighbor_information", "silhouette", "calinski_harabasz", "davies_bouldin") or "reconstruction", the
-        reconstruction error of the autoencoder, which counts only if every candidate has one; a list of them, which
-        weigh alike; or a dict of their weights. "auto" is ``{"neighbor_information": 1, "davies_bouldin": 0.3,
-        "reconstruction": 0.4}``, the best for a given number of clusters, and also where it is found, as by DBSCAN. It
-        prefers many clusters: if the candidates ask for different numbers (`n_clusters`, or `n_components` of a
-        mixture), "auto" is ``["neighbor_information", "davies_bouldin", "silhouette"]``.
+        ("neighbor_information", "neighbor_modularity", "silhouette", "calinski_harabasz", "davies_bouldin") or
+        "reconstruction", the reconstruction error of the autoencoder, which counts only if every candidate has one; a
+        list of them, which weigh alike; or a dict of their weights. "auto" is ``{"neighbor_information": 1,
+        "davies_bouldin": 0.3, "reconstruction": 0.4}``, the best for a given number of clusters, and also where it is
+        found, as by DBSCAN. It prefers many clusters: if the candidates ask for different numbers (`n_clusters`, or
+        `n_components` of a mixture), "auto" is ``{"neighbor_modularity": 1, "silhouette": 0.5}``.
     distance : {"euclidean", "cosine"}, default="euclidean"
         Between rows of every space, for the internal metrics, as in `skdeepcluster.metrics.clustering_report`.
     n_iter : int, default=None

@@ -82,6 +82,7 @@ def test_report_prints_as_a_table():
         ["calinski_harabasz", "200.0000"],
         ["davies_bouldin", "0.1000"],
         ["neighbor_information", f"{NEIGHBOR_INFORMATION:.4f}"],
+        ["neighbor_modularity", "0.5000"],
     ]
     assert len({len(line) for line in lines}) == 1
 
@@ -196,7 +197,7 @@ def test_a_sample_that_is_degenerate_warns():
     labels = np.zeros(100, dtype=int)
     labels[0] = 1
     X = np.arange(100.0)[:, np.newaxis]
-    with pytest.warns(DegenerateClusteringWarning, match="silhouette, neighbor_information not defined .* sample of 5"):
+    with pytest.warns(DegenerateClusteringWarning, match="information, neighbor_modularity not defined .* sample of 5"):
         report = clustering_report(X, labels, sample_size=5, random_state=0)
     assert np.isnan(report["silhouette"])
     assert report["calinski_harabasz"] > 0

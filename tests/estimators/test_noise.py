@@ -14,7 +14,7 @@ from skdeepcluster.metrics import clustering_accuracy, clustering_report, make_c
 from skdeepcluster.metrics._labels import check_clusters, is_noise
 from skdeepcluster.plotting import ClusterEmbeddingDisplay, ClusterProfileDisplay, SilhouetteDisplay
 
-METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information")
+METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information", "neighbor_modularity")
 
 FORMS = {
     "int": np.asarray,

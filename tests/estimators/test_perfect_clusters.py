@@ -17,7 +17,7 @@ from skdeepcluster.model_selection import estimate_eps, estimate_n_clusters
 from skdeepcluster.model_selection._candidates import _variances
 from skdeepcluster.plotting import ClusterEmbeddingDisplay, ClusterProfileDisplay, KDistanceDisplay
 
-METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information")
+METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information", "neighbor_modularity")
 UNITS = {
     "X": lambda X: X,
     "X / 7": lambda X: X / 7,

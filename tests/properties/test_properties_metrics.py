@@ -15,7 +15,7 @@ from skdeepcluster import SparseAutoencoderTransformer, metrics
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 
 REPORT = {"sample_size": (None, 2, 5, 100), "random_state": (None, 0), "noise": ("drop", "cluster")}
-METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information")
+METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information", "neighbor_modularity")
 SCORER = {**REPORT, "metric": METRICS, "space": ("input", "code", "standardscaler", "nowhere")}
 AGREEMENT = ("accuracy", "nmi", "ari")
 
@@ -53,11 +53,12 @@ def test_clustering_report(X, data):
 
 def assert_in_range(report):
     """The scores that are not NaN; attempt lets no warning pass but those of our own."""
-    silhouette, calinski_harabasz, davies_bouldin, information = (report[name] for name in METRICS)
+    silhouette, calinski_harabasz, davies_bouldin, information, modularity = (report[name] for name in METRICS)
     assert np.isnan(silhouette) or -1 <= silhouette <= 1
     assert np.isnan(calinski_harabasz) or 0 <= calinski_harabasz < np.inf
     assert np.isnan(davies_bouldin) or 0 <= davies_bouldin < np.inf
     assert np.isnan(information) or 0 <= information < 2
+    assert np.isnan(modularity) or -1 <= modularity < 1
 
 
 @cases(1.5, n=st.integers(0, 8), data=st.data())

@@ -19,7 +19,8 @@ from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estima
 
 GOOD = np.random.RandomState(0).normal(size=(20, 4)) + 4 * (np.arange(20) % 3)[:, np.newaxis]
 AUTOENCODER = SparseAutoencoderTransformer(2, max_iter=2)
-METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information", "reconstruction")
+METRICS = ("silhouette", "calinski_harabasz", "davies_bouldin", "neighbor_information")
+METRICS += ("neighbor_modularity", "reconstruction")
 ESTIMATORS = {
     "kmeans": (KMeans(2, n_init=1), [{"n_clusters": [2, 3]}, {"n_clusters": [1, 2, 50]}]),
     "dbscan": (DBSCAN(min_samples=2), [{"eps": [0.1, 1.0, 100.0]}, {"eps": uniform(0.1, 3)}]),
@@ -96,7 +97,7 @@ def test_estimate_eps(Z, options):
 
 ESTIMATE = {
     "k_range": (range(2, 4), [2], [3, 2], np.array([2, 3]), range(0), [1, 2], [2.0], ["2"], [2, 2], range(1, 20)),
-    "method": ("silhouette", "gap", "stability"),
+    "method": ("modularity", "silhouette", "gap", "stability"),
     "n_repeats": (1, 2),
     "random_state": (0, None),
 }
@@ -110,7 +111,7 @@ def test_estimate_n_clusters(Z, data):
         assert estimate.n_clusters in estimate.k_range
         assert estimate.scores.shape == estimate.errors.shape == estimate.k_range.shape
         assert_finite(estimate.scores)
-        assert np.isnan(estimate.errors).all() == (options.get("method", "silhouette") == "silhouette")
+        assert np.isnan(estimate.errors).all() == (options.get("method", "modularity") in ("modularity", "silhouette"))
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e160, 1e-160, 1e-300])

@@ -8,7 +8,7 @@ from skdeepcluster.exceptions import GridEdgeWarning
 from skdeepcluster.model_selection import _estimates, estimate_eps, estimate_n_clusters
 from skdeepcluster.model_selection._estimates import _first_within_error, _kmeans
 
-METHODS = ["silhouette", "gap", "stability"]
+METHODS = ["modularity", "silhouette", "gap", "stability"]
 
 
 # eps
@@ -84,7 +84,7 @@ def test_a_number_at_the_edge_of_the_range_is_a_warning(blobs, method, k_range, 
     assert estimate.n_clusters == 6
 
 
-@pytest.mark.parametrize("method", ["silhouette", "stability"])
+@pytest.mark.parametrize("method", ["modularity", "silhouette", "stability"])
 def test_two_clusters_are_no_edge_where_one_cannot_be_tried(blobs, method):
     Z = np.vstack([blobs[:40], blobs[:40] + 50])
     assert estimate_n_clusters(Z, [2, 3, 4], method=method, n_repeats=3, random_state=0).n_clusters == 2
@@ -100,11 +100,11 @@ def test_two_clusters_are_an_edge_where_one_can_be_tried(blobs):
 def test_the_largest_number_that_rows_allow_is_an_edge(rng):
     Z = np.repeat(rng.normal(size=(4, 2)), 10, axis=0)
     with pytest.warns(GridEdgeWarning, match="4, is the largest .* 4 distinct rows"):
-        estimate_n_clusters(Z, [2, 3, 4], random_state=0)
+        estimate_n_clusters(Z, [2, 3, 4], method="silhouette", random_state=0)
 
 
 def test_scores_of_the_silhouette_are_those_of_kmeans(blobs):
-    estimate = estimate_n_clusters(blobs, [2, 6], random_state=0)
+    estimate = estimate_n_clusters(blobs, [2, 6], method="silhouette", random_state=0)
     random_state = np.random.RandomState(0)
     expected = [silhouette_score(blobs, _kmeans(blobs, k, random_state).labels_) for k in (2, 6)]
     assert_allclose(estimate.scores, expected)
@@ -159,7 +159,7 @@ def test_errors_of_the_stability_are_standard_errors_of_the_mean(blobs, monkeypa
 @pytest.mark.parametrize("method", METHODS)
 def test_there_are_no_more_clusters_than_distinct_rows(rng, method):
     Z = np.repeat(rng.normal(size=(6, 2)), 10, axis=0)
-    highest = {"silhouette": 6, "gap": 5, "stability": 3}[method]
+    highest = {"modularity": 6, "silhouette": 6, "gap": 5, "stability": 3}[method]
     estimate = estimate_n_clusters(Z, [2, highest], method=method, random_state=0)
     assert np.isfinite(estimate.scores).all()
     with pytest.raises(ValueError, match=f"to {highest}, .* 6 distinct rows"):
@@ -183,7 +183,7 @@ def test_bad_arguments_of_the_number_of_clusters(rng, k_range, method, message):
         estimate_n_clusters(rng.normal(size=(10, 2)), k_range, method=method)
 
 
-@pytest.mark.parametrize("method, n_distinct", [("silhouette", 1), ("gap", 1), ("stability", 3)])
+@pytest.mark.parametrize("method, n_distinct", [("modularity", 1), ("silhouette", 1), ("gap", 1), ("stability", 3)])
 def test_too_few_rows_to_compare_numbers_of_clusters(rng, method, n_distinct):
     Z = np.repeat(rng.normal(size=(n_distinct, 2)), 5, axis=0)
     with pytest.raises(ValueError, match=f"Z has {n_distinct} distinct rows, too few .* by '{method}'"):
