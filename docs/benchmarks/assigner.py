@@ -62,6 +62,7 @@ def density(arguments):
         row |= {"unseen": share_equal(labels, expected[unseen])}
         row |= {"clusters": assigner.n_clusters_, "refit": len(np.unique(refitted[refitted >= 0]))}
         row |= {"noise": share_equal(labels, -1), "noise, refit": share_equal(expected[unseen], -1)}
+        row |= {"of that, found": share_equal(labels[expected[unseen] == -1], -1)}
         yield {"": f"seed {seed}"} | row | {"s": seconds, "s of fit": seconds_of_fit}
 
 
