@@ -17,7 +17,8 @@ from .._support._typing import Clusterer, Int, MatrixLike, fit_context
 from ..exceptions import DegenerateClusteringWarning
 from ..metrics._labels import check_clusters, is_noise
 from ..metrics._points import check_points
-from ._votes import metric_of, nearest_known, vote_shares, winners
+from ._nearest import metric_of, nearest_known
+from ._votes import most_voted, noise_limits, vote_shares, winners
 
 
 class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
@@ -25,9 +26,13 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
 
     DBSCAN, HDBSCAN, agglomerative and spectral clustering label the rows that they are fitted to, and no others. Here
     the nearest of these rows vote for the label of a new one, each with a weight of one over its distance, as in
-    `sklearn.neighbors.KNeighborsClassifier` with ``weights="distance"``. Noise takes part in the vote like a cluster,
-    so that a new row may be noise, too. Make it the last step of a pipeline: neighbours are then those in the space
-    that the clusterer sees, such as the code of an autoencoder.
+    `sklearn.neighbors.KNeighborsClassifier` with ``weights="distance"``. Noise takes part in the vote like a cluster.
+    It is rare among the neighbours of noise, though, so a row is also noise if its neighbours are too far away for the
+    cluster that they vote for: if the mean of their distances is above a limit, which for every cluster is the one that
+    errs for the fewest training rows. Where the clusterer found no noise, no new row is any.
+
+    Make it the last step of a pipeline: neighbours are then those in the space that the clusterer sees, such as the
+    code of an autoencoder.
 
     Parameters
     ----------
@@ -36,7 +41,7 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         is taken as it is, with what it predicts for X or, without ``predict``, with its ``labels_``, which have to be
         those of X.
     n_neighbors : int, default=15
-        Number of rows that vote, at most as many as `fit` is given.
+        Number of rows that vote, less than the rows of `fit`.
 
     Attributes
     ----------
@@ -71,7 +76,8 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     A row at distance 0 of training rows gets the label that most of these have, whatever else is near, and of equal
     numbers the smallest. So `predict` of the training rows is `labels_`, unless equal rows, or rows of the same
     direction with ``metric="cosine"``, have different labels. Euclidean and cosine neighbours are exact, also far from
-    the origin. Time grows with the product of the numbers of training rows and of new ones above 15 features.
+    the origin. Above 15 features the time of `predict` grows with the product of the numbers of training rows and of
+    new ones; if there is noise, that of `fit` with the square of the former.
 
     The training rows are kept, not copied, and saved with the estimator. Weights of rows are not supported.
 
@@ -86,11 +92,12 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     >>> model = NeighborAssigner(DBSCAN(eps=1.5, min_samples=2), n_neighbors=3).fit(X)
     >>> model.labels_
     array([ 0,  0,  0,  1,  1,  1, -1])
-    >>> model.predict([[0.5], [11.6], [49.0]])
+    >>> model.predict([[0.5], [6.5], [49.0]])
     array([ 0,  1, -1])
-    >>> model.predict_proba([[0.5], [49.0]]).round(2)
-    array([[1.  , 0.  ],
-           [0.  , 0.05]])
+    >>> model.predict_proba([[0.5], [6.5], [49.0]]).round(2)
+    array([[1. , 0. ],
+           [0.3, 0.7],
+           [0. , 0. ]])
     """
 
     clusterer_: Clusterer | FrozenEstimator
@@ -129,7 +136,7 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, X is not a finite two-dimensional array, or has fewer than `n_neighbors`
+            If a parameter is out of range, X is not a finite two-dimensional array, or has no more than `n_neighbors`
             rows, or the clusterer takes distances in the place of features, or gives no label for each row.
         TypeError
             If the labels are neither integers nor names.
@@ -142,10 +149,11 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         with errors_named(self.clusterer_):
             labels = _labels_by(self.clusterer_, X, y)
         self.labels_ = check_clusters(labels, rows, "labels")
-        values = np.unique(self.labels_)
+        values, codes = np.unique(self.labels_, return_inverse=True)
         self.classes_ = values[~is_noise(values)]
         self.n_clusters_ = len(self.classes_)
         self._rows, self._n_neighbors = rows, self.n_neighbors
+        self._limits = self._limits_of(codes, ~is_noise(values))
         if not self.n_clusters_:
             warnings.warn(
                 f"clusterer={self.clusterer!r} took all rows of X for noise, and so will predict. Change its "
@@ -189,7 +197,8 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, `n_clusters_`)
-            Columns are `classes_`. What a row lacks to a sum of 1 is the share of noise.
+            Columns are `classes_`. What a row lacks to a sum of 1 is the share of noise, which is 1 if its neighbours
+            are too far away.
 
         Raises
         ------
@@ -216,19 +225,38 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
                 f"clusterer={self.clusterer!r} takes distances between rows, or affinities, by which new rows have no "
                 "neighbours. Give one that takes features."
             )
-        if n_rows < self.n_neighbors:
+        if n_rows <= self.n_neighbors:
             raise ValueError(
-                f"n_neighbors={self.n_neighbors} asks for more neighbours than X, with n_samples={n_rows}, has rows. "
-                "Lower n_neighbors."
+                f"n_neighbors={self.n_neighbors} asks for more neighbours than X, with n_samples={n_rows} rows, has "
+                "other rows. Lower n_neighbors."
             )
 
+    def _limits_of(self, codes, are_clusters):
+        """The `noise_limits` of the clusters, from the neighbours that training rows have among the others."""
+        if are_clusters.all() or not are_clusters.any():
+            return np.full(len(are_clusters), np.inf)
+        distances, votes = self._ask_neighbors(None, codes, len(are_clusters))
+        are_noise = ~are_clusters[codes]
+        clusters = np.where(are_noise, most_voted(*votes, are_clusters), codes)
+        return noise_limits(distances.mean(axis=1), clusters, are_noise, len(are_clusters))
+
     def _vote(self, X):
-        """The labels that there are, noise included, and the `vote_shares` of X for them."""
+        """The labels that there are, noise included, and the `vote_shares` of X for them, within the limits."""
         check_is_fitted(self)
         X = check_points(check_rows(self, X), "X")
-        distances, neighbors = nearest_known(self._rows, X, self._n_neighbors, metric_of(self.clusterer_))
         values, codes = np.unique(self.labels_, return_inverse=True)
-        return values, *vote_shares(distances, codes[neighbors], len(values))
+        distances, (rows, clusters, shares) = self._ask_neighbors(X, codes, len(values))
+        are_clusters = ~is_noise(values)
+        limits = np.append(self._limits, np.inf)[most_voted(rows, clusters, shares, are_clusters)]
+        are_far = (distances.mean(axis=1) > limits) & (distances[:, 0] > 0)
+        # Where there is a limit, there is noise, whose code is the only one that is no cluster's.
+        clusters[are_far[rows]] = are_clusters.argmin()
+        return values, rows, clusters, shares
+
+    def _ask_neighbors(self, X, codes, n_codes):
+        """Distances of the neighbours that rows have among the training rows, and their `vote_shares`."""
+        distances, neighbors = nearest_known(self._rows, X, self._n_neighbors, metric_of(self.clusterer_))
+        return distances, vote_shares(distances, codes[neighbors], n_codes)
 
 
 def _labels_by(clusterer, X, y):

@@ -4,10 +4,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
-from sklearn.cluster import DBSCAN, HDBSCAN, OPTICS, AgglomerativeClustering, KMeans, SpectralClustering
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans, SpectralClustering
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import pairwise_distances
@@ -16,11 +15,11 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.assigner import labeled, rows_with_noise, without_limits
 from helpers.bad_input import raises
-from helpers.data import standardised_blobs
 from helpers.search import Labeling
-from skdeepcluster.clustering import NeighborAssigner, _votes
-from skdeepcluster.clustering._votes import metric_of
+from skdeepcluster.clustering import NeighborAssigner
+from skdeepcluster.clustering._votes import noise_limits
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 from skdeepcluster.model_selection import ClusteringSearch
 
@@ -29,30 +28,14 @@ CLUSTERERS = [
     AgglomerativeClustering(6),
     DBSCAN(eps=2.0),
     HDBSCAN(min_cluster_size=10, copy=True),
-    GaussianMixture(6, random_state=0),
+    GaussianMixture(6, covariance_type="spherical", random_state=0),
 ]
 by_name = pytest.mark.parametrize("clusterer", CLUSTERERS, ids=lambda clusterer: type(clusterer).__name__)
 
 
 @pytest.fixture(scope="module")
 def rows():
-    """400 rows of 20 features and noise, and 100 more of them."""
-    generator = np.random.RandomState(0)
-    X = np.vstack([standardised_blobs(440, 20, centers=6), generator.uniform(-3, 3, size=(60, 20))])
-    X = generator.permutation(X)
-    return X[:400], X[400:]
-
-
-class Comparing(Labeling):
-    """Gives the labels that it is told to, and has a metric."""
-
-    def __init__(self, labels=None, metric="euclidean"):
-        super().__init__(labels)
-        self.metric = metric
-
-
-def labeled(X, labels, **params):
-    return NeighborAssigner(Labeling(np.asarray(labels)), **params).fit(X)
+    return rows_with_noise()
 
 
 # The vote
@@ -66,6 +49,7 @@ def test_votes_are_those_of_a_classifier_of_the_labels(rows, clusterer, n_featur
     assert_array_equal(model.labels_, clone(clusterer).fit_predict(X))
     assert_array_equal(model.classes_, np.unique(model.labels_[model.labels_ >= 0]))
     assert model.n_clusters_ == len(model.classes_) > 0
+    without_limits(model)
     classifier = KNeighborsClassifier(7, weights="distance").fit(X, model.labels_)
     assert_array_equal(model.predict(new), classifier.predict(new))
     expected = classifier.predict_proba(new)
@@ -74,12 +58,46 @@ def test_votes_are_those_of_a_classifier_of_the_labels(rows, clusterer, n_featur
     assert_allclose(model.predict_proba(new).sum(axis=1), 1 - noise, atol=1e-12)
 
 
-def test_noise_is_for_new_rows_too(rows):
-    X, new = (part[:, :2] for part in rows)
-    model = NeighborAssigner(DBSCAN(eps=0.2)).fit(X)
-    clusterer_says = DBSCAN(eps=0.2).fit_predict(np.vstack([X, new]))[400:]
-    assert np.mean((model.predict(new) == -1) == (clusterer_says == -1)) > 0.9
-    assert 0.05 < np.mean(clusterer_says == -1) < 0.3
+@pytest.mark.parametrize("n_features", [2, 20])
+@pytest.mark.parametrize("kind", ["DBSCAN", "HDBSCAN"])
+def test_noise_among_new_rows_is_what_the_clusterer_would_say(rows, kind, n_features):
+    X, new = (part[:, :n_features] for part in rows)
+    clusterer = DBSCAN(eps=0.25 if n_features == 2 else 2.0) if kind == "DBSCAN" else HDBSCAN(10, copy=True)
+    is_noise = clone(clusterer).fit_predict(np.vstack([X, new]))[400:] == -1
+    assert 0.05 < is_noise.mean() < 0.4
+    model = NeighborAssigner(clusterer).fit(X)
+    assert np.mean((model.predict(new) == -1) == is_noise) >= 0.9
+    assert_array_equal(model.predict_proba(new)[model.predict(new) == -1].sum(axis=1) < 0.5, True)
+
+
+def test_rows_farther_from_their_neighbours_than_a_cluster_is_wide_are_noise():
+    # A wide cluster and a narrow one, with two rows of noise on their line.
+    x = [0, 2, 4, 6, 8, 100, 100.1, 100.2, 100.3, 100.4, 30, -22, 101.4, 99]
+    X = np.column_stack([x, np.zeros(14)])
+    model = labeled(X, [0] * 5 + [1] * 5 + [-1] * 4, n_neighbors=2)
+    # The mean distance to two others is 3 in the wide cluster and 23 to it; .15 in the narrow one, and 1.05.
+    assert_allclose(model._limits, [np.inf, 13, 0.6])
+    new = [[4, 12.8], [4, 13.2], [100.2, 0.5], [100.2, 0.7], [4, 1000]]
+    assert_array_equal(model.predict(new), [0, -1, 1, -1, -1])
+    assert_allclose(model.predict_proba(new), [[1, 0], [0, 0], [0, 1], [0, 0], [0, 0]])
+    assert_array_equal(model.predict(X), model.labels_)
+
+
+def test_limits_err_for_the_fewest_rows(rng):
+    reaches, clusters = rng.randint(1, 20, size=200) / 4.0, rng.randint(-1, 5, size=200)
+    are_noise = rng.uniform(size=200) < reaches / 8
+    # No row of 3 is noise, all of 4 are.
+    are_noise[clusters == 3], are_noise[clusters == 4], are_noise[clusters == -1] = False, True, True
+    limits = noise_limits(reaches, clusters, are_noise, 6)
+
+    def n_errors(limit, cluster):
+        rows = clusters == cluster
+        return np.sum((reaches > limit)[rows] != are_noise[rows])
+
+    for cluster in range(5):
+        tried = [n_errors(limit, cluster) for limit in (*np.arange(-0.125, 5.5, 0.25), np.inf)]
+        assert n_errors(limits[cluster], cluster) == min(tried), cluster
+    assert_array_equal(np.isinf(limits), [False, False, False, True, False, True])
 
 
 def test_all_negative_labels_are_noise():
@@ -106,143 +124,10 @@ def test_of_equal_numbers_of_votes_the_smallest_label():
 @pytest.mark.parametrize("n_features", [1, 20])
 def test_equal_rows_have_the_label_of_most_of_them(n_features):
     X = np.repeat([0.0, 0.1, 1.0], [3, 2, 4])[:, np.newaxis] * np.ones(n_features)
-    model = labeled(X, [2, 1, 2, 3, 1, 0, 0, 0, 0], n_neighbors=9)
+    model = labeled(X, [2, 1, 2, 3, 1, 0, 0, 0, 0], n_neighbors=8)
     # Four rows of 0 are near, but not equal.
     assert_array_equal(model.predict(X), [2, 2, 2, 1, 1, 0, 0, 0, 0])
     assert_allclose(model.predict_proba(X[3:5]), 2 * [[0, 0.5, 0, 0.5]])
-
-
-@pytest.mark.parametrize("scale", [1e-300, 1e-5, 1e150, 1e300])
-@pytest.mark.parametrize("n_features", [3, 20])
-def test_the_unit_of_length_does_not_matter(rows, scale, n_features):
-    X, new = (part[:, :n_features] for part in rows)
-    labels = KMeans(6, n_init=1, random_state=0).fit_predict(X)
-    expected, scaled = (labeled(unit * X, labels).predict_proba(unit * new) for unit in (1.0, scale))
-    assert_allclose(scaled, expected, rtol=1e-9, atol=1e-12)
-
-
-# Training rows
-
-
-@pytest.mark.parametrize("dtype, offset", [(np.float32, 0), (np.float32, 2**16), (np.float64, 0), (np.float64, 2**40)])
-@pytest.mark.parametrize("n_features", [4, 20])
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
-def test_training_rows_keep_their_labels(rows, rng, dtype, offset, n_features, metric):
-    X = rows[0][:, :n_features].astype(dtype) + dtype(offset)
-    assert len(np.unique(X, axis=0)) == len(X)
-    model = NeighborAssigner(Comparing(rng.randint(-1, 4, size=400), metric)).fit(X)
-    assert_array_equal(model.predict(X), model.labels_)
-    assert_array_equal(model.predict(X[7:50]), model.labels_[7:50])
-    assert_array_equal(model.predict(X[:1]), model.labels_[:1])
-
-
-@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
-@pytest.mark.parametrize("n_features", [3, 20])
-def test_training_rows_of_narrow_clusters_keep_their_labels(rng, metric, n_features):
-    X = np.repeat(rng.normal(size=(4, n_features)), 50, axis=0) + 1e-9 * rng.normal(size=(200, n_features))
-    model = NeighborAssigner(Comparing(rng.randint(-1, 4, size=200), metric), n_neighbors=3).fit(X)
-    assert_array_equal(model.predict(X), model.labels_)
-
-
-def test_blocks_of_rows_change_nothing(rows, monkeypatch):
-    X, new = rows
-    model = NeighborAssigner(DBSCAN(eps=2.0)).fit(X)
-    expected = model.predict_proba(np.tile(new, (9, 1)))
-    monkeypatch.setattr(_votes, "_N_AT_ONCE", 1)
-    assert_array_equal(model.predict_proba(np.tile(new, (9, 1))), expected)
-    assert_array_equal(np.vstack([model.predict_proba(new[i : i + 7]) for i in range(0, 100, 7)]), expected[:100])
-
-
-@pytest.mark.parametrize("n_features", [3, 20])
-@pytest.mark.parametrize(
-    "fitted_as, predicted_as", [("csr", "csr"), ("csr", "dense"), ("dense", "csc"), ("coo", "csr")]
-)
-def test_sparse_rows_are_rows(rows, n_features, fitted_as, predicted_as):
-    X, new = (np.where(np.abs(part[:, :n_features]) > 0.5, part[:, :n_features], 0) for part in rows)
-    convert = {"csr": sp.csr_array, "csc": sp.csc_matrix, "coo": sp.coo_array, "dense": np.asarray}
-    clusterer = KMeans(5, n_init=1, random_state=0)
-    expected = NeighborAssigner(clusterer).fit(X)
-    model = labeled(convert[fitted_as](X), expected.labels_)
-    assert_allclose(model.predict_proba(convert[predicted_as](new)), expected.predict_proba(new), atol=1e-12)
-    assert_array_equal(model.predict(convert[predicted_as](X)), model.labels_)
-
-
-# Distances
-
-
-@pytest.mark.parametrize(
-    "clusterer, expected",
-    [
-        (KMeans(), {"metric": "euclidean"}),
-        (DBSCAN(), {"metric": "euclidean"}),
-        (OPTICS(), {"metric": "euclidean"}),
-        (AgglomerativeClustering(metric="l2", linkage="single"), {"metric": "euclidean"}),
-        (OPTICS(p=3), {"metric": "minkowski", "metric_params": None, "p": 3}),
-        (
-            HDBSCAN(metric="minkowski", metric_params={"p": 3}),
-            {"metric": "minkowski", "metric_params": {"p": 3}, "p": None},
-        ),
-        (DBSCAN(metric="cosine"), {"metric": "cosine"}),
-        (ClusteringSearch(KMeans(), {}, metric="silhouette"), {"metric": "euclidean"}),
-        (ClusteringSearch(KMeans(), {}, metric={"silhouette": 1}), {"metric": "euclidean"}),
-        (FrozenEstimator(DBSCAN(metric="l1")), {"metric": "l1", "metric_params": None, "p": None}),
-    ],
-    ids=str,
-)
-def test_rows_are_compared_by_the_metric_of_the_clusterer(clusterer, expected):
-    assert metric_of(clusterer) == expected
-
-
-@pytest.mark.parametrize(
-    "clusterer",
-    [
-        DBSCAN(eps=0.1, metric="cosine"),
-        DBSCAN(eps=7.0, metric="manhattan"),
-        DBSCAN(eps=2.0, metric="minkowski", p=1.5),
-        HDBSCAN(min_cluster_size=10, metric="minkowski", metric_params={"p": 3}, copy=True),
-        AgglomerativeClustering(6, metric="chebyshev", linkage="average"),
-        DBSCAN(eps=9.0, metric=lambda a, b: np.abs(a - b).sum()),
-    ],
-    ids=lambda clusterer: str(clusterer.metric)[:9],
-)
-def test_votes_by_that_metric(rows, clusterer):
-    # Functions are slow.
-    X, new = (part[: 100 if callable(clusterer.metric) else 400] for part in rows)
-    model = NeighborAssigner(clusterer, n_neighbors=7).fit(X)
-    # What DBSCAN calls p is a parameter of the metric for HDBSCAN.
-    p = getattr(clusterer, "p", None) or (getattr(clusterer, "metric_params", None) or {"p": 2})["p"]
-    options = {"metric": clusterer.metric, "p": p}
-    expected = KNeighborsClassifier(7, weights="distance", algorithm="brute", **options).fit(X, model.labels_)
-    assert_array_equal(model.predict(new), expected.predict(new))
-    assert_allclose(model.predict_proba(new), expected.predict_proba(new)[:, expected.classes_ >= 0], atol=1e-9)
-    assert_array_equal(model.predict(X), model.labels_)
-
-
-def test_cosine_does_not_look_at_lengths(rows, rng):
-    X, new = rows
-    model = NeighborAssigner(DBSCAN(eps=0.1, metric="cosine")).fit(X)
-    lengths = rng.uniform(0.01, 100, size=(100, 1))
-    assert_allclose(model.predict_proba(lengths * new), model.predict_proba(new), atol=1e-9)
-    # Rows of zeros have the cosine 0 with all.
-    assert model.predict_proba(np.zeros((1, 20))).shape == (1, model.n_clusters_)
-
-
-def test_distances_that_are_not_finite_are_an_error(rows):
-    X, new = rows
-    model = NeighborAssigner(AgglomerativeClustering(3, metric="correlation", linkage="average")).fit(X)
-    with raises("not finite by metric='correlation'"):
-        model.predict(np.vstack([new, np.ones((1, 20))]))
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rows_beside_which_the_training_rows_vanish_are_an_error(rows, dtype):
-    X, new = rows
-    model = labeled(X.astype(dtype), np.arange(400) % 3)
-    new = np.vstack([new, np.full((1, 20), 1e5)]).astype(dtype)
-    assert_array_equal(model.predict(new)[:100], model.predict(new[:100]))
-    new[-1] = np.finfo(dtype).max / 2
-    with raises("X, whose largest absolute value is .*, is too large for the training data"):
-        model.predict(new)
 
 
 # Clusterers
@@ -308,9 +193,9 @@ def test_an_error_of_a_clusterer_names_it(rows):
 
 def test_more_neighbours_than_rows_are_an_error(rows):
     X = rows[0][:5]
-    with raises("n_neighbors=6 asks for more neighbours than X, with n_samples=5, has rows. Lower n_neighbors"):
-        NeighborAssigner(KMeans(2), n_neighbors=6).fit(X)
-    model = NeighborAssigner(KMeans(2, n_init=1, random_state=0), n_neighbors=5).fit(X)
+    with raises("n_neighbors=5 asks for more neighbours than X, with n_samples=5 rows, has other rows. Lower n_neig"):
+        NeighborAssigner(KMeans(2), n_neighbors=5).fit(X)
+    model = NeighborAssigner(KMeans(2, n_init=1, random_state=0), n_neighbors=4).fit(X)
     assert_array_equal(model.predict(X), model.labels_)
 
 
