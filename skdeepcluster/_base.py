@@ -189,7 +189,8 @@ def unchanged_on_error(
     def guarded(estimator, *args, **kwargs):
         def unchanged_on_error():
             state = dict(vars(estimator))
-            generator = state["random_state"] if isinstance(state["random_state"], np.random.RandomState) else None
+            generator = state.get("random_state")
+            generator = generator if isinstance(generator, np.random.RandomState) else None
             generator_state = generator.get_state(legacy=False) if generator else None
             try:
                 return method(estimator, *args, **kwargs)

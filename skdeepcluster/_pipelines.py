@@ -49,7 +49,7 @@ def labels_and_space(estimator, X, space, *, may_be_distances=False):
     """
     features, clusterer = split_at_clusterer(estimator)
     is_joint = isinstance(clusterer, AutoencoderMixin)
-    n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features, estimator)
+    n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features)
     if n_before_space == len(features) and takes_distances(clusterer) and not may_be_distances:
         raise ValueError(
             f"{clusterer!r} takes distances between rows, or affinities, and space={space!r} is these: no points that "
@@ -71,6 +71,8 @@ def labels_and_space(estimator, X, space, *, may_be_distances=False):
 
 def takes_distances(estimator):
     """Whether an estimator takes distances between rows, or affinities, in the place of features."""
+    if isinstance(estimator, FrozenEstimator):
+        return takes_distances(estimator.estimator)
     options = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
     is_told_so = any(isinstance(value, str) and value.startswith("precomputed") for value in options.values())
     # Only some of scikit-learn's have the tag; others have no such parameter.
@@ -90,7 +92,7 @@ def split_at_clusterer(estimator):
     return features, clusterer
 
 
-def _n_steps_before(space, features, estimator):
+def _n_steps_before(space, features):
     """The number of feature steps to go through to reach the space to score in."""
     names = [name for name, _ in features]
     if space == "code":
@@ -99,12 +101,13 @@ def _n_steps_before(space, features, estimator):
         for n_before, (_, step) in enumerate(features):
             if isinstance(step, AutoencoderMixin):
                 return n_before
-        if _holds_autoencoder(estimator):
+        if any(_holds_autoencoder(step) for _, step in features):
             raise ValueError(
                 "space='input' cannot find the autoencoder's input, since the autoencoder is inside another step. Give "
                 f"the name of the step whose output to score in, one of {names}, or space='code'."
             )
-        # A baseline has no autoencoder. Then it is judged in the space that its clusterer receives.
+        # A baseline has no autoencoder, or one inside its clusterer. Then it is judged in the space that its clusterer
+        # receives.
         return len(features)
     if space not in names:
         raise ValueError(f"space={space!r} is neither 'input' nor 'code' nor a step before the clusterer: {names}.")

@@ -37,7 +37,7 @@ class CollapsedCodeWarning(UserWarning):
 
 
 class DegenerateClusteringWarning(UserWarning):
-    """A partition has too few or too many clusters for an internal score to be defined.
+    """A partition has too few or too many clusters for an internal score to be defined, or none for new rows.
 
     Examples
     --------

@@ -85,8 +85,13 @@ def by_density(Z):
 
 def by_hierarchy(Z):
     """Labels of HDBSCAN."""
-    smallest = max(MIN_SAMPLES, round(SMALLEST_SHARE * len(Z)))
-    return HDBSCAN(min_cluster_size=smallest, min_samples=MIN_SAMPLES, copy=True).fit_predict(Z)
+    return hierarchy(len(Z)).fit_predict(Z)
+
+
+def hierarchy(n_rows):
+    """HDBSCAN for so many rows."""
+    smallest = max(MIN_SAMPLES, round(SMALLEST_SHARE * n_rows))
+    return HDBSCAN(min_cluster_size=smallest, min_samples=MIN_SAMPLES, copy=True)
 
 
 def components(X, seed):

@@ -117,8 +117,10 @@ def _projection(sample):
         return PCA(_N_COORDINATES, random_state=0).fit(sample).transform
 
 
-def nearest_rows(points, n_neighbors, map_=map):
+def nearest_rows(points, n_neighbors, map_=map, n_known=None):
     """The nearest other rows of every row, nearest first, of equal distances the first, and how far they are.
+
+    With n_known they are those among the first n_known rows, of every row after these.
 
     Squared distances are products in float32 first, block by block. Those that may be among the nearest, given the
     rounding error of products that cancel, are then computed from differences in float64. So the result is exact, the
@@ -129,28 +131,33 @@ def nearest_rows(points, n_neighbors, map_=map):
     ----------
     points : ndarray or csr_array of shape (n_rows, d), float32 or float64
     n_neighbors : int
-        Below n_rows.
+        Below n_rows, or at most n_known.
     map_ : callable, default=map
         Shares out blocks of rows.
+    n_known : int, default=None
+        Below n_rows.
 
     Returns
     -------
-    distances : ndarray of shape (n_rows, n_neighbors), float64
+    distances : ndarray of shape (n_rows or n_rows - n_known, n_neighbors), float64
         Euclidean.
-    neighbors : ndarray of int of shape (n_rows, n_neighbors)
+    neighbors : ndarray of int of the same shape
     """
     n_rows, d = points.shape
+    n_columns, n_before = (n_rows, 0) if n_known is None else (n_known, n_known)
     points, Z, exponent = _scaled_and_centred(points)
     squares = row_squares(Z) if issparse(Z) else np.einsum("ij,ij->i", Z, Z)
     # A bound of the relative error of sums of d + 3 rounded numbers, and of the absolute one where they vanish.
     error, least = 2 * (d + 3) * np.finfo(Z.dtype).eps, (d + 3) * float(np.finfo(Z.dtype).tiny)
-    n_first = min(n_rows, max(_FIRST_COLUMNS, _FIRST_COLUMNS_PER_NEIGHBOR * n_neighbors))
-    slices = _slices_of_columns(n_rows, n_first)
+    n_first = min(n_columns, max(_FIRST_COLUMNS, _FIRST_COLUMNS_PER_NEIGHBOR * n_neighbors))
+    slices = _slices_of_columns(n_columns, n_first)
     lower_bounds = (_sparse_bounds if issparse(Z) else _dense_bounds)(Z, (1 - error) * squares, slices)
-    distances = np.empty((n_rows, n_neighbors))
-    neighbors = np.empty((n_rows, n_neighbors), dtype=np.int32 if n_rows < 2**31 else np.int64)
+    n_found = n_rows - n_before
+    distances = np.empty((n_found, n_neighbors))
+    neighbors = np.empty((n_found, n_neighbors), dtype=np.int32 if n_rows < 2**31 else np.int64)
 
-    def fill(rows):
+    def fill(found):
+        rows = slice(n_before + found.start, n_before + found.stop)
         n_in_block = rows.stop - rows.start
         squared = np.full((n_in_block, n_neighbors), np.inf)
         nearest = np.full((n_in_block, n_neighbors), n_rows, dtype=np.int64)
@@ -164,12 +171,12 @@ def nearest_rows(points, n_neighbors, map_=map):
                 limits = _first_limits(bounds, n_neighbors, error * squares[columns].max() + own_error)
             # Columns come in order, so that a later row at distance 0 is no better than those that are there.
             limits[squared[:, -1] == 0] = -np.inf
-            found = np.flatnonzero(bounds <= limits[:, np.newaxis].astype(bounds.dtype))
-            found_rows, found_columns = np.divmod(found, bounds.shape[1])
-            _take_in(squared, nearest, points, rows.start, found_rows, found_columns + columns.start)
-        distances[rows], neighbors[rows] = np.ldexp(np.sqrt(squared), exponent), nearest
+            near = np.flatnonzero(bounds <= limits[:, np.newaxis].astype(bounds.dtype))
+            near_rows, near_columns = np.divmod(near, bounds.shape[1])
+            _take_in(squared, nearest, points, rows.start, near_rows, near_columns + columns.start)
+        distances[found], neighbors[found] = np.ldexp(np.sqrt(squared), exponent), nearest
 
-    for _ in map_(fill, equal_slices(n_rows, -(-n_rows // _BLOCK_ROWS))):
+    for _ in map_(fill, equal_slices(n_found, -(-n_found // _BLOCK_ROWS))):
         pass
     return distances, neighbors
 

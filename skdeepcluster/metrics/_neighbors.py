@@ -16,29 +16,33 @@ N_NEIGHBORS = 3
 _MAX_FEATURES_OF_TREES = 15
 
 
-def nearest_neighbors(Z, n_neighbors):
+def nearest_neighbors(Z, n_neighbors, n_known=None):
     """The nearest other rows of every row, with Euclidean distances that keep their digits.
 
-    Time grows with the square of the number of rows above 15 features.
+    With n_known they are those among the first n_known rows, of every row after these. Time grows with the
+    square of the number of rows above 15 features.
 
     Parameters
     ----------
     Z : ndarray or csr_array of shape (n_samples, n_features), float64 or float32
         Finite.
     n_neighbors : int
+        Below n_samples, or at most n_known.
+    n_known : int, default=None
         Below n_samples.
 
     Returns
     -------
-    distances : ndarray of shape (n_samples, n_neighbors)
+    distances : ndarray of shape (n_samples or n_samples - n_known, n_neighbors)
         Ascending; 0 between rows that are equal.
-    neighbors : ndarray of int of shape (n_samples, n_neighbors)
+    neighbors : ndarray of int of the same shape
     """
     if Z.shape[1] <= _MAX_FEATURES_OF_TREES:
         # So few columns are no larger dense, and equal distances are then in the same order.
         Z = Z.toarray() if issparse(Z) else Z
-        return NearestNeighbors(n_neighbors=n_neighbors, algorithm="kd_tree").fit(Z).kneighbors()
-    return with_workers(lambda workers: nearest_rows(Z, n_neighbors, workers.map))
+        trees = NearestNeighbors(n_neighbors=n_neighbors, algorithm="kd_tree")
+        return trees.fit(Z).kneighbors() if n_known is None else trees.fit(Z[:n_known]).kneighbors(Z[n_known:])
+    return with_workers(lambda workers: nearest_rows(Z, n_neighbors, workers.map, n_known))
 
 
 def neighbor_information(neighbors, codes):

@@ -31,11 +31,15 @@ def metric_weights(metric, candidates):
 
 def asked_number(candidate):
     """The number of clusters that a candidate asks for; None if it finds their number, as DBSCAN does."""
-    clusterer = candidate
-    while (steps := flat_steps(clusterer)) and hasattr(getattr(steps[-1][1], "estimator", None), "get_params"):
-        # A search, or another estimator around a clusterer.
-        clusterer = steps[-1][1].estimator
+    steps = flat_steps(candidate)
+    # A search, or another estimator around a clusterer.
+    while steps and hasattr(inner := _inner(steps[-1][1]), "get_params"):
+        steps = flat_steps(inner)
     params = steps[-1][1].get_params(deep=False) if steps else {}
     # Mixtures have components; in a spectral clustering, these are dimensions of its embedding.
     number = params.get("n_clusters", params.get("n_components"))
     return number if isinstance(number, Integral) else None
+
+
+def _inner(estimator):
+    return getattr(estimator, "estimator", getattr(estimator, "clusterer", None))

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from .._pipelines import split_at_clusterer, transform_by
 from .._support._checks import POSITIVE
 from .._support._typing import Estimator, Float, Int, MatrixLike, validate_params
+from ..clustering import NeighborAssigner
 from ..metrics._points import DISTANCE
 from ..model_selection import estimate_eps
 from ._style import INK, LINE_COLORS, axes_or_new, check_drawable
@@ -91,7 +92,8 @@ class KDistanceDisplay:
         Parameters
         ----------
         estimator : estimator
-            `sklearn.cluster.DBSCAN`, or pipeline that ends in one, whose other steps are fitted.
+            `sklearn.cluster.DBSCAN`, a `skdeepcluster.clustering.NeighborAssigner` of one, or pipeline that ends in
+            either, whose other steps are fitted.
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Data, as the estimator takes it.
         ax : matplotlib.axes.Axes, default=None
@@ -107,6 +109,7 @@ class KDistanceDisplay:
             If the estimator does not end in a DBSCAN, its metric is neither, or `estimate_eps` raises one.
         """
         features, clusterer = split_at_clusterer(estimator)
+        clusterer = clusterer.clusterer if isinstance(clusterer, NeighborAssigner) else clusterer
         if not isinstance(clusterer, DBSCAN) or clusterer.metric not in ("euclidean", "cosine"):
             raise ValueError(
                 "A DBSCAN with metric='euclidean' or 'cosine', or a pipeline that ends in one, is needed, but got "

@@ -1,11 +1,12 @@
 """scikit-learn's estimator checks: those that `parametrize_with_checks` runs, and those that it leaves out."""
 
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.clustering import DeepEmbeddedClustering
+from skdeepcluster.clustering import DeepEmbeddedClustering, NeighborAssigner
 
 pytestmark = [
     # The checks' data is not standardised, some of it has only equal rows, and a few iterations are enough.
@@ -17,9 +18,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
 ]
 
-EXTRA_CHECKS = [
-    "check_param_validation",
-    "check_dataframe_column_names_consistency",
+EXTRA_CHECKS = ["check_param_validation", "check_dataframe_column_names_consistency"]
+EXTRA_CHECKS_OF_TRANSFORMERS = [
     "check_transformer_get_feature_names_out",
     "check_transformer_get_feature_names_out_pandas",
     "check_set_output_transform",
@@ -33,18 +33,14 @@ EXTRA_CHECKS = [
 def make_estimators():
     autoencoder = SparseAutoencoderTransformer(n_components=2, lam=0.01, max_iter=20, random_state=0)
     joint = DeepEmbeddedClustering(2, encoder=autoencoder, max_iter=2, update_interval=5, random_state=0)
-    return [autoencoder, joint]
+    assigner = NeighborAssigner(KMeans(3, n_init=1, random_state=0), n_neighbors=3)
+    return [autoencoder, joint, assigner]
 
 
-_OF_CLASSIFIERS = (
-    "the check takes every estimator with predict_proba for a classifier; test_joint_data.py has sparse data"
-)
-EXPECTED_FAILURES = {
-    "DeepEmbeddedClustering": {
-        "check_estimator_sparse_array": _OF_CLASSIFIERS,
-        "check_estimator_sparse_matrix": _OF_CLASSIFIERS,
-    }
-}
+# test_joint_data.py and test_assigner.py have sparse data.
+_OF_CLASSIFIERS = "the check takes every estimator with predict_proba for a classifier"
+_OF_SPARSE_DATA = dict.fromkeys(["check_estimator_sparse_array", "check_estimator_sparse_matrix"], _OF_CLASSIFIERS)
+EXPECTED_FAILURES = {"DeepEmbeddedClustering": _OF_SPARSE_DATA, "NeighborAssigner": _OF_SPARSE_DATA}
 
 
 def expected_failures(estimator):
@@ -56,7 +52,9 @@ def test_estimator_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("check", EXTRA_CHECKS)
+@pytest.mark.parametrize("check", [*EXTRA_CHECKS, *EXTRA_CHECKS_OF_TRANSFORMERS])
 @pytest.mark.parametrize("estimator", make_estimators(), ids=lambda estimator: type(estimator).__name__)
 def test_extra_estimator_checks(estimator, check):
+    if check in EXTRA_CHECKS_OF_TRANSFORMERS and not hasattr(estimator, "transform"):
+        pytest.skip("no transformer")
     getattr(estimator_checks, check)(type(estimator).__name__, estimator)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import skops.io
 from numpy.testing import assert_array_equal
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, HDBSCAN, AgglomerativeClustering, KMeans
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.clustering import DeepEmbeddedClustering
+from skdeepcluster.clustering import DeepEmbeddedClustering, NeighborAssigner
 
 pytestmark = FEW_ITERATIONS
 
@@ -82,3 +82,16 @@ def test_joint_clusterings_survive(X, tmp_path, round_trip):
     loaded = round_trip(model, tmp_path / "model")
     assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
     assert sorted(vars(loaded[1])) == sorted(vars(joint))
+
+
+@pytest.mark.parametrize("round_trip", [by_pickle, by_joblib, by_skops])
+@pytest.mark.parametrize(
+    "clusterer",
+    [DBSCAN(eps=0.6), HDBSCAN(min_cluster_size=10, copy=True), AgglomerativeClustering(3)],
+    ids=lambda clusterer: type(clusterer).__name__,
+)
+def test_assigners_survive(X, tmp_path, clusterer, round_trip):
+    model = make_pipeline(StandardScaler(), NeighborAssigner(clusterer)).fit(X[::2])
+    loaded = round_trip(model, tmp_path / "model")
+    assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert sorted(vars(loaded[1])) == sorted(vars(model[1]))

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from helpers.search import make_model
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.clustering import DeepEmbeddedClustering
+from skdeepcluster.clustering import DeepEmbeddedClustering, NeighborAssigner
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.model_selection import ClusteringSearch
 
@@ -69,6 +69,7 @@ def test_a_search_over_the_default_encoder_says_what_to_do(blobs, search):
             "'code__lam', but code='passthrough' has no parameters.*a list of grids",
         ),
         (ClusteringSearch(KMeans(), {}), {"estimator__n_clusters__x": [1]}, "but estimator__n_clusters=8 has no"),
+        (NeighborAssigner(KMeans()), {"clusterer__n_clusters__x": [1]}, "but clusterer__n_clusters=8 has no"),
     ],
 )
 def test_a_key_of_a_grid_below_what_has_no_parameters_is_an_error(blobs, model, grid, words):

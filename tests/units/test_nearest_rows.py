@@ -55,6 +55,23 @@ def test_they_are_those_of_brute_force(monkeypatch, kind, dtype, small_blocks, n
 
 
 @pytest.mark.parametrize(
+    "kind", ["plain", "far from the origin", "repeated", "an outlier", "constant", "narrow clusters"]
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_known", [15, 150, 300])
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
+def test_those_among_known_rows(monkeypatch, kind, dtype, n_known, container):
+    for name, size in (("_BLOCK_ROWS", 97), ("_BLOCK_COLUMNS", 64), ("_FIRST_COLUMNS", 10), ("_PAIR_SIZE", 250)):
+        monkeypatch.setattr(_neighbors, name, size)
+    X = rows_of_kind(kind, dtype)
+    D = cdist(*(part.astype(np.float64) for part in (X[n_known:], X[:n_known])), "sqeuclidean")
+    expected = np.lexsort([np.broadcast_to(np.arange(n_known), D.shape), D])[:, :15]
+    distances, neighbors = nearest_rows(container(X), 15, n_known=n_known)
+    assert_array_equal(neighbors, expected)
+    assert_allclose(distances, np.sqrt(np.take_along_axis(D, expected, axis=1)), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
     "dtype, exponent", [(np.float32, 126), (np.float32, -126), (np.float64, 1020), (np.float64, -950)]
 )
 def test_the_unit_of_length_does_not_matter(dtype, exponent):

@@ -36,6 +36,17 @@ def test_neighbours_are_the_nearest(rng, d, n, n_neighbors, dtype):
 
 
 @pytest.mark.parametrize("d", WIDTHS)
+@pytest.mark.parametrize("n_known, n_neighbors", [(1, 1), (40, 40), (59, 3)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_nearest_of_known_rows(rng, d, n_known, n_neighbors, dtype):
+    Z = rng.normal(size=(60, d)).astype(dtype)
+    distances, neighbors = nearest_neighbors(Z, n_neighbors, n_known=n_known)
+    D = cdist(Z[n_known:], Z[:n_known])
+    assert_allclose(distances, np.sort(D, axis=1)[:, :n_neighbors], rtol=1e-9)
+    assert_allclose(np.take_along_axis(D, neighbors, axis=1), distances, rtol=1e-9)
+
+
+@pytest.mark.parametrize("d", WIDTHS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_repeated_rows_have_distance_zero(rng, d, dtype):
     points = rng.normal(size=(20, d))
