@@ -1,5 +1,6 @@
 """Clusterers: an autoencoder and clusters refined together, and what makes clusters usable."""
 
 from ._embedded import DeepEmbeddedClustering
+from ._tree import ClusterTree
 
-__all__ = ["DeepEmbeddedClustering"]
+__all__ = ["ClusterTree", "DeepEmbeddedClustering"]

@@ -5,7 +5,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.clustering import DeepEmbeddedClustering
+from skdeepcluster.clustering import ClusterTree, DeepEmbeddedClustering
 
 pytestmark = [
     # The checks' data is not standardised, some of it has only equal rows, and a few iterations are enough.
@@ -17,9 +17,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names:UserWarning"),
 ]
 
-EXTRA_CHECKS = [
-    "check_param_validation",
-    "check_dataframe_column_names_consistency",
+EXTRA_CHECKS = ["check_param_validation", "check_dataframe_column_names_consistency"]
+EXTRA_CHECKS_OF_TRANSFORMERS = [
     "check_transformer_get_feature_names_out",
     "check_transformer_get_feature_names_out_pandas",
     "check_set_output_transform",
@@ -33,7 +32,7 @@ EXTRA_CHECKS = [
 def make_estimators():
     autoencoder = SparseAutoencoderTransformer(n_components=2, lam=0.01, max_iter=20, random_state=0)
     joint = DeepEmbeddedClustering(2, encoder=autoencoder, max_iter=2, update_interval=5, random_state=0)
-    return [autoencoder, joint]
+    return [autoencoder, joint, ClusterTree(random_state=0)]
 
 
 _OF_CLASSIFIERS = (
@@ -56,7 +55,9 @@ def test_estimator_checks(estimator, check):
     check(estimator)
 
 
-@pytest.mark.parametrize("check", EXTRA_CHECKS)
+@pytest.mark.parametrize("check", [*EXTRA_CHECKS, *EXTRA_CHECKS_OF_TRANSFORMERS])
 @pytest.mark.parametrize("estimator", make_estimators(), ids=lambda estimator: type(estimator).__name__)
 def test_extra_estimator_checks(estimator, check):
+    if check in EXTRA_CHECKS_OF_TRANSFORMERS and not hasattr(estimator, "transform"):
+        pytest.skip("no transformer")
     getattr(estimator_checks, check)(type(estimator).__name__, estimator)

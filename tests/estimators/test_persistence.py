@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.clustering import DeepEmbeddedClustering
+from skdeepcluster.clustering import ClusterTree, DeepEmbeddedClustering
 
 pytestmark = FEW_ITERATIONS
 
@@ -82,3 +82,12 @@ def test_joint_clusterings_survive(X, tmp_path, round_trip):
     loaded = round_trip(model, tmp_path / "model")
     assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
     assert sorted(vars(loaded[1])) == sorted(vars(joint))
+
+
+@pytest.mark.parametrize("round_trip", [by_pickle, by_joblib, by_skops])
+def test_trees_survive(X, tmp_path, round_trip):
+    tree = ClusterTree(n_clusters=3, random_state=0).fit(X)
+    loaded = round_trip(tree, tmp_path / "tree")
+    assert_array_equal(loaded.predict(X, n_clusters=7), tree.predict(X, n_clusters=7))
+    assert_array_equal(loaded.cut(5), tree.cut(5))
+    assert sorted(vars(loaded)) == sorted(vars(tree))
