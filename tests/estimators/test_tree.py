@@ -48,11 +48,10 @@ def test_a_cut_is_the_labels_of_its_level_and_scipys(X, tree):
         again = clone(tree).set_params(n_clusters=n_clusters).fit(X, leaf_labels=tree.leaf_labels_)
         assert_array_equal(labels, again.labels_)
         assert_array_equal(np.unique(labels), np.arange(n_clusters))
-        for of_leaves in (
-            cut_tree(tree.linkage_, n_clusters).ravel(),
-            fcluster(tree.linkage_, n_clusters, "maxclust"),
-        ):
-            assert same_partition(labels, of_leaves[tree.leaf_labels_])
+        assert same_partition(labels, cut_tree(tree.linkage_, n_clusters).ravel()[tree.leaf_labels_])
+        if n_clusters < tree.n_leaves_ - 1:
+            # SciPy 1.11 makes no more clusters than that of any tree.
+            assert same_partition(labels, fcluster(tree.linkage_, n_clusters, "maxclust")[tree.leaf_labels_])
 
 
 def test_a_split_keeps_the_number_of_the_larger_part_and_gives_the_other_the_next(tree):
