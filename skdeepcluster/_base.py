@@ -21,11 +21,48 @@ Result = TypeVar("Result")
 # What to give for the parameters that may be estimators, and are None unless they are given.
 _EXAMPLES = {
     "encoder": "Give an encoder, such as encoder=SparseAutoencoderTransformer(); the docstring says what None means.",
+    "clusterer": "Give a clusterer, such as clusterer=sklearn.cluster.KMeans(60); the docstring says what None means.",
     "neighbors_transformer": "Give one, such as neighbors_transformer=sklearn.neighbors.KNeighborsTransformer().",
 }
 
 
-class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+class NestedParametersMixin:
+    """Mixin for estimators with parameters that may be estimators, or None."""
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters of this estimator, and, as ``encoder__lam``, of an estimator that is one of them.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters.
+
+        Returns
+        -------
+        self : estimator
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or what ``encoder`` is in ``encoder__lam`` has no parameters, as None.
+        """
+        self._check_owners(params)
+        return super().set_params(**params)  # type: ignore[misc]
+
+    def _check_owners(self, params):
+        own = self.get_params(deep=False)
+        for key, value in params.items():
+            name, is_nested, _ = key.partition("__")
+            owner = params.get(name, own.get(name))
+            if is_nested and name in own and not hasattr(owner, "set_params"):
+                raise ValueError(
+                    f"{key}={shown(value)} is for a parameter of {name}={shown(owner)} of this {type(self).__name__}, "
+                    f"which has none. {_EXAMPLES.get(name, f'Set {name} itself.')}"
+                )
+
+
+class AutoencoderMixin(NestedParametersMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Mixin for transformers that encode rows to a code, and decode it.
 
     When fitted, they have ``coefs_``, ``intercepts_`` and ``_network``, a `Network`. Scorers and displays look for this
@@ -119,38 +156,6 @@ class AutoencoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X = check_rows(self, X)
         X, sample_weight = effective_rows(X, sample_weight)
         return -finite_outputs(lambda: mean_squared_error(X, sample_weight, self._layers), X, "reconstruction error")
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters of this estimator, and, as ``encoder__lam``, of an estimator that is one of them.
-
-        Parameters
-        ----------
-        **params : dict
-            Parameters.
-
-        Returns
-        -------
-        self : estimator
-            The estimator itself.
-
-        Raises
-        ------
-        ValueError
-            If there is no such parameter, or what ``encoder`` is in ``encoder__lam`` has no parameters, as None.
-        """
-        self._check_owners(params)
-        return super().set_params(**params)
-
-    def _check_owners(self, params):
-        own = self.get_params(deep=False)
-        for key, value in params.items():
-            name, is_nested, _ = key.partition("__")
-            owner = params.get(name, own.get(name))
-            if is_nested and name in own and not hasattr(owner, "set_params"):
-                raise ValueError(
-                    f"{key}={shown(value)} is for a parameter of {name}={shown(owner)} of this {type(self).__name__}, "
-                    f"which has none. {_EXAMPLES.get(name, f'Set {name} itself.')}"
-                )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -2,5 +2,6 @@
 
 from ._assigner import NeighborAssigner
 from ._embedded import DeepEmbeddedClustering
+from ._tree import ClusterTree
 
-__all__ = ["DeepEmbeddedClustering", "NeighborAssigner"]
+__all__ = ["ClusterTree", "DeepEmbeddedClustering", "NeighborAssigner"]

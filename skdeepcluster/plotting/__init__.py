@@ -13,11 +13,13 @@ from ._reconstruction import ReconstructionDisplay
 from ._selection import SearchDisplay
 from ._separation import SilhouetteDisplay
 from ._training import LossCurveDisplay
+from ._tree import ClusterTreeDisplay
 
 __all__ = [
     "ActivationDisplay",
     "ClusterEmbeddingDisplay",
     "ClusterProfileDisplay",
+    "ClusterTreeDisplay",
     "CodeWeightsDisplay",
     "KDistanceDisplay",
     "LossCurveDisplay",

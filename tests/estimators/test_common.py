@@ -6,7 +6,7 @@ from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.clustering import DeepEmbeddedClustering, NeighborAssigner
+from skdeepcluster.clustering import ClusterTree, DeepEmbeddedClustering, NeighborAssigner
 
 pytestmark = [
     # The checks' data is not standardised, some of it has only equal rows, and a few iterations are enough.
@@ -34,7 +34,7 @@ def make_estimators():
     autoencoder = SparseAutoencoderTransformer(n_components=2, lam=0.01, max_iter=20, random_state=0)
     joint = DeepEmbeddedClustering(2, encoder=autoencoder, max_iter=2, update_interval=5, random_state=0)
     assigner = NeighborAssigner(KMeans(3, n_init=1, random_state=0), n_neighbors=3)
-    return [autoencoder, joint, assigner]
+    return [autoencoder, joint, assigner, ClusterTree(random_state=0)]
 
 
 # test_joint_data.py and test_assigner.py have sparse data.

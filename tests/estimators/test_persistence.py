@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.clustering import DeepEmbeddedClustering, NeighborAssigner
+from skdeepcluster.clustering import ClusterTree, DeepEmbeddedClustering, NeighborAssigner
 
 pytestmark = FEW_ITERATIONS
 
@@ -95,3 +95,12 @@ def test_assigners_survive(X, tmp_path, clusterer, round_trip):
     loaded = round_trip(model, tmp_path / "model")
     assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
     assert sorted(vars(loaded[1])) == sorted(vars(model[1]))
+
+
+@pytest.mark.parametrize("round_trip", [by_pickle, by_joblib, by_skops])
+def test_trees_survive(X, tmp_path, round_trip):
+    tree = ClusterTree(n_clusters=3, random_state=0).fit(X)
+    loaded = round_trip(tree, tmp_path / "tree")
+    assert_array_equal(loaded.predict(X, n_clusters=7), tree.predict(X, n_clusters=7))
+    assert_array_equal(loaded.cut(5), tree.cut(5))
+    assert sorted(vars(loaded)) == sorted(vars(tree))

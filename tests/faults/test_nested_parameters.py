@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from helpers.search import make_model
 from skdeepcluster import SparseAutoencoderTransformer
-from skdeepcluster.clustering import DeepEmbeddedClustering, NeighborAssigner
+from skdeepcluster.clustering import ClusterTree, DeepEmbeddedClustering, NeighborAssigner
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.model_selection import ClusteringSearch
 
@@ -20,6 +20,7 @@ from skdeepcluster.model_selection import ClusteringSearch
         (DeepEmbeddedClustering(), "encoder__lam", r"encoder=None .*encoder=SparseAutoencoderTransformer\(\)"),
         (DeepEmbeddedClustering(), "n_clusters__x", "n_clusters=8 "),
         (SparseAutoencoderTransformer(), "neighbors_transformer__n_jobs", "neighbors_transformer=None "),
+        (ClusterTree(), "clusterer__n_clusters", r"clusterer=None .*clusterer=sklearn.cluster.KMeans\(60\)"),
         (DaskSparseAutoencoderTransformer(), "lam__x", r"lam=0\.001 "),
     ],
 )

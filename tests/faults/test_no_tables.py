@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 
 from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import DeepEmbeddedClustering, SparseAutoencoderTransformer
-from skdeepcluster.clustering import NeighborAssigner
+from skdeepcluster.clustering import ClusterTree, NeighborAssigner
 from skdeepcluster.metrics import clustering_accuracy, clustering_report
 from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
 from skdeepcluster.plotting import ClusterEmbeddingDisplay, KDistanceDisplay, SilhouetteDisplay
@@ -44,6 +44,7 @@ CALLS = {
     "score": lambda X: fitted().score(X),
     "joint fit": DeepEmbeddedClustering(2).fit,
     "assigner": NeighborAssigner(KMeans(2)).fit,
+    "tree": ClusterTree().fit,
     "clustering_report": lambda X: clustering_report(X, LABELS),
     "estimate_eps": estimate_eps,
     "estimate_n_clusters": estimate_n_clusters,

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, ClusterMixin, clone
 from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._support import _guards
-from skdeepcluster.clustering import DeepEmbeddedClustering, NeighborAssigner
+from skdeepcluster.clustering import ClusterTree, DeepEmbeddedClustering, NeighborAssigner
 from skdeepcluster.model_selection import ClusteringSearch
 
 pytestmark = FEW_ITERATIONS
@@ -51,6 +51,7 @@ MODELS = {
     "fit_transform": (encoder(hidden_layer_sizes=4, pretrain="layerwise"), "fit_transform"),
     "joint": (DeepEmbeddedClustering(2, encoder=encoder(), max_iter=2, n_init=1, random_state=0), "fit"),
     "assigner": (NeighborAssigner(Caller(), n_neighbors=3), "fit"),
+    "tree": (ClusterTree(Caller()), "fit"),
     "search": (ClusteringSearch(Caller(), {"scale": [1]}, metric="silhouette", random_state=0), "fit"),
 }
 
