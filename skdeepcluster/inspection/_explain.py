@@ -98,6 +98,9 @@ def explain_clusters(
     category, a word or a missing value, as an indicator of 0 and 1, has one on the same scale. Of these it is 0 where a
     cluster has, and would have on average, fewer than 5 rows with it: that may be chance.
 
+    The time grows with the number of clusters, and hardly with that of rows: a million of these, with a dozen mixed
+    columns and in five clusters, take some 10 seconds.
+
     References
     ----------
     M. W. Craven, J. W. Shavlik, "Extracting tree-structured representations of trained networks", 1996, on trees that

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Differences that are smaller, in standard deviations or in standard errors, are not printed.
 _SMALL, _WITHIN_CHANCE = 0.2, 2.0
 _N_PRINTED = 5
+_LONGEST_NAME = 60
 
 # A rule whose precision is not that much of the way from the share of the cluster to 1 tells hardly anything.
 _HARDLY_BETTER = 0.1
@@ -128,7 +129,9 @@ class ClusterExplanation:
 
     def _difference_in_words(self, i, j):
         inside, outside = (mean_in_words(means[i, j], self.kinds[j]) for means in (self.inside, self.outside))
-        return self.feature_names[j], inside, outside, f"{self.effects[i, j]:+.1f}"
+        name = self.feature_names[j]
+        name = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+        return name, inside, outside, f"{self.effects[i, j]:+.1f}"
 
     def to_frame(self) -> "DataFrame":
         """The rules as a frame, which needs pandas.

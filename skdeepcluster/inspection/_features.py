@@ -9,6 +9,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from ._columns import Numbers
 from ._effects import effect_sizes
+from ._values import in_words
 
 # Of a column of categories or texts, at most so many values or words, the most frequent ones, in at least so many rows.
 _MOST_VALUES, _MOST_WORDS = 100, 1000
@@ -46,7 +47,7 @@ class Feature(NamedTuple):
 
     def __str__(self):
         if self.kind == "category":
-            return f"{self.column} = {self.value}"
+            return f"{self.column} = {in_words(self.value)}"
         if self.kind == "word":
             return f'{self.column}: "{self.value}"'
         return f"{self.column} is missing" if self.kind == "missing" else self.column

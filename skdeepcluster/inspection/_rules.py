@@ -89,10 +89,9 @@ def _information(coding, groups, n_clusters, weights):
     n_groups = n_clusters + 1
     found = []
     for first in range(0, coding.codes.shape[1], _AT_ONCE):
-        n_levels = np.array([len(levels) for levels in coding.levels[first : first + _AT_ONCE]])
-        ranges = (
-            coding.codes[:, first : first + _AT_ONCE].astype(np.int64) * np.minimum(_N_RANGES, n_levels) // n_levels
-        )
+        features = slice(first, first + _AT_ONCE)
+        n_levels = np.array(list(map(len, coding.levels[features])))
+        ranges = coding.codes[:, features].astype(np.int64) * np.minimum(_N_RANGES, n_levels) // n_levels
         cells = (ranges + _N_RANGES * np.arange(len(n_levels))) * n_groups + groups[:, np.newaxis]
         cells_of_rows = np.broadcast_to(weights[:, np.newaxis], cells.shape)
         size = len(n_levels) * _N_RANGES * n_groups

@@ -153,6 +153,38 @@ def test_a_sample_of_a_large_table_is_enough_and_has_rows_of_small_clusters(rng)
     assert explanation.effects[2, rare] == pytest.approx(1 / np.sqrt(0.002 * 0.998), rel=1e-6)
 
 
+def test_values_that_a_small_cluster_has_by_chance_are_no_effects():
+    # Three rows of the small cluster have a value that no other row has: of five, it would say something.
+    labels = np.repeat([0, 1], [300, 20])
+    for n_rows, effect in ((3, 0.0), (5, 0.25 / np.sqrt(5 / 320 * 315 / 320))):
+        values = np.repeat(["a", "b", "c"], [150, 170 - n_rows, n_rows])
+        explanation = explain_clusters(pd.DataFrame({"value": values}), labels, random_state=0)
+        (rare,) = np.flatnonzero(explanation.feature_names == "value = c")
+        assert_allclose(explanation.inside[:, rare], [0, n_rows / 20])
+        # In the large one, 300 / 320 of five rows would have it by chance, which is not enough to miss them.
+        assert_allclose(explanation.effects[:, rare], [0, effect])
+
+
+def test_of_two_values_a_rule_has_the_one_that_the_cluster_has():
+    labels = np.arange(60) % 2
+    answer = pd.Series(np.where(labels == 1, "yes", "no"), dtype=object)
+    explanation = explain_clusters(pd.DataFrame({"answer": answer}), labels, random_state=0)
+    assert list(map(str, explanation.rules)) == ["answer is no", "answer is yes"]
+    assert explanation.feature_names.tolist() == ["answer = yes"]
+    answer[[0, 1]] = None
+    explanation = explain_clusters(pd.DataFrame({"answer": answer}), labels, random_state=0)
+    assert list(map(str, explanation.rules)) == ["answer is no", "answer is yes"]
+    assert not explanation.matches(pd.DataFrame({"answer": answer}))[:2].any()
+    assert_allclose(explanation.recall, 29 / 30)
+    coded = pd.Categorical([7, 8] * 30)
+    explanation = explain_clusters(pd.DataFrame({"a" * 99: coded}), labels, random_state=0)
+    assert str(explanation.rules[0]) == f"{'a' * 99} is 7"
+    assert explanation.feature_names[0] == f"{'a' * 99} = 8"
+    assert f"    {'a' * 59}…  0%  100%  -2.0" in str(explanation).split("\n")
+    flags = explain_clusters((labels == 1)[:, np.newaxis], labels, random_state=0)
+    assert list(map(str, flags.rules)) == ["x0 is false", "x0 is true"]
+
+
 # Tables of any kind
 
 
