@@ -79,6 +79,7 @@ MODULES = [
     "skdeepcluster.clustering",
     "skdeepcluster.dask",
     "skdeepcluster.exceptions",
+    "skdeepcluster.inspection",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
     "skdeepcluster.plotting",

@@ -1,6 +1,6 @@
 """Deep clustering with sparse autoencoders, in scikit-learn's manner."""
 
-from . import callbacks, clustering, exceptions, metrics, model_selection, plotting
+from . import callbacks, clustering, exceptions, inspection, metrics, model_selection, plotting
 from .autoencoder import SparseAutoencoderTransformer
 from .clustering import DeepEmbeddedClustering
 from .model_selection import ClusteringSearch
@@ -14,6 +14,7 @@ __all__ = [
     "callbacks",
     "clustering",
     "exceptions",
+    "inspection",
     "metrics",
     "model_selection",
     "plotting",

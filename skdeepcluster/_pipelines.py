@@ -79,6 +79,17 @@ def takes_distances(estimator):
     return is_told_so or (hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).input_tags.pairwise)
 
 
+def check_takes_features(estimator):
+    """Raise a ValueError if what a pipeline that ends in a clusterer takes is distances between rows."""
+    features, clusterer = split_at_clusterer(estimator)
+    _, first = [*features, ("", clusterer)][0]
+    if takes_distances(first):
+        raise ValueError(
+            f"{first!r} takes distances between rows as X, and no features that could be shown. Give the features, "
+            "and the labels, to from_predictions."
+        )
+
+
 def split_at_clusterer(estimator):
     """The (name, step) pairs before the clusterer that ends a pipeline, and the clusterer itself."""
     *features, (_, clusterer) = flat_steps(estimator) or [("", None)]

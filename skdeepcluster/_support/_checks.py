@@ -87,6 +87,25 @@ def check_rows(estimator, X, *, dtype=FLOAT_TYPES, reset=False, **options):
         return validate_data(estimator, X, accept_sparse="csr", dtype=_float_types(X, dtype), reset=reset, **options)
 
 
+def check_magnitude(X, name):
+    """Raise a ValueError if squares of the values of X would overflow. X is an array or CSR, and may have NaN."""
+    values = X.data if issparse(X) else X
+    largest = np.fmax.reduce(np.abs(values), axis=None, initial=0.0)
+    if largest > 2.0 ** (np.finfo(values.dtype).maxexp // 2 - 8):
+        raise ValueError(
+            f"{name} has values up to {largest:.3g}, too large: their squares overflow. Divide the data by "
+            "a number, or standardise it."
+        )
+
+
+def check_feature_names(feature_names, n_features):
+    """The names as an array. Raises a ValueError if their number is not n_features."""
+    names = np.asarray(feature_names, dtype=object)
+    if names.shape != (n_features,):
+        raise ValueError(f"feature_names has the shape {names.shape}, but there are {n_features} features.")
+    return names
+
+
 def integers(values):
     """Values as an array of int of shape (n,) with n > 0, or None if they are none."""
     try:

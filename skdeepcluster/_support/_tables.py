@@ -11,7 +11,7 @@ _DATES = re.compile("(category of )?(date|time|duration|period)")
 _NUMBERS = re.compile("u?int(?!erval)|float|double|half|bool|decimal|complex|sparse|torch")
 
 # Types of what stands for a missing value.
-_MISSING = {"NoneType", "NAType", "NaTType"}
+MISSING_TYPES = {"NoneType", "NAType", "NaTType"}
 
 # Columns named in an error; others are counted.
 _MOST_NAMED = 5
@@ -27,7 +27,7 @@ def _declared_types(X):
     return [X.dtype] if hasattr(X, "dtype") else []
 
 
-def _words_of(kind):
+def words_of(kind):
     """A type in words, in lower case. Of categories, those of their values."""
     categories = getattr(getattr(kind, "categories", None), "dtype", None)
     return str(kind).lower() if categories is None else f"category of {categories}".lower()
@@ -42,7 +42,7 @@ def _column_names(X, n_columns):
 
 def is_single(X):
     """Whether all numbers of X are float32, in a container whose types are not NumPy's."""
-    kinds = set(map(_words_of, set(_declared_types(X))))
+    kinds = set(map(words_of, set(_declared_types(X))))
     return bool(kinds) and kinds <= _SINGLE
 
 
@@ -71,12 +71,12 @@ def _columns_of_dates(X):
     if isinstance(X, (list, tuple)):
         return ["some values"] if any(map(_holds_dates, X)) else []
     types = _declared_types(X)
-    if not any(_DATES.match(_words_of(kind)) for kind in set(types)):
+    if not any(_DATES.match(words_of(kind)) for kind in set(types)):
         return ["some values"] if isinstance(X, np.ndarray) and X.dtype == object and _holds_dates(X) else []
     if len(types) == 1 and not hasattr(X, "columns"):
         return ["all values"]
     names = _column_names(X, len(types))
-    return [column for column, kind in zip(names, types) if _DATES.match(_words_of(kind))]
+    return [column for column, kind in zip(names, types) if _DATES.match(words_of(kind))]
 
 
 def _holds_dates(values):
@@ -138,7 +138,7 @@ def _is_text(X):
 def _columns_without_numbers(X):
     """The columns with values that are no numbers, each with its first one."""
     types = _declared_types(X)
-    if types and all(_NUMBERS.match(_words_of(kind)) for kind in set(types)):
+    if types and all(_NUMBERS.match(words_of(kind)) for kind in set(types)):
         return []
     table = np.asarray(X, dtype=object)
     names = _column_names(X, table.shape[1])
@@ -153,7 +153,7 @@ def _is_number(value):
     try:
         float(value)
     except (ValueError, TypeError):
-        return type(value).__name__ in _MISSING
+        return type(value).__name__ in MISSING_TYPES
     return True
 
 

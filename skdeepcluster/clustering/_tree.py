@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._base import NestedParametersMixin, unchanged_on_error
 from .._data import iterate_blocks
 from .._pipelines import errors_named, takes_distances
-from .._support._checks import check_rows, shown
+from .._support._checks import check_magnitude, check_rows, shown
 from .._support._typing import ArrayLike, Clusterer, Int, MatrixLike, RandomState, fit_context
 from ..exceptions import DegenerateClusteringWarning
 from ..metrics._labels import NOISE, check_clusters, is_noise
@@ -180,7 +180,7 @@ class ClusterTree(NestedParametersMixin, ClusterMixin, MetaEstimatorMixin, BaseE
             If this very estimator is being fitted, by another thread.
         """
         X = check_rows(self, X, reset=True, ensure_min_samples=2)
-        _check_squares(X)
+        check_magnitude(X, "X")
         leaves = self._find_leaves(X, leaf_labels)
         sizes = np.bincount(leaves[leaves != NOISE])
         centers = _means(X, leaves, sizes)
@@ -248,7 +248,7 @@ class ClusterTree(NestedParametersMixin, ClusterMixin, MetaEstimatorMixin, BaseE
         check_is_fitted(self)
         level = self._level(self.n_clusters_ if n_clusters is None else n_clusters)
         X = check_rows(self, X)
-        _check_squares(X)
+        check_magnitude(X, "X")
         # Seen from the middle of the leaves, products lose fewer digits. Sparse rows stay where they are.
         middle = 0.0 if issparse(X) else self.leaf_centers_.mean(axis=0)
         centers, labels = self.leaf_centers_ - middle, np.empty(X.shape[0], dtype=level.dtype)
@@ -317,14 +317,6 @@ class ClusterTree(NestedParametersMixin, ClusterMixin, MetaEstimatorMixin, BaseE
                 "that finds more clusters, as a tree is made of many, or other data, if all rows are nearly the same.",
                 DegenerateClusteringWarning,
             )
-
-
-def _check_squares(X):
-    """Raise a ValueError if squares of the values of X overflow."""
-    with np.errstate(over="ignore"):
-        total = sum(np.square(block.data if issparse(X) else block).sum() for _, block in iterate_blocks(X))
-    if not np.isfinite(total):
-        raise ValueError("X has values that are too large: their squares overflow. Divide it by a number.")
 
 
 def _means(X, leaves, sizes):

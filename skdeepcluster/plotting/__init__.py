@@ -10,6 +10,7 @@ from ._code import ActivationDisplay, CodeWeightsDisplay
 from ._eps import KDistanceDisplay
 from ._profile import ClusterProfileDisplay
 from ._reconstruction import ReconstructionDisplay
+from ._rules import ClusterRulesDisplay
 from ._selection import SearchDisplay
 from ._separation import SilhouetteDisplay
 from ._training import LossCurveDisplay
@@ -19,6 +20,7 @@ __all__ = [
     "ActivationDisplay",
     "ClusterEmbeddingDisplay",
     "ClusterProfileDisplay",
+    "ClusterRulesDisplay",
     "ClusterTreeDisplay",
     "CodeWeightsDisplay",
     "KDistanceDisplay",

@@ -9,10 +9,10 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.utils._param_validation import HasMethods
 
 from .._pipelines import labels_and_space, takes_distances
-from .._support._checks import check_table
+from .._support._checks import check_magnitude, check_table
 from .._support._typing import ArrayLike, Estimator, MatrixLike, Transformer, validate_params
 from ..metrics._labels import check_clusters, is_noise
-from ._style import INK, NOISE_COLOR, axes_or_new, check_drawable, cluster_color, cluster_style
+from ._style import INK, NOISE_COLOR, axes_or_new, cluster_color, cluster_style
 from ._text import all_fitted, height_of_lines, legend_above, name_axes, room_inside, size_of
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class ClusterEmbeddingDisplay:
             What `transformer` raises, with a note that says whose it is.
         """
         Z = check_table(Z, "Z", sparse=True)
-        check_drawable(Z, "Z")
+        check_magnitude(Z, "Z")
         labels = check_clusters(labels, Z)
         points, axis_names = _in_two_dimensions(Z, transformer)
         return cls(points=points, labels=labels, axis_names=axis_names).plot(ax=ax)
@@ -279,7 +279,7 @@ def _in_two_dimensions(Z, transformer):
             error.add_note(f"This comes from transformer={transformer!r}.")
             raise
         points = check_table(points, f"from transformer={transformer!r}", ensure_2d=False, allow_nd=True)
-        check_drawable(points, f"What transformer={transformer!r} gives")
+        check_magnitude(points, f"What transformer={transformer!r} gives")
         if points.ndim != 2 or len(points) != Z.shape[0] or points.shape[1] < 2:
             raise ValueError(
                 f"transformer={transformer!r} gives an array of shape {points.shape}; a picture needs 2 columns for "

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from .._pipelines import names_after, split_at_autoencoder, transform_by
-from .._support._checks import integers, shown
+from .._support._checks import check_feature_names, integers, shown
 from .._support._typing import ArrayLike, Estimator, Float, Int, Ints, MatrixLike, validate_params
 from ._style import (
     HEIGHT_OF_BAR,
@@ -15,7 +15,6 @@ from ._style import (
     LINE_COLORS,
     MOST_SHOWN,
     axes_or_new,
-    check_feature_names,
     check_image_shape,
     columns_of,
     horizontal_bars,

@@ -8,12 +8,12 @@ from sklearn.cluster import DBSCAN
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from .._pipelines import split_at_clusterer, transform_by
-from .._support._checks import POSITIVE
+from .._support._checks import POSITIVE, check_magnitude
 from .._support._typing import Estimator, Float, Int, MatrixLike, validate_params
 from ..clustering import NeighborAssigner
 from ..metrics._points import DISTANCE
 from ..model_selection import estimate_eps
-from ._style import INK, LINE_COLORS, axes_or_new, check_drawable
+from ._style import INK, LINE_COLORS, axes_or_new
 from ._text import legend_above, name_axes
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class KDistanceDisplay:
             As `skdeepcluster.model_selection.estimate_eps`, and if the values are so large that no axis can show them.
         """
         estimate, eps = estimate_eps(Z, min_samples, distance=distance), None if eps is None else float(eps)
-        check_drawable(np.append(estimate.distances, 0.0 if eps is None else eps), "The curve of Z, or eps,")
+        check_magnitude(np.append(estimate.distances, 0.0 if eps is None else eps), "The curve of Z, or eps,")
         display = cls(
             distances=estimate.distances, knee=estimate.knee, min_samples=min_samples, eps=eps, distance=distance
         )

@@ -10,15 +10,13 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_consistent_length
 
 from .._data import iterate_blocks
-from .._pipelines import column_names, labels_and_space, split_at_clusterer, takes_distances
-from .._support._checks import about, check_table
+from .._pipelines import check_takes_features, labels_and_space
+from .._support._checks import about, check_magnitude, check_table
 from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
-from ..metrics._labels import check_clusters, is_noise
-from ._effects import effect_sizes
+from ..inspection._explain import compare_clusters
+from ..inspection._partition import check_partition
 from ._style import (
     HEIGHT_OF_BAR,
-    check_drawable,
-    check_feature_names,
     check_image_shape,
     columns_of,
     horizontal_bars,
@@ -45,8 +43,10 @@ class ClusterProfileDisplay:
     """What sets each cluster apart: the features with the largest effect sizes, or its most typical rows.
 
     The effect size of a feature in a cluster is the difference between its mean in the cluster and its mean in all
-    other rows, in standard deviations of all rows. The most typical rows of a cluster are those nearest to its mean,
-    and shown as images or texts. Noise, with a negative label, is no cluster, but belongs to the other rows. Of more
+    other rows, in standard deviations of all rows. Of a table with mixed columns, features are also the values of
+    categories, the words of texts, dates and missing values, as `skdeepcluster.inspection.explain_clusters` has them,
+    all on the same scale. The most typical rows of a cluster are those nearest to its mean, and shown as images or
+    texts. Noise, with a negative label, is no cluster, but belongs to the other rows. Of more
     than 64 clusters, or of more than small axes have room for, those with the most rows are drawn, and the picture says
     so.
 
@@ -59,7 +59,7 @@ class ClusterProfileDisplay:
     effects : ndarray of shape (n_clusters, n_features) or None
         Effect sizes, if these are what is drawn.
     feature_names : ndarray of str of shape (n_features,) or None
-        Names of the features.
+        Names of the features, such as ``age``, ``colour = red``, ``comment: "price"`` or ``income is missing``.
     n_shown : int
         Number of features for each cluster.
     typical : list of ndarray of int or None
@@ -81,6 +81,8 @@ class ClusterProfileDisplay:
     See Also
     --------
     ClusterEmbeddingDisplay : Where the clusters lie.
+    ClusterRulesDisplay : A short rule for each cluster.
+    skdeepcluster.inspection.explain_clusters : Rules and effect sizes as numbers and as text.
 
     Examples
     --------
@@ -148,10 +150,11 @@ class ClusterProfileDisplay:
         estimator : estimator
             Fitted clusterer, or pipeline that ends in one. Without ``predict``, as DBSCAN is, a clone of it is fitted
             to X.
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            Data, as the estimator takes it. Of numbers, unless there are `texts`. Effect sizes leave out NaN.
+        X : array-like, sparse matrix or frame of shape (n_samples, n_features)
+            Data, as the estimator takes it; for effect sizes also a table with columns that its first steps encode.
+            They leave out missing values. Of images, numbers.
         feature_names : array-like of str, default=None
-            Names of the features of X; None takes those that it has.
+            Names of the features, or columns, of X; None takes those that it has.
         image_shape : (int, int) or (int, int, 3), default=None
             Height and width of images, one of which is a row of X; with 3 colours of each pixel. Draws the most typical
             rows as images.
@@ -169,19 +172,14 @@ class ClusterProfileDisplay:
         Raises
         ------
         ValueError
-            If the estimator does not end in a clusterer, X is not what it takes or not numeric, both `image_shape` and
-            `texts` are given, lengths or shapes do not fit, all rows are in one cluster, or X, or what typical rows
-            would be found in, is precomputed distances.
+            If the estimator does not end in a clusterer, X is not what it takes, or has nothing to compare clusters by,
+            or images are not numeric, both `image_shape` and `texts` are given, lengths or shapes do not fit, all rows
+            are in one cluster, or X, or what typical rows would be found in, is precomputed distances.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        features, clusterer = split_at_clusterer(estimator)
-        _, first = [*features, ("", clusterer)][0]
-        if texts is None and takes_distances(first):
-            raise ValueError(
-                f"{first!r} takes distances between rows as X, and no features that could be shown. Give the features, "
-                "and the labels, to from_predictions."
-            )
+        if texts is None:
+            check_takes_features(estimator)
         are_effects = image_shape is None and texts is None
         labels, Z = labels_and_space(estimator, X, "code", may_be_distances=are_effects)
         return cls.from_predictions(
@@ -209,8 +207,9 @@ class ClusterProfileDisplay:
 
         Parameters
         ----------
-        X : array-like or sparse matrix of shape (n_samples, n_features)
-            The original features. Of numbers, unless there are `texts`. Effect sizes leave out NaN.
+        X : array-like, sparse matrix or frame of shape (n_samples, n_features)
+            The original features: for effect sizes a table of any columns, for images numbers. Effect sizes leave out
+            missing values.
         labels : array-like of shape (n_samples,)
             Cluster of every row; negative ones are noise.
         Z : array-like or sparse matrix of shape (n_samples, n_components), default=None
@@ -225,38 +224,35 @@ class ClusterProfileDisplay:
         Raises
         ------
         ValueError
-            If an array is not numeric and two-dimensional, both `image_shape` and `texts` are given, lengths or shapes
-            do not fit, or all rows are in one cluster.
+            If X is no table, or has nothing to compare clusters by, images are not numeric, both `image_shape` and
+            `texts` are given, lengths or shapes do not fit, or all rows are in one cluster.
         """
         if image_shape is not None and texts is not None:
             raise ValueError("image_shape and texts are both given; rows are shown as images or as texts.")
-        labels = check_clusters(labels, X)
-        clusters, sizes = np.unique(labels[~is_noise(labels)], return_counts=True)
-        if len(clusters) == 0:
-            raise ValueError(
-                "Every row is noise, with a negative label: there are no clusters. Raise eps or lower min_samples."
-            )
+        partition = check_partition(labels, X)
+        clusters, sizes = partition.clusters, partition.sizes
         display = cls(clusters=clusters, sizes=sizes, n_shown=n_shown)
         if image_shape is None and texts is None:
-            checked = _check_numeric(X, ensure_all_finite="allow-nan")
-            names = column_names(X) if feature_names is None else feature_names
-            X, display.feature_names = checked, check_feature_names(names, checked.shape[1])
-            display.effects = effect_sizes(X, labels, clusters)
+            differences = compare_clusters(X, partition, "X", feature_names)
+            display.feature_names = np.array(list(map(str, differences.features)), dtype=object)
+            display.effects = differences.effects
             return display.plot(ax=ax)
         Z = check_table(X if Z is None else Z, "Z", sparse=True)
-        check_drawable(Z, "Z")
+        check_magnitude(Z, "Z")
         with about("Z"):
-            check_consistent_length(Z, labels)
+            check_consistent_length(Z, partition.groups)
         display.n_shown = int(min(n_shown, sizes.max()))
-        display.typical = [_most_typical(Z, np.flatnonzero(labels == cluster), n_shown) for cluster in clusters]
+        display.typical = [
+            _most_typical(Z, np.flatnonzero(partition.groups == i), n_shown) for i in range(len(clusters))
+        ]
         if texts is None:
-            X = _check_numeric(X)
+            X = _check_pixels(X)
             shape = check_image_shape(image_shape, X.shape[1])
             images = [X[rows].toarray() if issparse(X) else X[rows] for rows in display.typical]
             display.images = [of_cluster.reshape(-1, *shape) for of_cluster in images]
         else:
             with about("texts"):
-                check_consistent_length(texts, labels)
+                check_consistent_length(texts, partition.groups)
             texts = list(texts)
             display.texts = [[str(texts[row]) for row in rows] for rows in display.typical]
         return display.plot(ax=ax)
@@ -344,15 +340,15 @@ class ClusterProfileDisplay:
                 drawn.set_in_layout(False)
 
 
-def _check_numeric(X, **options):
+def _check_pixels(X):
     try:
-        checked = check_table(X, "X", sparse=True, **options)
+        checked = check_table(X, "X", sparse=True)
     except (ValueError, TypeError) as error:
         raise ValueError(
-            f"X must be a two-dimensional array of numbers: {error} Pass what the preprocessing makes of it to "
-            "from_predictions, with its feature names."
+            f"X must be a two-dimensional array of numbers to be shown as images: {error} Pass what the preprocessing "
+            "makes of it to from_predictions."
         ) from error
-    check_drawable(checked, "X")
+    check_magnitude(checked, "X")
     return checked
 
 

@@ -9,14 +9,12 @@ from sklearn.utils import _safe_indexing, gen_batches
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from .._pipelines import column_names, in_memory, names_after, split_at_autoencoder, transform_by
-from .._support._checks import check_table
+from .._support._checks import check_feature_names, check_magnitude, check_table
 from .._support._typing import ArrayLike, Estimator, Int, Ints, MatrixLike, validate_params
 from ._style import (
     LINE_COLORS,
     MOST_SHOWN,
     PALE,
-    check_drawable,
-    check_feature_names,
     check_image_shape,
     columns_of,
     length_with_names,
@@ -324,8 +322,8 @@ def _squared_errors(X, reconstruct):
     for rows in gen_batches(X.shape[0], 1024):
         H = np.asarray(reconstruct(rows), dtype=np.float64)
         block = np.asarray(_dense(_safe_indexing(X, rows)), dtype=np.float64)
-        check_drawable(block, "X")
-        check_drawable(H, "The reconstruction of X")
+        check_magnitude(block, "X")
+        check_magnitude(H, "The reconstruction of X")
         errors[rows] = np.mean((H - block) ** 2, axis=1)
     return errors
 

@@ -5,7 +5,6 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from scipy.sparse import issparse
 
 from .._support._checks import shown
 from ._text import LEAST_DRAWN, all_fitted, fitted, room, room_of_names, width_of
@@ -158,17 +157,6 @@ def cluster_filling(i):
     return {"facecolor": cluster_color(i), "edgecolor": "white", "hatch": hatch, "linewidth": 0}
 
 
-def check_drawable(X, name):
-    """Raise a ValueError if squares of the values of X would overflow. X is an array or CSR, and may have NaN."""
-    values = X.data if issparse(X) else X
-    largest = np.fmax.reduce(np.abs(values), axis=None, initial=0.0)
-    if largest > 2.0 ** (np.finfo(values.dtype).maxexp // 2 - 8):
-        raise ValueError(
-            f"{name} has values up to {largest:.3g}, too large to be drawn: their squares overflow. Divide the data by "
-            "a number, or standardise it."
-        )
-
-
 def check_image_shape(image_shape, n_features):
     """The shape as a tuple, (height, width) or (height, width, 3).
 
@@ -182,14 +170,6 @@ def check_image_shape(image_shape, n_features):
             f"product of {n_features}, the number of features."
         )
     return shape
-
-
-def check_feature_names(feature_names, n_features):
-    """The names as an array. Raises a ValueError if their number is not n_features."""
-    names = np.asarray(feature_names, dtype=object)
-    if names.shape != (n_features,):
-        raise ValueError(f"feature_names has the shape {names.shape}, but there are {n_features} features.")
-    return names
 
 
 def tile(images, n_columns):

@@ -183,7 +183,7 @@ def name_y_ticks(ax, places, names, size="medium"):
 
 def width_of_names(ax):
     """Width of the names at the y-axis."""
-    return max((width_of(name.get_text(), name.get_fontsize()) for name in ax.get_yticklabels()), default=0.0)
+    return max((size_of(name.get_text(), name.get_fontsize())[0] for name in ax.get_yticklabels()), default=0.0)
 
 
 def title_panels(axes, word, titles):

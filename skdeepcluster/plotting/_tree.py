@@ -10,13 +10,13 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from .._pipelines import split_at_clusterer, transform_by
-from .._support._checks import about, check_table
+from .._support._checks import about, check_magnitude, check_table
 from .._support._typing import Estimator, Int, Ints, MatrixLike, validate_params
 from ..clustering import ClusterTree
 from ..clustering._linkage import first_leaves, levels_of, node_sums, nodes_at, top_of
 from ..metrics._labels import NOISE
-from ._profile import _check_numeric, _most_typical
-from ._style import INK, PALE, axes_or_new, check_drawable, check_image_shape, cluster_color, panels, show_images
+from ._profile import _check_pixels, _most_typical
+from ._style import INK, PALE, axes_or_new, check_image_shape, cluster_color, panels, show_images
 from ._text import SHARE_OF_NAMES, fitted, name_axes, name_y_ticks, room, width_of
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class ClusterTreeDisplay:
             if X is None:
                 raise ValueError("image_shape and texts show rows of X, and X is None. Give X.")
             Z = check_table(transform_by([step for _, step in steps], X), "X", sparse=True)
-            check_drawable(Z, "X")
+            check_magnitude(Z, "X")
             ends = tree.predict(Z, n_clusters=n_ends)
             typical = _typical_of_nodes(Z, ends, display.linkage)
             if texts is None:
@@ -337,7 +337,7 @@ def _typical_of_nodes(Z, ends, linkage):
 
 
 def _as_images(X, typical, image_shape):
-    X = _check_numeric(X)
+    X = _check_pixels(X)
     shape = check_image_shape(image_shape, X.shape[1])
     images = [X[rows].toarray() if issparse(X) else X[rows] for rows in typical]
     return [of_node.reshape(-1, *shape) for of_node in images]

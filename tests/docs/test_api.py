@@ -15,6 +15,7 @@ PUBLIC_MODULES = [
     "skdeepcluster.clustering",
     "skdeepcluster.dask",
     "skdeepcluster.exceptions",
+    "skdeepcluster.inspection",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
     "skdeepcluster.plotting",

@@ -23,7 +23,6 @@ from skdeepcluster.plotting import (
     ClusterProfileDisplay,
     SilhouetteDisplay,
 )
-from skdeepcluster.plotting._effects import effect_sizes
 
 pytestmark = pytest.mark.usefixtures("agg")
 
@@ -155,18 +154,6 @@ def test_clusterers_without_predict(digits):
 # ClusterProfileDisplay
 
 
-def test_effect_sizes_by_hand():
-    X = np.array([[0.0, 5.0, 1.0], [0.0, 5.0, 3.0], [4.0, 5.0, 1.0], [0.0, 5.0, 3.0]])
-    labels = np.array([0, 0, 1, -1])
-    # Means in and out of cluster 0: 0 and 2, -, 2 and 2; standard deviations sqrt(3), 0, 1.
-    expected = [[-2 / np.sqrt(3), 0, 0], [4 / np.sqrt(3), 0, 1 - 7 / 3]]
-    for kind in (np.asarray, csr_array):
-        assert_allclose(effect_sizes(kind(X), labels, np.array([0, 1])), expected, atol=1e-14)
-    with_gaps = np.vstack([X, [np.nan, np.nan, 2.0]])
-    # The row with gaps is in cluster 0, and does not count where it has none: feature 2, mean 2 in both.
-    assert_allclose(effect_sizes(with_gaps, np.array([0, 0, 1, -1, 0]), np.array([0]))[0], expected[0], atol=1e-14)
-
-
 def test_profile_shows_the_largest_effects_with_the_names_of_columns(rng):
     X = pd.DataFrame(rng.normal(size=(40, 4)), columns=["a", "b", "c", "d"])
     labels = np.repeat([0, 1], 20)
@@ -216,7 +203,10 @@ def test_what_a_profile_cannot_show():
         ClusterProfileDisplay.from_predictions(X, labels, image_shape=(1, 2), texts=["a", "b", "c"])
     with pytest.raises(ValueError, match="Every row is noise"):
         ClusterProfileDisplay.from_predictions(X, [-1, -1, -1])
-    with pytest.raises(ValueError, match=r"array of numbers.* from_predictions, with its feature names"):
-        ClusterProfileDisplay.from_predictions(pd.DataFrame({"a": ["x", "y", "z"]}), labels)
+    names = pd.DataFrame({"a": ["x", "y", "z"]})
+    with pytest.raises(ValueError, match="X has nothing to compare clusters by"):
+        ClusterProfileDisplay.from_predictions(names, labels)
+    with pytest.raises(ValueError, match=r"array of numbers to be shown as images.* from_predictions"):
+        ClusterProfileDisplay.from_predictions(names, labels, Z=X, image_shape=(1, 1))
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         ClusterProfileDisplay.from_predictions(X, labels, texts=["a", "b"])

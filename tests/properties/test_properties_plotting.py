@@ -24,6 +24,12 @@ OF_WEIGHTS = {"units": UNITS, "image_shape": SHAPES, "feature_names": NAMES, "n_
 OF_RECONSTRUCTIONS = {"image_shape": SHAPES, "feature_names": NAMES, "n_examples": (1, 3, 100)}
 TEXTS = (None, ["$a"] * 20, ["b"] * 12)
 OF_PROFILES = {"image_shape": SHAPES, "feature_names": NAMES, "n_shown": (1, 3), "texts": TEXTS}
+OF_RULES = {
+    "feature_names": NAMES,
+    "max_conditions": (1, 4),
+    "sample_size": (None, 2, 5, 100),
+    "random_state": (None, 0),
+}
 TRANSFORMERS = {"transformer": (None, PCA(2), PCA(1), StandardScaler())}
 
 
@@ -87,6 +93,17 @@ def test_cluster_profiles(X, data):
 
 
 @cases(0.4, X=good_tables(d=4) | tables(d=4), data=st.data())
+def test_cluster_rules(X, data):
+    found, options = data.draw(labels(n_rows(X))), data.draw(parameters(OF_RULES))
+    names = ["clusters", "cluster", *OF_RULES]
+    display = attempt_to_draw(plotting.ClusterRulesDisplay.from_predictions, X, found, names=names, **options)
+    if display is not None:
+        explanation = display.explanation
+        assert_finite(explanation.effects, explanation.precision, explanation.recall, explanation.f1)
+        assert 0 <= explanation.fidelity <= 1
+
+
+@cases(0.4, X=good_tables(d=4) | tables(d=4), data=st.data())
 def test_reconstructions_given_as_arrays(X, data):
     H = data.draw(st.just(X) | tables(n=n_rows(X), d=4))
     options = data.draw(parameters(OF_RECONSTRUCTIONS))
@@ -115,6 +132,7 @@ def test_displays_of_estimators(models, X, data):
                 ("ActivationDisplay", True, {}),
                 ("ClusterEmbeddingDisplay", True, TRANSFORMERS),
                 ("ClusterProfileDisplay", True, OF_PROFILES),
+                ("ClusterRulesDisplay", True, OF_RULES),
                 ("CodeWeightsDisplay", False, OF_WEIGHTS),
                 ("KDistanceDisplay", True, {}),
                 ("LossCurveDisplay", False, {}),

@@ -19,7 +19,7 @@ LAYERS = [
     {"_pipelines"},
     {"autoencoder", "callbacks", "metrics"},
     {"_joint", "dask"},
-    {"clustering", "model_selection"},
+    {"clustering", "inspection", "model_selection"},
     {"plotting"},
     {"__init__"},
 ]
@@ -65,6 +65,7 @@ def test_the_import_test_sees_imports():
         "callbacks",
         "clustering",
         "exceptions",
+        "inspection",
         "metrics",
         "model_selection",
         "plotting",
