@@ -48,6 +48,32 @@ def labels_and_space(estimator, X, space, *, may_be_distances=False):
     A ValueError, unless it may be, if that "space" is distances that the clusterer takes in the place of features.
     """
     features, clusterer = split_at_clusterer(estimator)
+    n_before_space = _n_steps_to_score_after(estimator, space, may_be_distances)
+    steps = [step for _, step in features]
+    scored = transform_by(steps[:n_before_space], X)
+    Z = transform_by(steps[n_before_space:], scored)
+    if isinstance(clusterer, AutoencoderMixin) and space == "code":
+        scored = clusterer.transform(Z)
+    with errors_named(clusterer):
+        if hasattr(clusterer, "predict") and not takes_distances(clusterer):
+            return clusterer.predict(Z), scored
+        # One with copy=False, as HDBSCAN may have, writes to distances.
+        return clone(clusterer).fit_predict(Z if getattr(clusterer, "copy", True) else copied(Z)), scored
+
+
+def in_input_space(estimator, X):
+    """X as the autoencoder of a fitted estimator receives it, or, without one, the clusterer.
+
+    A ValueError if these are distances that the clusterer takes in the place of features.
+    """
+    features, _ = split_at_clusterer(estimator)
+    n_before_space = _n_steps_to_score_after(estimator, "input", may_be_distances=False)
+    return transform_by([step for _, step in features[:n_before_space]], X)
+
+
+def _n_steps_to_score_after(estimator, space, may_be_distances):
+    """The number of feature steps before the space to score in."""
+    features, clusterer = split_at_clusterer(estimator)
     is_joint = isinstance(clusterer, AutoencoderMixin)
     n_before_space = len(features) if is_joint and space == "input" else _n_steps_before(space, features)
     if n_before_space == len(features) and takes_distances(clusterer) and not may_be_distances:
@@ -57,16 +83,7 @@ def labels_and_space(estimator, X, space, *, may_be_distances=False):
             "sklearn.metrics.silhouette_score(distances, labels, metric='precomputed'), and ClusterEmbeddingDisplay "
             "with such a transformer as sklearn.manifold.TSNE(metric='precomputed', init='random')."
         )
-    steps = [step for _, step in features]
-    scored = transform_by(steps[:n_before_space], X)
-    Z = transform_by(steps[n_before_space:], scored)
-    if is_joint and space == "code":
-        scored = clusterer.transform(Z)
-    with errors_named(clusterer):
-        if hasattr(clusterer, "predict") and not takes_distances(clusterer):
-            return clusterer.predict(Z), scored
-        # One with copy=False, as HDBSCAN may have, writes to distances.
-        return clone(clusterer).fit_predict(Z if getattr(clusterer, "copy", True) else copied(Z)), scored
+    return n_before_space
 
 
 def takes_distances(estimator):

@@ -6,7 +6,7 @@ from ._full_batch import FullBatchLoss, RowBlocks
 from ._memory import DataInMemory
 from ._mini_batch import MiniBatchLoss
 from ._neighbors import coordinates_of, middle_of, nearest_rows, neighbors_of
-from ._null_tables import NullTables
+from ._null_tables import NullTables, rows_of_columns
 from ._passes import (
     block_slices,
     code_moments,
@@ -50,6 +50,7 @@ __all__ = [
     "no_weight_is_positive",
     "outputs_of",
     "row_squares",
+    "rows_of_columns",
     "rows_of_values",
     "shares_of_largest",
     "training_data",

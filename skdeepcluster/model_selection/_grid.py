@@ -7,6 +7,7 @@ from sklearn.pipeline import Pipeline
 
 from .._pipelines import resamples
 from .._support._checks import about, plain
+from ._seeds import draw_seed, set_random_states
 
 
 def draw_settings(param_grid, n_iter, random_state):
@@ -33,11 +34,8 @@ def make_candidates(estimator, settings, random_state):
             if isinstance(value, type) and hasattr(value, "get_params"):
                 raise TypeError(f"param_grid has the class {value.__name__} for {name}; give it an instance.")
         candidate = _with_params(clone(estimator), clone(setting, safe=False))
-        _refuse_resampling(candidate)
-        for name, value in sorted(candidate.get_params().items()):
-            if value is None and name.split("__")[-1] == "random_state":
-                seed = seeds.setdefault(name, int(random_state.randint(np.iinfo(np.int32).max)))
-                candidate.set_params(**{name: seed})
+        refuse_resampling(candidate)
+        set_random_states(candidate, lambda name: seeds.setdefault(name, draw_seed(random_state)), only_missing=True)
         candidates.append(candidate)
     return candidates
 
@@ -59,16 +57,17 @@ def _with_params(candidate, setting):
         raise
 
 
-def _refuse_resampling(candidate):
+def refuse_resampling(candidate):
+    """Raise a ValueError if a step of a pipeline adds rows, or leaves some out."""
     if not isinstance(candidate, Pipeline):
         return
     for name, step in candidate.steps:
         if resamples(step):
             raise ValueError(
                 f"The step {name!r}, {step}, resamples (it has fit_resample), so that labels found after it do not "
-                "belong to the rows of X. Resample X before the search, or leave the step out."
+                "belong to the rows of X. Resample X before, or leave the step out."
             )
-        _refuse_resampling(step)
+        refuse_resampling(step)
 
 
 def values_of(estimator, settings, name):

@@ -29,7 +29,7 @@ from helpers.processes import output_of
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InterruptedFitWarning
-from skdeepcluster.model_selection import ClusteringSearch
+from skdeepcluster.model_selection import ClusteringSearch, cluster_stability, structure_test
 
 pytestmark = FEW_ITERATIONS
 
@@ -118,6 +118,8 @@ SEVERAL = {
     "ClusteringSearch": lambda X, y: ClusteringSearch(clusterer(), {"code__lam": [1e-4, 1e-3]}).fit(X),
     "ClusteringSearch of others": lambda X, y: ClusteringSearch(Wrapper(clusterer()), [{}, {}]).fit(X),
     "ClusteringSearch of joint clustering": lambda X, y: ClusteringSearch(joint(), {"gamma": [0.1, 0.2]}).fit(X),
+    "structure_test": lambda X, y: structure_test(clusterer(), X, n_repeats=2),
+    "cluster_stability": lambda X, y: cluster_stability(clusterer(), X, n_repeats=2),
     "Parallel": lambda X, y: joblib.Parallel(1)(joblib.delayed(clusterer().fit)(X) for _ in range(2)),
     "FeatureUnion": lambda X, y: FeatureUnion([("a", autoencoder()), ("b", autoencoder())]).fit(X),
     "BaggingClassifier": lambda X, y: BaggingClassifier(classifier(), 2).fit(X, y),
