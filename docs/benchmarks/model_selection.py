@@ -1,6 +1,6 @@
 """How well do rankings that see no labels choose rho, beta and lam?
 
-    python docs/benchmarks/model_selection.py [fixed] [neighbors] [layers] [varied] [numbers] [eps] [--data-dir DIR]
+    python docs/benchmarks/model_selection.py [fixed] [neighbors] [layers] [varied] [eps] [--data-dir DIR]
         [--seeds 0 1 2]
 
 Data sets of up to 2,000 rows, 32 settings of (n_components, rho, beta, lam), StandardScaler -> autoencoder ->
@@ -10,9 +10,9 @@ seeds: the Spearman correlation with NMI and, in points, the NMI of the partitio
 ("to the best") and minus that of KMeans without an autoencoder ("gain"). "neighbors" and "layers" are the same with 32
 other settings, without and with neighbours, of three weights: the first of one layer, the second of one and three.
 "varied" has 4 settings times 7 numbers of clusters from 0.4 K to 2.5 K and is judged by the adjusted mutual
-information, since NMI favours many clusters. "numbers" has what `estimate_n_clusters` finds in the code of the default
-autoencoder, among 2 to 2 K. "eps" has the adjusted mutual information of DBSCAN on that code with eps from the knee,
-and from 18 heights of the distance curve: the best of them, and those that ClusteringSearch chooses.
+information, since NMI favours many clusters. "eps" has the adjusted mutual information of DBSCAN on the code of the
+default autoencoder with eps from the knee, and from 18 heights of the distance curve: the best of them, and those that
+ClusteringSearch chooses.
 
 Nothing was chosen by the sets held out, which were drawn at random before any was looked at, nor by the unseen ones,
 which were added after those held out had been looked at. Without --data-dir, fsdd is left out.
@@ -35,14 +35,14 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, nor
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.parallel import Parallel
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._support._callbacks import SearchTasks
 from skdeepcluster.exceptions import DegenerateClusteringWarning
 from skdeepcluster.metrics._internal import INTERNAL_METRICS, internal_scores
 from skdeepcluster.metrics._points import points_of
-from skdeepcluster.model_selection import ClusteringSearch, estimate_eps, estimate_n_clusters
+from skdeepcluster.model_selection import ClusteringSearch, estimate_eps
 from skdeepcluster.model_selection._candidates import fit_candidates
 from skdeepcluster.model_selection._metrics import AUTO, AUTO_OF_NUMBERS
 from skdeepcluster.model_selection._pooling import (
@@ -79,7 +79,7 @@ LAYERS = {"n_components": [32], "rho": [0.1, 0.5], "lam": [1e-4, 1e-2], "hidden_
 SHARES_OF_K = [0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.5]
 
 
-STUDIES = ["fixed", "neighbors", "layers", "varied", "numbers", "eps"]
+STUDIES = ["fixed", "neighbors", "layers", "varied", "eps"]
 TRUTH = "the classes, with another seed"
 MIN_SAMPLES = 10  # of DBSCAN
 
@@ -87,7 +87,10 @@ MIN_SAMPLES = 10  # of DBSCAN
 WEIGHTS = {
     "auto": AUTO,
     "auto without reconstruction": {key: weight for key, weight in AUTO.items() if key != RECONSTRUCTION},
-    "information, Davies-Bouldin, silhouette": AUTO_OF_NUMBERS,
+    "information, Davies-Bouldin, silhouette": dict.fromkeys(
+        ["neighbor_information", "davies_bouldin", "silhouette"], 1.0
+    ),
+    "auto of numbers": AUTO_OF_NUMBERS,
 }
 
 # Ways to rank. S has a row for each space and a column for each partition; every function returns a score for each
@@ -298,22 +301,6 @@ def varied(name, seed, arguments):
         }
 
 
-def numbers(names, arguments):
-    """The number of clusters that each method finds."""
-    rows = []
-    for name in names:
-        X, y = load(name, arguments.data_dir)
-        Z = SparseAutoencoderTransformer(random_state=0).fit_transform(StandardScaler().fit_transform(X))
-        n_classes = len(np.unique(y))
-        found = Parallel(n_jobs=arguments.n_jobs)(
-            delayed(estimate_n_clusters)(Z, range(2, 2 * n_classes + 1), method=method, n_repeats=5, random_state=0)
-            for method in ("silhouette", "gap", "stability")
-        )
-        silhouette, gap, stability = (one.n_clusters for one in found)
-        rows.append({"set": name, "K": n_classes, "silhouette": silhouette, "gap": gap, "stability": stability})
-    print(pd.DataFrame(rows).to_string(index=False) + "\n", flush=True)
-
-
 def eps(names, arguments):
     """DBSCAN with eps from the knee, and chosen by a search."""
     rows = []
@@ -376,7 +363,7 @@ if __name__ == "__main__":
     print(describe_machine() + "\n")
     only_local = ["fsdd"] if arguments.data_dir is None else []
     studies = {study.__name__: partial(table, study) for study in (fixed, neighbors, layers, varied)}
-    studies |= {"numbers": numbers, "eps": eps}
+    studies |= {"eps": eps}
     for study, group in itertools.product(arguments.studies, arguments.groups):
         print(f"{study}, {group}:")
         studies[study]([name for name in GROUPS[group] if name not in only_local], arguments)
