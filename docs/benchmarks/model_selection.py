@@ -87,10 +87,9 @@ MIN_SAMPLES = 10  # of DBSCAN
 WEIGHTS = {
     "auto": AUTO,
     "auto without reconstruction": {key: weight for key, weight in AUTO.items() if key != RECONSTRUCTION},
-    "information, Davies-Bouldin, silhouette": dict.fromkeys(
-        ["neighbor_information", "davies_bouldin", "silhouette"], 1.0
-    ),
-    "auto of numbers": AUTO_OF_NUMBERS,
+    "information, Davies-Bouldin, silhouette": AUTO_OF_NUMBERS,
+    "the same and modularity": {**AUTO_OF_NUMBERS, "neighbor_modularity": 1.0},
+    "modularity, silhouette": {"neighbor_modularity": 1.0, "silhouette": 1.0},
 }
 
 # Ways to rank. S has a row for each space and a column for each partition; every function returns a score for each

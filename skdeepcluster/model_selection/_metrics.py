@@ -12,7 +12,7 @@ METRICS = [*INTERNAL_METRICS, RECONSTRUCTION]
 # The weights of metric="auto", for a given number of clusters, and where the grid has that number. Both were chosen by
 # docs/benchmarks/model_selection.py; the first takes the largest number that there is.
 AUTO = {"neighbor_information": 1.0, "davies_bouldin": 0.3, RECONSTRUCTION: 0.4}
-AUTO_OF_NUMBERS = {"neighbor_modularity": 1.0, "silhouette": 0.5}
+AUTO_OF_NUMBERS = {"neighbor_information": 1.0, "davies_bouldin": 1.0, "silhouette": 1.0}
 
 
 def metric_weights(metric, candidates):

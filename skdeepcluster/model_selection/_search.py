@@ -52,7 +52,8 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
         list of them, which weigh alike; or a dict of their weights. "auto" is ``{"neighbor_information": 1,
         "davies_bouldin": 0.3, "reconstruction": 0.4}``, the best for a given number of clusters, and also where it is
         found, as by DBSCAN. It prefers many clusters: if the candidates ask for different numbers (`n_clusters`, or
-        `n_components` of a mixture), "auto" is ``{"neighbor_modularity": 1, "silhouette": 0.5}``.
+        `n_components` of a mixture), "auto" is ``["neighbor_information", "davies_bouldin", "silhouette"]``, and
+        ``["neighbor_modularity", "silhouette"]`` comes nearer to the number of classes.
     distance : {"euclidean", "cosine"}, default="euclidean"
         Between rows of every space, for the internal metrics, as in `skdeepcluster.metrics.clustering_report`.
     n_iter : int, default=None
