@@ -79,31 +79,25 @@ def found_in(name, seed, data_dir):
     """The number of classes, and of each method its number and its AMI, less that at the number of classes."""
     X, y = standardised(name, data_dir)
     n_classes = len(np.unique(y))
-    model, is_structured = fitted(X, seed)
-    Z = model.encoder_.transform(X)
+    Z = DeepEmbeddedClustering(2, max_iter=1, random_state=seed).fit(X).encoder_.transform(X)
     labelings = {k: KMeans(k, n_init=5, random_state=seed).fit_predict(Z) for k in {*K_RANGE, n_classes}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        numbers = {"modularity": model.n_clusters_, **numbers_by_others(Z, labelings, seed)}
+        numbers = numbers_in(Z, labelings, seed)
     with_classes = {k: 100 * adjusted_mutual_info_score(y, labels) for k, labels in labelings.items()}
     methods = {method: (int(k), with_classes[k] - with_classes[n_classes]) for method, k in numbers.items()}
     labels = by_hierarchy(Z)
     k = len(np.unique(labels[labels >= 0]))
     methods["HDBSCAN"] = k, 100 * adjusted_mutual_info_score(y, labels) - with_classes[n_classes]
-    joint = 100 * adjusted_mutual_info_score(y, model.labels_)
-    return {
-        "classes": n_classes,
-        "AMI": with_classes[n_classes],
-        "joint": joint,
-        "structured": is_structured,
-        "methods": methods,
+    return {"classes": n_classes, "AMI": with_classes[n_classes], "methods": methods}
+
+
+def numbers_in(Z, labelings, seed):
+    """The number of clusters by every method, and by the ranks of three scores."""
+    found = {
+        method: estimate_n_clusters(Z, K_RANGE, method=method, random_state=seed).n_clusters
+        for method in ("modularity", "silhouette")
     }
-
-
-def numbers_by_others(Z, labelings, seed):
-    """Numbers by the textbook's methods, by modularity in the code alone, and by the ranks of three scores."""
-    found = {"modularity of the code": estimate_n_clusters(Z, K_RANGE, random_state=seed).n_clusters}
-    found["silhouette"] = estimate_n_clusters(Z, K_RANGE, method="silhouette", random_state=seed).n_clusters
     points, codes = points_of(Z, "euclidean"), [np.unique(labelings[k], return_inverse=True)[1] for k in K_RANGE]
     names = ("neighbor_information", "davies_bouldin", "silhouette")
     ranks = sum(rankdata(internal_scores(name, points, codes)) for name in names)
@@ -146,9 +140,6 @@ def print_numbers(runs):
             }
         )
     print_table(rows)
-    joint = np.mean([run["joint"] - run["AMI"] for run in runs])
-    print(f"joint clustering with its own number: AMI {joint:+.1f} against KMeans at the number of classes")
-    print("said to have no structure:", sorted({run["set"] for run in runs if not run["structured"]}) or "none", "\n")
 
 
 def shuffled(arguments):

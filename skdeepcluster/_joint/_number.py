@@ -13,7 +13,7 @@ from ..metrics._points import n_distinct, points_of
 
 
 def number_in_code(encoder, X):
-    """The number of clusters in the code of X by a fitted encoder, by modularity in both spaces.
+    """The number of clusters in the code of X by a fitted encoder, by modularity.
 
     It depends on the encoder and X alone, so that a fit that goes on from a checkpoint finds the same.
     """

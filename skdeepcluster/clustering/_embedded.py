@@ -47,8 +47,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     ----------
     n_clusters : int or "auto", default=8
         Number of clusters. "auto" takes that of 2 to 30, at most a fifth of the rows, that
-        `skdeepcluster.model_selection.estimate_n_clusters` finds from the code and X by "modularity"; rows of any
-        positive weight count alike.
+        `skdeepcluster.model_selection.estimate_n_clusters` finds in the code by "modularity"; rows of any positive
+        weight count alike.
     encoder : SparseAutoencoderTransformer or FrozenEstimator, default=None
         The autoencoder to begin with. A clone of it is fitted; a fitted one in a `sklearn.frozen.FrozenEstimator` is
         taken as it is, and is not changed. Its rho, beta and lam go on to be those of J_sparse, its `augment` and

@@ -35,7 +35,7 @@ def default_numbers(n_rows):
 
 
 def number_of_clusters(Z, X, k_range, distance, random_state):
-    """The number of clusters of KMeans in Z with the highest sum of modularity in X and half the silhouette in Z.
+    """The number of clusters of KMeans in Z with the highest sum of modularity and half the silhouette.
 
     Warns with `NoStructureWarning` if so many clusters of X are not better than those of tables without structure.
 
@@ -62,7 +62,7 @@ def number_of_clusters(Z, X, k_range, distance, random_state):
 
 
 def _number_of_clusters(Z, X, k_range, distance, random_state):
-    graph = neighbor_graph(coordinates_of(X, distance))
+    graph = neighbor_graph(Z.rows)
     labelings = [_labels(Z.rows, k, random_state) for k in k_range]
     silhouettes = np.nan_to_num(silhouette_scores(Z, labelings))
     scores = np.array([modularity(graph, labels) for labels in labelings]) + _WEIGHT_OF_SILHOUETTE * silhouettes
@@ -70,8 +70,8 @@ def _number_of_clusters(Z, X, k_range, distance, random_state):
     if not _is_structured(X, k_range[best], distance, random_state):
         warnings.warn(
             f"{k_range[best]} clusters of these data are no better than those of tables in which the columns have the "
-            "same values and correlations and nothing else: there may be no clusters at all. "
-            "skdeepcluster.model_selection.structure_test gives a p-value.",
+            "same values and correlations and nothing else: there may be no clusters at all, or X is not scaled as the "
+            "autoencoder received it. skdeepcluster.model_selection.structure_test gives a p-value.",
             NoStructureWarning,
         )
     return best, scores

@@ -154,11 +154,11 @@ def estimate_n_clusters(
         Numbers of clusters to try: from 2, with "gap" from 1; up to the number of distinct rows, with "gap" below it,
         with "stability" up to half of it. None means from 2 to 30, or to a fifth of the rows if that is less.
     X : array-like or sparse matrix of shape (n_samples, n_features), default=None
-        What Z is the code of, as the autoencoder received it. "modularity" looks for neighbours there, and needs it to
-        tell whether there are clusters at all: a code can have some where the data have none. None takes Z.
+        What Z is the code of, as the autoencoder received it. "modularity" needs it to tell whether there are clusters
+        at all: a code can have some where the data have none. None takes Z.
     method : {"modularity", "silhouette", "gap", "stability"}, default="modularity"
         "modularity" takes the k with the highest sum of modularity and half the mean silhouette. The modularity is of
-        the graph of nearest rows of X: the share of the 100 nearest, or a fifth of the rows, in the same cluster, less
+        the graph of nearest rows: the share of the 100 nearest, or a fifth of the rows, in the same cluster, less
         what it would be by chance. Of more than 2,000 rows it looks at 2,000: with more neighbours, or fewer rows, it
         would find fewer clusters. "silhouette" takes the k with the highest mean
         silhouette. "gap" compares the logarithm of the sum of squared distances to the centres with that of `n_repeats`
