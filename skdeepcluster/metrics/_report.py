@@ -127,7 +127,7 @@ def clustering_report(
     calinski_harabasz       200.0000
     davies_bouldin            0.1000
     neighbor_information      0.0566
-    neighbor_modularity       0.3750
+    neighbor_modularity       0.5000
     accuracy                  0.8000
     nmi                       0.7790
     ari                       0.5455

@@ -102,7 +102,7 @@ def test_the_result_does_not_depend_on_the_threads(blobs, frozen):
 def test_some_defaults_are_for_codes_with_neighbours():
     default, plain = DeepEmbeddedClustering(3), SparseAutoencoderTransformer(4)
     found = {
-        (encoder.n_neighbors, n_rows): JointOptions.of(default, encoder, n_rows)
+        (encoder.n_neighbors, n_rows): JointOptions.of(default, encoder, n_rows, 8)
         for encoder in (plain, ENCODER)
         for n_rows in (19_999, 20_000)
     }
@@ -112,7 +112,7 @@ def test_some_defaults_are_for_codes_with_neighbours():
         (5, 19_999): (3, 256, "least_cut"),
         (5, 20_000): (3, 1024, "least_cut"),
     }
-    given = JointOptions.of(DeepEmbeddedClustering(3, max_iter=7, batch_size=99, init="kmeans"), ENCODER, 20_000)
+    given = JointOptions.of(DeepEmbeddedClustering(3, max_iter=7, batch_size=99, init="kmeans"), ENCODER, 20_000, 3)
     assert (given.max_iter, given.batch_size, given.init) == (7, 99, "kmeans")
 
 
@@ -130,7 +130,7 @@ def test_an_iteration_has_40_batches_with_neighbours_and_140_without(blobs, froz
     plain = clone(ENCODER).set_params(n_neighbors=None, max_iter=1).fit(blobs)
     n_batches = []
     for encoder in (frozen.estimator, plain):
-        options = JointOptions.of(model, encoder, len(blobs))
+        options = JointOptions.of(model, encoder, len(blobs), model.n_clusters)
         fit = JointFit(encoder, data, options, engine_options(encoder, options), np.random.RandomState(0))
         n_batches.append(fit.stages[0].n_batches)
     assert n_batches == [40, 140]

@@ -97,7 +97,7 @@ def fit_of(kind):
     """The estimator of a kind, its fit ready to run, and the identity of that."""
     estimator, data = estimator_of(kind), DataInMemory(X, None, Workers(1))
     if kind == "joint":
-        options = JointOptions.of(estimator, _encoder(), len(X))
+        options = JointOptions.of(estimator, _encoder(), len(X), estimator.n_clusters)
         random_state = np.random.RandomState(estimator.random_state)
         fit = JointFit(_encoder(), data, options, engine_options(_encoder(), options), random_state)
     else:
