@@ -156,6 +156,8 @@ def test_errors_of_the_stability_are_standard_errors_of_the_mean(blobs, monkeypa
     assert_allclose(estimate.errors, [np.sqrt((0.3**2 + 0.1**2 + 0.4**2) / 2 / 3)])
 
 
+# Six rows at random are no clusters.
+@pytest.mark.filterwarnings("ignore:.*no better than those of tables:skdeepcluster.exceptions.NoStructureWarning")
 @pytest.mark.parametrize("method", METHODS)
 def test_there_are_no_more_clusters_than_distinct_rows(rng, method):
     Z = np.repeat(rng.normal(size=(6, 2)), 10, axis=0)
