@@ -33,7 +33,7 @@ settings.load_profile("ordinary")
 
 
 def pytest_collection_modifyitems(items):
-    """Run the tests on the Dask cluster last: it lives until then, and takes a seventh of a core even without work."""
+    """Run the tests on the Dask cluster last: it lives until then, and takes some time even without work."""
     items.sort(key=lambda item: "client" in getattr(item, "fixturenames", ()))
 
 
@@ -89,9 +89,11 @@ def joint(blobs, frozen):
 @pytest.fixture(scope="session")
 def client():
     """A Dask cluster of two processes."""
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+    from helpers.cluster import two_processes
+
+    with two_processes() as cluster, Client(cluster) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from helpers.marks import FEW_ITERATIONS
-from helpers.processes import output_of
+from helpers.processes import output_of_fork
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.callbacks import Checkpoint
 from skdeepcluster.clustering import DeepEmbeddedClustering
@@ -159,7 +159,7 @@ def test_objects_and_functions_go_on_in_a_new_process(X, tmp_path, monkeypatch):
         """
     for kind in ("Jitter", "closed_over"):
         cut_off(make(getattr(augmentations, kind)(0.1)), tmp_path / kind, X)
-    lines = output_of(script, cwd=tmp_path).splitlines()
+    lines = output_of_fork(script, cwd=tmp_path).splitlines()
     assert lines == ["Jitter refused True", "Jitter went on", "closed_over refused True", "closed_over went on"]
 
 

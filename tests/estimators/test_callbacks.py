@@ -1,11 +1,7 @@
 """scikit-learn's callbacks: collected only where scikit-learn has them (1.9 and newer), see conftest.py."""
 
-import os
 import pickle
 import re
-import subprocess
-import sys
-import textwrap
 from functools import partial
 from types import SimpleNamespace
 
@@ -22,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers.data import mapped
 from helpers.marks import FEW_ITERATIONS
-from helpers.processes import output_of
+from helpers.processes import output_of_fork
 from helpers.recorder import Recorder
 from helpers.state import fingerprint
 from skdeepcluster import SparseAutoencoderTransformer
@@ -148,6 +144,7 @@ def test_rows_that_stay_in_their_file_can_be_scored(X, tmp_path, monkeypatch):
 
 def test_progress_bar_shows_training_inside_a_search():
     script = """
+        import os
         import numpy as np
         from sklearn.callback import ProgressBar
         from sklearn.cluster import KMeans
@@ -157,6 +154,7 @@ def test_progress_bar_shows_training_inside_a_search():
         from sklearn.preprocessing import StandardScaler
         from skdeepcluster import SparseAutoencoderTransformer, metrics
 
+        os.environ["COLUMNS"] = "160"
         X, _ = make_blobs(200, 8, centers=3, random_state=0)
         model = make_pipeline(
             StandardScaler(), SparseAutoencoderTransformer(4, max_iter=5, tol=0.1), KMeans(3, random_state=0)
@@ -170,7 +168,7 @@ def test_progress_bar_shows_training_inside_a_search():
         )
         search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X)
         """
-    output = output_of(script, env={**os.environ, "COLUMNS": "160"})
+    output = output_of_fork(script)
     lines = [line for line in output.splitlines() if "SparseAutoencoderTransformer - fit" in line]
     # Two candidates and the refit, nested in the search and in the pipeline, and all at their end.
     assert len(lines) == 3
@@ -214,7 +212,7 @@ def test_a_resumed_fit_equals_one_never_interrupted(X, tmp_path, name, n_iter, d
 
 
 def test_a_process_killed_and_started_again_ends_as_one_that_was_not(tmp_path):
-    script = textwrap.dedent("""
+    script = """
         import sys, os, signal, numpy as np
         from sklearn.datasets import make_blobs
         from skdeepcluster import SparseAutoencoderTransformer
@@ -239,14 +237,9 @@ def test_a_process_killed_and_started_again_ends_as_one_that_was_not(tmp_path):
             )
             model.set_callbacks(Checkpoint(checkpoint, interval=0), Kill(int(kill_at))).fit(X.astype(np.float32))
             np.save(checkpoint + ".npy", np.concatenate([W.ravel() for W in model.coefs_]))
-        """)
-
-    def run(*fits):
-        command = [sys.executable, "-W", "ignore", "-c", script, *fits]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
-
-    assert run("whole:0", "cut:7") == run("cut:3") == -9
-    assert run("cut:0") == 0
+        """
+    for fits, exitcode in ((("whole:0", "cut:7"), -9), (("cut:3",), -9), (("cut:0",), 0)):
+        output_of_fork(script, *fits, cwd=tmp_path, exitcode=exitcode)
     assert_array_equal(np.load(tmp_path / "cut.npy"), np.load(tmp_path / "whole.npy"))
 
 

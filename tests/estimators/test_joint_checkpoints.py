@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 from itertools import chain
 
 import numpy as np
@@ -15,6 +12,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
 from helpers.marks import FEW_ITERATIONS
+from helpers.processes import output_of_fork
 from helpers.recorder import Recorder
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._joint import _fit
@@ -163,7 +161,7 @@ def test_a_fit_to_other_kinds_of_data_goes_on(X, tmp_path, monkeypatch, kind):
 
 
 def test_a_process_killed_three_times_ends_as_one_that_was_not(tmp_path):
-    script = textwrap.dedent("""
+    script = """
         import os, signal, sys
         import numpy as np
         from sklearn.datasets import make_blobs
@@ -195,20 +193,15 @@ def test_a_process_killed_three_times_ends_as_one_that_was_not(tmp_path):
         model.set_callbacks(Checkpoint(path, interval=0), Kill(3 if where == "refinement" else 0))
         model.fit(X.astype(np.float32))
         np.savez(path + ".npz", *model.coefs_, model.cluster_centers_, model.labels_, model.loss_curve_["loss"])
-        """)
-    (tmp_path / "script.py").write_text(script)
-
-    def run(path, where):
-        command = [sys.executable, "-W", "ignore", "script.py", path, where]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
-
-    assert run("whole", "nowhere") == 0
-    assert [run("cut", where) for where in ("encoder", "start", "refinement")] == [-signal.SIGKILL] * 3
-    assert run("cut", "nowhere") == 0
+        """
+    output_of_fork(script, "whole", "nowhere", cwd=tmp_path)
+    for where in ("encoder", "start", "refinement"):
+        output_of_fork(script, "cut", where, cwd=tmp_path, exitcode=-signal.SIGKILL)
+    output_of_fork(script, "cut", "nowhere", cwd=tmp_path)
     with np.load(tmp_path / "whole.npz") as whole, np.load(tmp_path / "cut.npz") as cut:
         for name in whole:
             assert_array_equal(cut[name], whole[name])
-    assert sorted(os.listdir(tmp_path)) == ["cut.npz", "script.py", "whole.npz"]
+    assert sorted(os.listdir(tmp_path)) == ["cut.npz", "whole.npz"]
 
 
 def test_a_generator_as_random_state_goes_on_if_it_is_given_as_it_was(X, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.joint import ENCODER, QUICK, attributes_of
-from helpers.processes import output_of
+from helpers.processes import output_of_fork
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.exceptions import InputScaleWarning
 from skdeepcluster.metrics import make_clustering_scorer
@@ -184,7 +184,7 @@ def test_resident_memory_does_not_grow_by_a_mapped_file_of_2_gb(tmp_path):
         print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
         """
     path = tmp_path / "X"
-    megabytes = float(output_of(script, str(path)))
+    megabytes = float(output_of_fork(script, str(path)))
     assert path.stat().st_size == 2**31
     path.unlink()
     # Two buffers of shuffled rows, 128 MB each, are the largest part.

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helpers.drawn import QUICK, drawn
-from helpers.processes import output_of
+from helpers.processes import output_of_fork
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.model_selection import ClusteringSearch
 from skdeepcluster.plotting import (
@@ -107,11 +107,11 @@ try:
 except ImportError as error:
     print(error)
 """
-    assert "pip install 'skdeepcluster[plot]'" in output_of(code)
+    assert "pip install 'skdeepcluster[plot]'" in output_of_fork(code)
 
 
 def test_importing_the_module_does_not_import_matplotlib():
-    output_of("import sys, skdeepcluster.plotting; assert 'matplotlib' not in sys.modules")
+    output_of_fork("import sys, skdeepcluster.plotting; assert 'matplotlib' not in sys.modules")
 
 
 def test_displays_of_an_autoencoder_say_what_they_need():

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from helpers.data import mapped
 from helpers.marks import FEW_ITERATIONS
 from helpers.objectives import initial_theta
-from helpers.processes import output_of
+from helpers.processes import output_of_fork
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._data import FullBatchLoss
 from skdeepcluster._objectives import Block, SparseAutoencoderObjective
@@ -226,7 +226,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 SparseAutoencoderTransformer(4, max_iter=3, tol=1.0).fit(X)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-    assert float(output_of(script)) < 200
+    assert float(output_of_fork(script)) < 200
 
 
 def test_duplicate_entries_are_summed_in_a_copy(sparse_X):
@@ -304,7 +304,7 @@ make().fit(X)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
     # The file has 80 MB. Of what is read, the system maps up to twice as much.
-    assert float(output_of(script)) < 40
+    assert float(output_of_fork(script)) < 40
 
 
 # partial_fit

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from helpers.joint import attributes_of
 from helpers.marks import FEW_ITERATIONS
-from helpers.processes import output_of
+from helpers.processes import output_of_fork
 from helpers.threads import blas_threads
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_report, silhouette_scorer
@@ -140,7 +140,7 @@ def test_fits_in_spawned_processes(X, expected):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_fits_in_forked_processes_of_a_process_that_has_fitted():
-    # In an interpreter of its own: this one has threads, which would not be in the fork. The parent's fit has used, and
+    # In a process of its own: this one has threads, which would not be in the fork. The parent's fit has used, and
     # ended, threads; the children get none of them, and must not wait for them.
     script = """
 import multiprocessing, numpy as np
@@ -158,7 +158,7 @@ for (loss, code), (expected_loss, expected_code) in zip(results, expected, stric
     assert loss == expected_loss
     assert np.array_equal(code, expected_code)
 """
-    output_of(script, timeout=150)
+    output_of_fork(script, timeout=150)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
@@ -195,7 +195,7 @@ with threadpool_limits(2, user_api="blas"):
             is_over.set()
             thread.join()
 """
-    output_of(script, timeout=200)
+    output_of_fork(script, timeout=200)
 
 
 # Searches

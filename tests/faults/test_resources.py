@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from helpers.extent import COUNTS, is_long
 from helpers.marks import FEW_ITERATIONS
-from helpers.processes import output_of
+from helpers.processes import output_of, start_method
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.metrics import clustering_report
@@ -145,7 +145,7 @@ def resident():
 @pytest.fixture(scope="module")
 def in_own_process():
     """Calls functions where no thread of other tests allocates memory or opens files."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(start_method())) as executor:
         yield lambda measure, *arguments: executor.submit(measure, *arguments).result()
 
 

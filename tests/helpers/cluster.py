@@ -1,11 +1,32 @@
-"""Tables in partitions, for the tests of fits on a cluster."""
+"""Clusters, and tables in partitions, for the tests of fits on a cluster."""
 
+from contextlib import contextmanager
 from itertools import pairwise
 
+import dask
 import dask.array as da
 import numpy as np
 import scipy.sparse as sp
 from dask import delayed
+from distributed import LocalCluster
+
+from helpers.processes import start_method
+
+
+@contextmanager
+def two_processes():
+    """A cluster of two processes of this machine."""
+    config = {
+        "distributed.worker.multiprocessing-method": start_method(),
+        # What it does without work: it looks at itself, and at the time.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+    }
+    with (
+        dask.config.set(config),
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
+    ):
+        yield cluster
 
 
 def chunks_of(n_rows, n_partitions):

@@ -14,9 +14,9 @@ from dask import delayed
 from distributed import Client, LocalCluster
 from numpy.testing import assert_allclose, assert_array_equal
 
-from helpers.cluster import partitioned
+from helpers.cluster import partitioned, two_processes
 from helpers.marks import FEW_ITERATIONS
-from helpers.processes import output_of
+from helpers.processes import output_of_fork
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._dask._graph import Cluster, Nodes
 from skdeepcluster._dask._partitioned import PartitionedLoss
@@ -67,15 +67,8 @@ def at_evaluation(monkeypatch):
 @pytest.fixture(scope="module")
 def mortal_cluster():
     """A cluster that no other module counts on."""
-    config = {
-        # A worker that is slow to start again is not given up, and by this method none is.
-        "distributed.deploy.lost-worker-timeout": "300s",
-        "distributed.worker.multiprocessing-method": "forkserver",
-    }
-    with (
-        dask.config.set(config),
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
-    ):
+    # A worker that is slow to start again is not given up.
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "300s"}), two_processes() as cluster:
         yield cluster
 
 
@@ -264,7 +257,7 @@ try:
 except ValueError as error:
     print(error)
 """
-    assert "no Dask cluster to work on. Start one before: distributed.Client()" in output_of(code)
+    assert "no Dask cluster to work on. Start one before: distributed.Client()" in output_of_fork(code)
 
 
 def test_ctrl_c_keeps_what_there_is(client, blobs, at_evaluation):

@@ -43,7 +43,7 @@ def blocks(request, monkeypatch):
             (_neighbors, "_BLOCK_COLUMNS", 20),
             (_neighbors, "_FIRST_COLUMNS", 10),
             (_neighbors, "_FIRST_COLUMNS_PER_NEIGHBOR", 2),
-            (_neighbors, "_PAIR_SIZE", 50),
+            (_neighbors, "_PAIR_SIZE", 500),
         ):
             monkeypatch.setattr(module, name, size)
 

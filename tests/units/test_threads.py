@@ -1,5 +1,4 @@
 import os
-import sys
 import threading
 import time
 
@@ -8,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from helpers.moments import at_every_moment, press_ctrl_c
-from helpers.processes import output_of
+from helpers.processes import output_of_fork
 from helpers.threads import blas_threads, openmp_threads
 from skdeepcluster._support import _threads
 from skdeepcluster._support._threads import (
@@ -211,7 +210,7 @@ def test_wherever_ctrl_c_comes_openmp_gets_its_threads_back():
 
 
 def test_a_signal_handler_may_use_threads_at_any_moment():
-    # In an interpreter of its own: it would wait for itself for ever.
+    # In a process of its own: it would wait for itself for ever.
     script = """
         from threadpoolctl import threadpool_limits
         from helpers.moments import at_every_moment
@@ -230,7 +229,7 @@ def test_a_signal_handler_may_use_threads_at_any_moment():
                 assert not _threads._holders and not _threads._numbers
         assert len(results) > 100 and all(result == [0, 1, 4, 9] for result in results)
         """
-    output_of(script, timeout=120, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    output_of_fork(script)
 
 
 def test_a_thread_that_starts_late_leaves_blas_alone():
@@ -264,8 +263,7 @@ def test_a_fork_within_leaves_both_processes_their_threads():
             else:
                 os._exit(0)
         """
-    output = output_of(script, timeout=60, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert output == "0\n"
+    assert output_of_fork(script) == "0\n"
 
 
 def test_ending_twice_is_ending_once():
