@@ -61,26 +61,26 @@ class ClusterTree(NestedParametersMixin, ClusterMixin, MetaEstimatorMixin, BaseE
         Number of leaves.
     leaf_labels_ : ndarray of shape (n_samples,)
         Leaf of every row; -1 is noise. It is the cut into `n_leaves_` clusters.
-    leaf_centers_ : ndarray of shape (n_leaves_, n_features)
+    leaf_centers_ : ndarray of shape (`n_leaves_`, n_features)
         Mean of the rows of every leaf, in units of X.
-    children_ : ndarray of int of shape (n_leaves_ - 1, 2)
+    children_ : ndarray of int of shape (`n_leaves_` - 1, 2)
         The two nodes that every merge joins. Nodes below `n_leaves_` are leaves, and node ``n_leaves_ + i`` is what
         merge i makes; as in `sklearn.cluster.AgglomerativeClustering`.
-    node_sizes_ : ndarray of int of shape (2 * n_leaves_ - 1,)
+    node_sizes_ : ndarray of int of shape (2 `n_leaves_` - 1,)
         Number of rows of every node, the leaves first.
-    distances_ : ndarray of shape (n_leaves_ - 1,)
+    distances_ : ndarray of shape (`n_leaves_` - 1,)
         Ward's distance of these two nodes, in units of X: sqrt(2 n_a n_b / (n_a + n_b)) times that of their means. It
         never falls from one merge to the next.
-    linkage_ : ndarray of shape (n_leaves_ - 1, 4)
+    linkage_ : ndarray of shape (`n_leaves_` - 1, 4)
         `children_`, `distances_`, and the number of leaves in what every merge makes, as `scipy.cluster.hierarchy`
         takes it.
-    levels_ : ndarray of int of shape (n_leaves_, n_leaves_)
+    levels_ : ndarray of int of shape (`n_leaves_`, `n_leaves_`)
         All levels: ``levels_[k - 1]`` is the cluster of every leaf in the cut into k.
     clusterer_ : clusterer or None
         The fitted clusterer, or None if `fit` was given the leaves.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Names of the features, if X has any.
 
     Warns
@@ -91,12 +91,11 @@ class ClusterTree(NestedParametersMixin, ClusterMixin, MetaEstimatorMixin, BaseE
     See Also
     --------
     skdeepcluster.plotting.ClusterTreeDisplay : Draws the tree.
-    sklearn.cluster.AgglomerativeClustering : A tree whose leaves are rows.
 
     Notes
     -----
-    The tree is as good as its leaves: rows that share a leaf are never parted. Merges need `n_leaves_`^2 numbers of
-    memory and `n_leaves_`^3 comparisons, which is nothing up to a thousand leaves.
+    The tree is as good as its leaves: rows that share a leaf are never parted. Merges of m leaves need m^2
+    numbers of memory and m^3 comparisons, which is nothing up to a thousand leaves.
 
     References
     ----------
