@@ -116,6 +116,8 @@ def test_deep_stacks_hold_the_layers_of_a_block_alone():
 def test_memory_of_a_report(n, d, k, dtype, n_threads):
     X, labels = draw(n, d, dtype), np.arange(n) % k
     formula = 8 * n * (3 * d + 2 * min(k, 128) + 10) + n_threads * (4e6 + 24_000 * d)
+    # The graph of modularity: distances, neighbours and their clusters, of at most 2,000 rows.
+    formula += 24 * min(n, 2000) * 100
     with threadpool_limits(n_threads, user_api="blas"):
         assert_peak(lambda: clustering_report(X, labels), formula, least=0.15)
 

@@ -18,6 +18,7 @@ ALLOWED_WARNINGS = (
     exceptions.CollapsedCodeWarning,
     exceptions.DegenerateClusteringWarning,
     exceptions.InputScaleWarning,
+    exceptions.NoStructureWarning,
     exceptions.TrivialReconstructionWarning,
     ConvergenceWarning,
     FitFailedWarning,

@@ -58,9 +58,12 @@ def test_scores_of_sparse_rows_are_those_of_dense_ones(rng, blocks, kind, dtype,
     dense, sparse = (points_of(check_points(data, "Z"), distance) for data in (Z, sp.csr_matrix(Z)))
     score, scores = INTERNAL_METRICS[metric].score, INTERNAL_METRICS[metric].scores
     rtol = 1e-10 if dtype == np.float64 or distance == "euclidean" else 1e-5
+    # Rows with no column in common are all as far apart, but for rounding, and some of them are among the neighbours.
+    has_ties = metric == "neighbor_modularity" and distance == "cosine" and kind == "with empty rows"
+    atol = 0.005 if has_ties else 0
     for one in labelings:
-        assert_allclose(score(sparse, one), score(dense, one), rtol=rtol)
-    assert_allclose(scores(sparse, labelings), scores(dense, labelings), rtol=rtol)
+        assert_allclose(score(sparse, one), score(dense, one), rtol=rtol, atol=atol)
+    assert_allclose(scores(sparse, labelings), scores(dense, labelings), rtol=rtol, atol=atol)
 
 
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_array])
