@@ -34,7 +34,7 @@ from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 from skdeepcluster.exceptions import TrivialReconstructionWarning
 from skdeepcluster.model_selection import ClusteringSearch
 
-QUICK = {"n_components": 4, "random_state": 0, "max_iter": 6, "tol": 0}
+QUICK = {"n_components": 4, "random_state": 0, "max_iter": 3, "tol": 0}
 HYPERPARAMETERS = {"rho": 0.1, "beta": 0.5, "lam": 1e-3}
 pytestmark = FEW_ITERATIONS
 
@@ -234,13 +234,12 @@ def test_local_steps_come_near_the_exact_loss(client, blobs, parameters):
     assert model.loss_ < expected.loss_ + 0.25 * (expected.loss_curve_["loss"][0] - expected.loss_)
 
 
-@pytest.mark.parametrize("n_left_over", [1, 3])
-def test_partitions_of_a_few_rows_more_than_batches_learn_as_well(client, blobs, n_left_over):
-    losses = []
-    for n_rows in (200, 200 + n_left_over):
-        options = {"solver": "adam", "max_iter": 30, "batch_size": 100}
-        losses.append(on_cluster(**options).fit(da.from_array(blobs, chunks=(n_rows, -1))).loss_)
-    assert losses[1] < 1.02 * losses[0]
+def test_partitions_of_a_few_rows_more_than_batches_learn_as_well(client, blobs):
+    options = {"solver": "adam", "max_iter": 30, "batch_size": 100}
+    even, *odd = (
+        on_cluster(**options).fit(da.from_array(blobs, chunks=(n_rows, -1))).loss_ for n_rows in (200, 201, 203)
+    )
+    assert max(odd) < 1.02 * even
 
 
 def test_on_a_cluster_small_data_have_no_more_epochs(client, blobs):
@@ -314,7 +313,7 @@ def test_callbacks(client, blobs, tmp_path):
     recorder = Recorder()
     table = partitioned(blobs, 2)
     on_cluster().set_callbacks(recorder).fit(table)
-    assert recorder.events.count("end iteration") == 6
+    assert recorder.events.count("end iteration") == 3
     assert recorder.arguments[0][0] is table
     failing = Recorder(raise_at=2)
     with pytest.raises(RuntimeError):

@@ -10,7 +10,7 @@ from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.dask import DaskSparseAutoencoderTransformer
 
-QUICK = {"n_components": 4, "max_iter": 5, "tol": 0, "random_state": 0, "solver": "lbfgs"}
+QUICK = {"n_components": 4, "max_iter": 3, "tol": 0, "random_state": 0, "solver": "lbfgs"}
 
 pytestmark = FEW_ITERATIONS
 
