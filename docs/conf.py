@@ -82,6 +82,7 @@ MODULES = [
     "skdeepcluster.inspection",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
+    "skdeepcluster.onnx",
     "skdeepcluster.plotting",
 ]
 

@@ -17,7 +17,7 @@ from .._support._typing import Clusterer, Int, MatrixLike, fit_context
 from ..exceptions import DegenerateClusteringWarning
 from ..metrics._labels import check_clusters, is_noise
 from ..metrics._points import check_points
-from ._nearest import metric_of, nearest_known
+from ._nearest import known_rows
 from ._votes import most_voted, noise_limits, vote_shares, winners
 
 
@@ -79,7 +79,8 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     the origin. Above 15 features the time of `predict` grows with the product of the numbers of training rows and of
     new ones; if there is noise, that of `fit` with the square of the former.
 
-    The training rows are kept, not copied, and saved with the estimator. Weights of rows are not supported.
+    The training rows are kept, and saved with the estimator; they are not copied, but for cosine, where their length is
+    set to one. Weights of rows are not supported.
 
     ``docs/benchmarks/assigner.py`` in the repository measures how often `predict` agrees with what the clusterer itself
     would say.
@@ -149,11 +150,12 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         with errors_named(self.clusterer_):
             labels = _labels_by(self.clusterer_, X, y)
         self.labels_ = check_clusters(labels, rows, "labels")
-        values, codes = np.unique(self.labels_, return_inverse=True)
-        self.classes_ = values[~is_noise(values)]
+        self._values, self._codes = np.unique(self.labels_, return_inverse=True)
+        self._are_clusters = ~is_noise(self._values)
+        self.classes_ = self._values[self._are_clusters]
         self.n_clusters_ = len(self.classes_)
-        self._rows, self._n_neighbors = rows, self.n_neighbors
-        self._limits = self._limits_of(codes, ~is_noise(values))
+        self._known, self._n_neighbors = known_rows(rows, self.clusterer_), self.n_neighbors
+        self._limits = self._noise_limits()
         if not self.n_clusters_:
             warnings.warn(
                 f"clusterer={self.clusterer!r} took all rows of X for noise, and so will predict. Change its "
@@ -183,8 +185,8 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        values, rows, clusters, shares = self._vote(X)
-        return values[clusters[winners(rows, shares)]]
+        rows, clusters, shares = self._vote(X)
+        return self._values[clusters[winners(rows, shares)]]
 
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Shares of the votes for each cluster, which are no calibrated probabilities.
@@ -207,10 +209,10 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        values, rows, clusters, shares = self._vote(X)
-        table = np.zeros((rows[-1] + 1, len(values)))
+        rows, clusters, shares = self._vote(X)
+        table = np.zeros((rows[-1] + 1, len(self._values)))
         table[rows, clusters] = shares
-        return table[:, ~is_noise(values)]
+        return table[:, self._are_clusters]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -231,32 +233,29 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
                 "other rows. Lower n_neighbors."
             )
 
-    def _limits_of(self, codes, are_clusters):
+    def _noise_limits(self):
         """The `noise_limits` of the clusters, from the neighbours that training rows have among the others."""
-        if are_clusters.all() or not are_clusters.any():
-            return np.full(len(are_clusters), np.inf)
-        distances, votes = self._ask_neighbors(None, codes, len(are_clusters))
-        are_noise = ~are_clusters[codes]
-        clusters = np.where(are_noise, most_voted(*votes, are_clusters), codes)
-        return noise_limits(distances.mean(axis=1), clusters, are_noise, len(are_clusters))
+        if self._are_clusters.all() or not self._are_clusters.any():
+            return np.full(len(self._values), np.inf)
+        distances, votes = self._ask_neighbors(None)
+        are_noise = ~self._are_clusters[self._codes]
+        clusters = np.where(are_noise, most_voted(*votes, self._are_clusters), self._codes)
+        return noise_limits(distances.mean(axis=1), clusters, are_noise, len(self._values))
 
     def _vote(self, X):
-        """The labels that there are, noise included, and the `vote_shares` of X for them, within the limits."""
+        """The `vote_shares` of X, within the limits."""
         check_is_fitted(self)
-        X = check_points(check_rows(self, X), "X")
-        values, codes = np.unique(self.labels_, return_inverse=True)
-        distances, (rows, clusters, shares) = self._ask_neighbors(X, codes, len(values))
-        are_clusters = ~is_noise(values)
-        limits = np.append(self._limits, np.inf)[most_voted(rows, clusters, shares, are_clusters)]
+        distances, (rows, clusters, shares) = self._ask_neighbors(check_points(check_rows(self, X), "X"))
+        limits = np.append(self._limits, np.inf)[most_voted(rows, clusters, shares, self._are_clusters)]
         are_far = (distances.mean(axis=1) > limits) & (distances[:, 0] > 0)
         # Where there is a limit, there is noise, whose code is the only one that is no cluster's.
-        clusters[are_far[rows]] = are_clusters.argmin()
-        return values, rows, clusters, shares
+        clusters[are_far[rows]] = self._are_clusters.argmin()
+        return rows, clusters, shares
 
-    def _ask_neighbors(self, X, codes, n_codes):
+    def _ask_neighbors(self, X):
         """Distances of the neighbours that rows have among the training rows, and their `vote_shares`."""
-        distances, neighbors = nearest_known(self._rows, X, self._n_neighbors, metric_of(self.clusterer_))
-        return distances, vote_shares(distances, codes[neighbors], n_codes)
+        distances, neighbors = self._known.nearest(X, self._n_neighbors)
+        return distances, vote_shares(distances, self._codes[neighbors], len(self._values))
 
 
 def _labels_by(clusterer, X, y):

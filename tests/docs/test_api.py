@@ -18,6 +18,7 @@ PUBLIC_MODULES = [
     "skdeepcluster.inspection",
     "skdeepcluster.metrics",
     "skdeepcluster.model_selection",
+    "skdeepcluster.onnx",
     "skdeepcluster.plotting",
 ]
 

@@ -64,6 +64,25 @@ def test_blocks_of_rows_change_nothing(rows, monkeypatch):
     assert_array_equal(np.vstack([model.predict_proba(new[i : i + 7]) for i in range(0, 100, 7)]), expected[:100])
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_features", [3, 20])
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+def test_a_row_has_the_same_neighbors_alone(rows, rng, monkeypatch, metric, n_features, dtype):
+    X, new = (np.round(part[:, :n_features], 1).astype(dtype) for part in rows)
+    # Equal rows, and equal distances; a row of zeros, which cosine knows to be far from all.
+    X[7] = new[20] = 0
+    X[300:] = X[:100]
+    new[:20] = X[:20]
+    model = NeighborAssigner(Comparing(rng.randint(-1, 4, size=400), metric), n_neighbors=5).fit(X)
+    distances, _ = model._known.nearest(new, 5)
+    monkeypatch.setattr(_nearest, "_BLOCK_SIZE", 100)
+    alone = np.vstack([model._known.nearest(new[i : i + 1], 5)[0] for i in range(len(new))])
+    assert_allclose(alone, distances, rtol=1e-12, atol=1e-15)
+    assert_array_equal(alone == 0, distances == 0)
+    assert (distances == 0).sum() >= 42
+    assert_allclose(model.predict_proba(new[:1]), model.predict_proba(new)[:1], rtol=1e-9)
+
+
 @pytest.mark.parametrize("n_features", [3, 20])
 @pytest.mark.parametrize(
     "fitted_as, predicted_as", [("csr", "csr"), ("csr", "dense"), ("dense", "csc"), ("coo", "csr")]

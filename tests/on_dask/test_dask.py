@@ -368,6 +368,12 @@ def test_neighbours_are_not_looked_for_on_a_cluster(client, blobs):
         on_cluster(n_neighbors=5).fit(partitioned(blobs, 2))
 
 
+def test_a_fitted_one_is_exported_as_the_local_one(client, blobs):
+    onnx = pytest.importorskip("skdeepcluster.onnx")
+    model = DaskSparseAutoencoderTransformer(**QUICK).fit(da.from_array(blobs, chunks=(50, -1)))
+    assert [result.name for result in onnx.to_onnx(model, blobs[:1]).graph.output] == ["code"]
+
+
 def test_without_dask():
     code = """
 import sys

@@ -20,7 +20,7 @@ LAYERS = [
     {"autoencoder", "callbacks", "metrics"},
     {"_joint", "dask"},
     {"clustering", "inspection", "model_selection"},
-    {"plotting"},
+    {"onnx", "plotting"},
     {"__init__"},
 ]
 

@@ -1,0 +1,137 @@
+"""Fitted models as models of ONNX."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import onnx
+import skl2onnx
+from scipy.sparse import issparse
+from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
+from skl2onnx.proto import get_latest_tested_opset_version
+from sklearn.base import BaseEstimator, is_clusterer
+from sklearn.pipeline import make_pipeline
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from .._pipelines import flat_steps
+from .._support._typing import Int, validate_params
+from ._converters import LEAST_OPSET
+
+# Kinds of NumPy's types that become numbers.
+_NUMBERS = "biuf"
+
+
+@validate_params(
+    {
+        "model": [BaseEstimator],
+        "X": "no_validation",
+        "target_opset": [Interval(Integral, LEAST_OPSET, get_latest_tested_opset_version(), closed="both"), None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) -> onnx.ModelProto:
+    """A fitted estimator or pipeline as a model of ONNX.
+
+    It computes what ``predict``, ``predict_proba`` and ``transform`` do for new rows: one or any number of them, dense.
+    The type of X is that of the rows that it will take, and decides in which precision it computes.
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted estimator of this package, or a pipeline of these and of estimators of scikit-learn that skl2onnx
+        knows. Of a fitted search it is the best one.
+    X : array-like or pandas.DataFrame of shape (n_samples, n_features)
+        Rows as `model` takes them, of which only types and names are kept; one is enough. Arrays become an input of
+        that name and of shape (n, n_features): of float32 if X is, else of float64, or of texts. A frame becomes
+        one input of shape (n, 1) for every column, by its name, of numbers, or else texts: numbers are float32 if all
+        are, else float64.
+    target_opset : int, default=None
+        Version of the operators of ONNX, from 18 on, for runtimes that do not know the newest that skl2onnx does.
+
+    Returns
+    -------
+    onnx_model : onnx.ModelProto
+        Its results are "code" for a `SparseAutoencoderTransformer`, "label" and "probabilities" for a
+        `NeighborAssigner`, all three for `DeepEmbeddedClustering`, and "label" for a `ClusterTree`. For others they are
+        those of skl2onnx: for `sklearn.cluster.KMeans` "label" and "scores", the distances from the centres.
+        ``onnx.save(onnx_model, path)`` writes it to a file.
+
+    Raises
+    ------
+    ValueError
+        If X is not what the model takes, or sparse, or a parameter is out of range, or a `NeighborAssigner` compares
+        rows by other distances than Euclidean ones or cosine.
+    TypeError
+        If a step has no converter, or is a clusterer that other steps follow.
+    sklearn.exceptions.NotFittedError
+        If the model is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skdeepcluster import SparseAutoencoderTransformer
+    >>> from skdeepcluster.onnx import to_onnx
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(8, random_state=0)).fit(X)
+    >>> onnx_model = to_onnx(model, X[:1])
+    >>> [given.name for given in onnx_model.graph.input], [result.name for result in onnx_model.graph.output]
+    (['X'], ['code'])
+    """
+    steps, types = _steps_of(model), _types_of(X)
+    # Errors about X are those of the first step.
+    is_last = len(steps) == 1 and hasattr(steps[0], "predict")
+    (steps[0].predict if is_last else steps[0].transform)(X)
+    try:
+        onnx_model = skl2onnx.to_onnx(make_pipeline(*steps), initial_types=types, target_opset=target_opset)
+        onnx.checker.check_model(onnx_model, full_check=True)
+    except (RuntimeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        # skl2onnx raises a RuntimeError for everything that it has no converter for.
+        reason = " ".join(str(error).split("You may raise")[0].split("It usually means")[0].split())
+        raise TypeError(
+            f"{type(model).__name__} cannot be exported to ONNX: every step must be an estimator of skdeepcluster, or "
+            f"one that skl2onnx has a converter for, with these parameters and for {types[0][1]}. ({reason})"
+        ) from error
+    return onnx_model
+
+
+def _steps_of(model):
+    """The steps that are to be exported, which are fitted."""
+    steps = [step.to_local() if hasattr(step, "to_local") else step for _, step in flat_steps(model)]
+    *others, last = steps
+    for step in steps:
+        check_is_fitted(step)
+    for step in others:
+        if is_clusterer(step):
+            raise TypeError(
+                f"{step!r} cannot be exported to ONNX with steps after it. Export the pipeline up to it, or without it."
+            )
+    if is_clusterer(last) and not hasattr(last, "predict"):
+        raise TypeError(
+            f"{last!r} has no predict that could be exported to ONNX. Fit it as "
+            f"skdeepcluster.clustering.NeighborAssigner({last!r})."
+        )
+    return steps
+
+
+def _types_of(X):
+    """Names and types of the inputs for rows like those of X, as skl2onnx takes them."""
+    if issparse(X):
+        raise ValueError("X is sparse, but models of ONNX take dense rows. Give X[:1].toarray().")
+    if hasattr(X, "iloc"):
+        is_single = all(kind == np.float32 for kind in X.dtypes if kind.kind in _NUMBERS)
+        return [(str(name), _type_of(kind, is_single, 1)) for name, kind in X.dtypes.items()]
+    X = np.asarray(X)
+    # Of texts, a list is what takes them apart; models of ONNX take one column.
+    return [("X", _type_of(X.dtype, X.dtype == np.float32, X.shape[1] if X.ndim > 1 else 1))]
+
+
+def _type_of(kind, is_single, n_columns):
+    """The type of an input that has a type of NumPy or pandas, with any number of rows."""
+    if kind.kind in _NUMBERS:
+        return (FloatTensorType if is_single else DoubleTensorType)([None, n_columns])
+    if kind.kind in "OUT":
+        return StringTensorType([None, n_columns])
+    raise TypeError(f"X has values of the type {kind}, which models of ONNX cannot take. Give numbers or texts.")
