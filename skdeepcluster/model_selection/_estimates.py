@@ -158,14 +158,13 @@ def estimate_n_clusters(
         at all: a code can have some where the data have none. None takes Z.
     method : {"modularity", "silhouette", "gap", "stability"}, default="modularity"
         "modularity" takes the k with the highest sum of modularity and half the mean silhouette. The modularity is of
-        the graph of nearest rows: the share of the 100 nearest, or a fifth of the rows, in the same cluster, less
-        what it would be by chance. Of more than 2,000 rows it looks at 2,000: with more neighbours, or fewer rows, it
-        would find fewer clusters. "silhouette" takes the k with the highest mean
-        silhouette. "gap" compares the logarithm of the sum of squared distances to the centres with that of `n_repeats`
-        uniform samples of a box along the principal axes of Z, and takes the smallest k whose gap is not below that of
-        the next minus its standard error, the last if there is none. "stability" fits two KMeans to disjoint halves of
-        the rows, `n_repeats` times, and takes the k with the highest mean adjusted Rand index of their predictions for
-        all rows, the largest of equals.
+        the graph of nearest rows: the share of the 100 nearest, or a fifth of the rows, in the same cluster, less what
+        it would be by chance. Of more than 2,000 rows it looks at 2,000: with more neighbours, or fewer rows, it would
+        find fewer clusters. "silhouette" takes the k with the highest mean silhouette. "gap" compares the logarithm of
+        the sum of squared distances to the centres with that of `n_repeats` uniform samples of a box along the
+        principal axes of Z, and takes the smallest k whose gap is not below that of the next minus its standard error,
+        the last if there is none. "stability" fits two KMeans to disjoint halves of the rows, `n_repeats` times, and
+        takes the k with the highest mean adjusted Rand index of their predictions for all rows, the largest of equals.
     n_repeats : int, default=10
         For "gap" and "stability"; more take longer and are steadier.
     random_state : int, RandomState instance or None, default=None
@@ -178,8 +177,9 @@ def estimate_n_clusters(
     -------
     estimate : sklearn.utils.Bunch
         ``n_clusters`` : int. ``k_range`` : ndarray of int of shape (n_k,), ascending. ``scores`` : ndarray of shape
-        (n_k,), by the method, gap, or adjusted Rand index, the curve to plot. ``errors`` : ndarray of shape
-        (n_k,), their standard errors, NaN with "modularity" and "silhouette".
+        (n_k,), the curve to plot: of modularity and half the silhouette, of the silhouette, of the gap, or of the
+        adjusted Rand index. ``errors`` : ndarray of shape (n_k,), their standard errors, NaN with "modularity" and
+        "silhouette".
 
     Raises
     ------
@@ -274,10 +274,8 @@ def _check_k_range(k_range, limits, n_rows, method):
 
 def _limits(n_rows, n, method):
     """The smallest and the largest number of clusters that a method can tell of n rows, n_rows of them distinct."""
-    highest = {"modularity": n_rows, "silhouette": min(n_rows, n - 1), "gap": n_rows - 1, "stability": n_rows // 2}[
-        method
-    ]
-    return (1 if method == "gap" else 2), highest
+    highest = {"modularity": n_rows, "silhouette": min(n_rows, n - 1), "gap": n_rows - 1, "stability": n_rows // 2}
+    return (1 if method == "gap" else 2), highest[method]
 
 
 def _warn_of_edge(k_range, best, method, limits, n_rows):
