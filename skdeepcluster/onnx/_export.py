@@ -44,8 +44,8 @@ def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) ->
     X : array-like or pandas.DataFrame of shape (n_samples, n_features)
         Rows as `model` takes them, of which only types and names are kept; one is enough. Arrays become an input of
         that name and of shape (n, n_features): of float32 if X is, else of float64, or of texts. A frame becomes
-        one input of shape (n, 1) for every column, by its name, of numbers, or else texts: numbers are float32 if all
-        are, else float64.
+        one input of shape (n, 1) for every column, in their order, of numbers, or else texts: numbers are float32 if
+        all are, else float64. Names are those of the columns, with "_" in the place of what is no letter, digit or "_".
     target_opset : int, default=None
         Version of the operators of ONNX, from 18 on, for runtimes that do not know the newest that skl2onnx does.
 
@@ -100,6 +100,8 @@ def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) ->
 def _steps_of(model):
     """The steps that are to be exported, which are fitted."""
     steps = [step.to_local() if hasattr(step, "to_local") else step for _, step in flat_steps(model)]
+    if not steps:
+        raise TypeError(f"{model!r} has no step that could be exported to ONNX.")
     *others, last = steps
     for step in steps:
         check_is_fitted(step)

@@ -162,6 +162,15 @@ def test_columns_of_numbers_become_inputs_of_one_type(table):
     assert {given.name for given in to_onnx(model, numbers).graph.input} == {"height", "count"}
 
 
+def test_names_of_inputs_have_letters_and_digits(table):
+    numbers = table[["height", "width"]].rename(columns={"height": "height (cm)", "width": "width, %"})
+    model = autoencoder(2).fit(numbers)
+    names = [given.name for given in to_onnx(model, numbers).graph.input]
+    assert names == ["height__cm_", "width___"]
+    results = results_of(to_onnx(model, numbers), numbers.set_axis(names, axis=1))
+    assert_allclose(results["code"], model.transform(numbers), atol=1e-10)
+
+
 def test_texts_become_an_input():
     texts = [
         f"{animal} {verb} {food}" for animal in ("cat", "dog") for verb in ("eats", "finds") for food in ("a", "fish")
@@ -351,6 +360,10 @@ class TestErrors:
         model = make_pipeline(KBinsDiscretizer(4, encode="ordinal", strategy="uniform"), KMeans(2, n_init=1)).fit(X)
         with pytest.raises(TypeError, match=r"Pipeline cannot be exported to ONNX.*inconsistent type"):
             to_onnx(model, X)
+
+    def test_a_pipeline_without_steps(self, X):
+        with pytest.raises(TypeError, match="has no step that could be exported"):
+            to_onnx(make_pipeline("passthrough").fit(X), X)
 
     def test_subclasses_may_compute_something_else(self, X):
         class Shifted(SparseAutoencoderTransformer):
