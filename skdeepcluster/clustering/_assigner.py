@@ -79,8 +79,8 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
     the origin. Above 15 features the time of `predict` grows with the product of the numbers of training rows and of
     new ones; if there is noise, that of `fit` with the square of the former.
 
-    The training rows are kept, and saved with the estimator; they are not copied, but for cosine, where their length is
-    set to one. Weights of rows are not supported.
+    The training rows are kept, and saved with the estimator: not copied, but for cosine, where their length is set to
+    one, and in trees of few columns, which are built anew when it is loaded. Weights of rows are not supported.
 
     ``docs/benchmarks/assigner.py`` in the repository measures how often `predict` agrees with what the clusterer itself
     would say.

@@ -37,12 +37,24 @@ def nearest_neighbors(Z, n_neighbors, n_known=None):
         Ascending; 0 between rows that are equal.
     neighbors : ndarray of int of the same shape
     """
-    if Z.shape[1] <= _MAX_FEATURES_OF_TREES:
-        # So few columns are no larger dense, and equal distances are then in the same order.
-        Z = Z.toarray() if issparse(Z) else Z
-        trees = NearestNeighbors(n_neighbors=n_neighbors, algorithm="kd_tree")
-        return trees.fit(Z).kneighbors() if n_known is None else trees.fit(Z[:n_known]).kneighbors(Z[n_known:])
+    if trees := trees_of(Z if n_known is None else Z[:n_known]):
+        return trees.kneighbors(None if n_known is None else as_dense(Z[n_known:]), n_neighbors)
     return with_workers(lambda workers: nearest_rows(Z, n_neighbors, workers.map, n_known))
+
+
+def trees_of(Z):
+    """The rows of Z in a tree, for `sklearn.neighbors.NearestNeighbors.kneighbors`, or None if they have many columns.
+
+    It takes any of the rows at equal distances, of which `nearest_rows` takes the first ones.
+    """
+    if Z.shape[1] > _MAX_FEATURES_OF_TREES:
+        return None
+    return NearestNeighbors(algorithm="kd_tree").fit(as_dense(Z))
+
+
+def as_dense(Z):
+    """Rows as an ndarray: few columns are no larger dense, and equal distances are then in the same order."""
+    return Z.toarray() if issparse(Z) else Z
 
 
 def neighbor_information(neighbors, codes):

@@ -92,5 +92,7 @@ def _convert(convert, scope, operator, container):
 
 def _dtype_of(inputs):
     """The precision to compute in: float64 if a part of the input has it."""
+    if any(isinstance(given.type, StringTensorType) for given in inputs):
+        raise TypeError("texts are no input of an estimator of skdeepcluster")
     is_double = any(isinstance(given.type, DoubleTensorType) for given in inputs)
     return np.dtype(np.float64 if is_double else np.float32)

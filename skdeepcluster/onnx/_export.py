@@ -1,6 +1,6 @@
 """Fitted models as models of ONNX."""
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,24 @@ from scipy.sparse import issparse
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, StringTensorType
 from skl2onnx.proto import get_latest_tested_opset_version
 from sklearn.base import BaseEstimator, is_clusterer
+from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._pipelines import flat_steps
+from .._pipelines import copied, flat_steps
 from .._support._typing import Int, validate_params
 from ._converters import LEAST_OPSET
+
+# What skl2onnx raises where it has no converter, and onnx where types contradict each other.
+_NOT_CONVERTED = (
+    RuntimeError,
+    TypeError,
+    AttributeError,
+    onnx.checker.ValidationError,
+    onnx.shape_inference.InferenceError,
+)
 
 # Kinds of NumPy's types that become numbers.
 _NUMBERS = "biuf"
@@ -42,10 +53,10 @@ def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) ->
         A fitted estimator of this package, or a pipeline of these and of estimators of scikit-learn that skl2onnx
         knows. Of a fitted search it is the best one.
     X : array-like or pandas.DataFrame of shape (n_samples, n_features)
-        Rows as `model` takes them, of which only types and names are kept; one is enough. Arrays become an input of
-        that name and of shape (n, n_features): of float32 if X is, else of float64, or of texts. A frame becomes
-        one input of shape (n, 1) for every column, in their order, of numbers, or else texts: numbers are float32 if
-        all are, else float64. Names are those of the columns, with "_" in the place of what is no letter, digit or "_".
+        Rows as `model` takes them, of which only types and names are kept; one is enough. They become an input of
+        that name and of shape (n, n_features), float32 if X is, else float64, or texts. If the model begins with a
+        `sklearn.compose.ColumnTransformer`, every column of a frame becomes one of shape (n, 1), in their order:
+        texts, and numbers, float32 if all are, else float64. Their names are made of those of the columns.
     target_opset : int, default=None
         Version of the operators of ONNX, from 18 on, for runtimes that do not know the newest that skl2onnx does.
 
@@ -80,19 +91,22 @@ def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) ->
     >>> [given.name for given in onnx_model.graph.input], [result.name for result in onnx_model.graph.output]
     (['X'], ['code'])
     """
-    steps, types = _steps_of(model), _types_of(X)
-    # Errors about X are those of the first step.
+    steps = _steps_of(model)
+    types = _types_of(X, by_columns=isinstance(steps[0], ColumnTransformer))
+    # Errors about X are those of the first step, which may write to its input.
     is_last = len(steps) == 1 and hasattr(steps[0], "predict")
-    (steps[0].predict if is_last else steps[0].transform)(X)
+    (steps[0].predict if is_last else steps[0].transform)(copied(X.iloc[:1] if hasattr(X, "iloc") else X[:1]))
     try:
         onnx_model = skl2onnx.to_onnx(make_pipeline(*steps), initial_types=types, target_opset=target_opset)
         onnx.checker.check_model(onnx_model, full_check=True)
-    except (RuntimeError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        # skl2onnx raises a RuntimeError for everything that it has no converter for.
+    except NotFittedError:
+        raise
+    except _NOT_CONVERTED as error:
         reason = " ".join(str(error).split("You may raise")[0].split("It usually means")[0].split())
         raise TypeError(
             f"{type(model).__name__} cannot be exported to ONNX: every step must be an estimator of skdeepcluster, or "
-            f"one that skl2onnx has a converter for, with these parameters and for {types[0][1]}. ({reason})"
+            f"one that skl2onnx has a converter for, with these parameters and for {types[0][1]}; in float32 there are "
+            f"more of them. ({reason})"
         ) from error
     return onnx_model
 
@@ -105,6 +119,8 @@ def _steps_of(model):
     *others, last = steps
     for step in steps:
         check_is_fitted(step)
+    if hasattr(last, "refit"):
+        raise TypeError(f"{type(last).__name__} has refit={last.refit!r}, and so no model to export. Set refit=True.")
     for step in others:
         if is_clusterer(step):
             raise TypeError(
@@ -118,22 +134,26 @@ def _steps_of(model):
     return steps
 
 
-def _types_of(X):
-    """Names and types of the inputs for rows like those of X, as skl2onnx takes them."""
+def _types_of(X, by_columns):
+    """Names and types of the inputs for rows like those of X, as skl2onnx takes them; of a frame perhaps by columns."""
     if issparse(X):
         raise ValueError("X is sparse, but models of ONNX take dense rows. Give X[:1].toarray().")
-    if hasattr(X, "iloc"):
+    if by_columns and hasattr(X, "iloc"):
         is_single = all(kind == np.float32 for kind in X.dtypes if kind.kind in _NUMBERS)
-        return [(str(name), _type_of(kind, is_single, 1)) for name, kind in X.dtypes.items()]
+        return [(str(name) or "_", _type_of(X[name].to_numpy(), name, is_single, 1)) for name in X.columns]
     X = np.asarray(X)
-    # Of texts, a list is what takes them apart; models of ONNX take one column.
-    return [("X", _type_of(X.dtype, X.dtype == np.float32, X.shape[1] if X.ndim > 1 else 1))]
+    # Vectorizers take one text for a row, models of ONNX a column of them.
+    return [("X", _type_of(X, "X", X.dtype == np.float32, X.shape[1] if X.ndim > 1 else 1))]
 
 
-def _type_of(kind, is_single, n_columns):
-    """The type of an input that has a type of NumPy or pandas, with any number of rows."""
-    if kind.kind in _NUMBERS:
+def _type_of(values, name, is_single, n_columns):
+    """The type of an input for values of an array, with any number of rows."""
+    kind = values.dtype.kind
+    if kind in _NUMBERS or (kind == "O" and all(isinstance(value, Real) for value in values.flat)):
         return (FloatTensorType if is_single else DoubleTensorType)([None, n_columns])
-    if kind.kind in "OUT":
+    if kind in "UT" or (kind == "O" and any(isinstance(value, str) for value in values.flat)):
         return StringTensorType([None, n_columns])
-    raise TypeError(f"X has values of the type {kind}, which models of ONNX cannot take. Give numbers or texts.")
+    raise TypeError(
+        f"{name} has values of the type {values.dtype}, which models of ONNX cannot take. Make numbers or texts of "
+        "them, or leave them out."
+    )

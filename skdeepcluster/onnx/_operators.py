@@ -75,9 +75,6 @@ def _add_neighbors(graph, X, model):
     if isinstance(model._known, RowsByDifferences):
         unit = 2.0**-model._known.exponent
         return _add_nearest(graph, graph.add("Mul", X, np.array(unit)), known * unit, model._n_neighbors)
-    if known.shape[1] == model.n_features_in_:
-        # The dimension of rows of zeros.
-        known = np.hstack([known, np.zeros((len(known), 1))])
     distances, neighbors = _add_nearest(graph, _add_unit_rows(graph, X), known, model._n_neighbors)
     return graph.add("Mul", graph.add("Mul", distances, distances), np.array(0.5)), neighbors
 

@@ -1,5 +1,7 @@
 """Which rows are the neighbours of new ones, and how far away they are."""
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -80,7 +82,19 @@ def test_a_row_has_the_same_neighbors_alone(rows, rng, monkeypatch, metric, n_fe
     assert_allclose(alone, distances, rtol=1e-12, atol=1e-15)
     assert_array_equal(alone == 0, distances == 0)
     assert (distances == 0).sum() >= 42
-    assert_allclose(model.predict_proba(new[:1]), model.predict_proba(new)[:1], rtol=1e-9)
+    votes = np.vstack([model.predict_proba(new[i : i + 1]) for i in range(len(new))])
+    assert_allclose(votes, model.predict_proba(new), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "cosine", "manhattan"])
+@pytest.mark.parametrize("n_features", [2, 5, 20])
+def test_of_equal_distances_a_row_alone_has_the_same(rng, n_features, metric):
+    X = rng.randint(4, size=(300, n_features)).astype(float)
+    new = X[:100] + 0.5
+    model = NeighborAssigner(Comparing(rng.randint(-1, 4, size=300), metric), n_neighbors=3).fit(X)
+    assert_array_equal([model.predict(row)[0] for row in new[:, np.newaxis]], model.predict(new))
+    loaded = pickle.loads(pickle.dumps(model))
+    assert_array_equal(loaded.predict_proba(new), model.predict_proba(new))
 
 
 @pytest.mark.parametrize("n_features", [3, 20])

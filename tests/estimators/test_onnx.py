@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.mixture import GaussianMixture
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -66,6 +67,10 @@ def results_of(onnx_model, rows):
     else:
         inputs = {"X": rows}
     return dict(zip([result.name for result in session.get_outputs()], session.run(None, inputs)))
+
+
+def assert_near(values, expected, atol):
+    assert_allclose(values, expected, rtol=0, atol=atol)
 
 
 def assert_equal_results(model, results, rows, dtype, atol):
@@ -150,25 +155,47 @@ def test_columns_of_a_frame_become_inputs(table, number, atol):
     model = make_pipeline(columns, autoencoder(4), KMeans(3, n_init=1, random_state=0)).fit(table)
     results = results_of(to_onnx(model, table), table)
     assert_array_equal(results["label"], model.predict(table))
-    assert_allclose(results["scores"], model.transform(table), atol=atol)
+    assert_near(results["scores"], model.transform(table), atol=atol)
 
 
-def test_columns_of_numbers_become_inputs_of_one_type(table):
-    numbers = table[["height", "count"]]
-    model = make_pipeline(StandardScaler(), autoencoder(2)).fit(numbers)
-    # A frame of integers and floats: an array of it is of floats, and so is every input.
-    results = results_of(to_onnx(model, numbers), numbers.astype(float))
-    assert_allclose(results["code"], model.transform(numbers), atol=1e-10)
-    assert {given.name for given in to_onnx(model, numbers).graph.input} == {"height", "count"}
+def test_a_frame_of_numbers_becomes_an_input(table):
+    # The time in seconds has 10 digits before the point.
+    numbers = table[["height", "count"]].assign(time=1.7e9 + table["count"])
+    model = make_pipeline(StandardScaler(), autoencoder(2), KMeans(3, n_init=1, random_state=0)).fit(numbers)
+    onnx_model = to_onnx(model, numbers)
+    assert [given.name for given in onnx_model.graph.input] == ["X"]
+    results = results_of(onnx_model, numbers.to_numpy())
+    assert_array_equal(results["label"], model.predict(numbers))
+    assert_near(results["scores"], model.transform(numbers), atol=1e-10)
+
+
+def test_columns_far_from_zero_keep_their_digits(table):
+    table = table.assign(time=1.7e9 + table["count"], count=table["count"].astype(float))
+    columns = make_column_transformer((StandardScaler(), ["height", "time", "count"]), (OneHotEncoder(), ["kind"]))
+    model = make_pipeline(columns, autoencoder(4)).fit(table)
+    assert_near(results_of(to_onnx(model, table), table)["code"], model.transform(table), atol=1e-10)
 
 
 def test_names_of_inputs_have_letters_and_digits(table):
     numbers = table[["height", "width"]].rename(columns={"height": "height (cm)", "width": "width, %"})
-    model = autoencoder(2).fit(numbers)
+    columns = make_column_transformer((StandardScaler(), ["height (cm)", "width, %"]))
+    model = make_pipeline(columns, autoencoder(2)).fit(numbers)
     names = [given.name for given in to_onnx(model, numbers).graph.input]
     assert names == ["height__cm_", "width___"]
     results = results_of(to_onnx(model, numbers), numbers.set_axis(names, axis=1))
-    assert_allclose(results["code"], model.transform(numbers), atol=1e-10)
+    assert_near(results["code"], model.transform(numbers), atol=1e-10)
+
+
+def test_numbers_may_be_objects(X):
+    model = autoencoder().fit(X[:N_FITTED])
+    results = results_of(to_onnx(model, X.astype(object)), X)
+    assert_near(results["code"], model.transform(X), atol=1e-10)
+
+
+def test_rows_are_left_as_they_are(X):
+    rows = X.copy()
+    to_onnx(make_pipeline(StandardScaler(copy=False), autoencoder()).fit(X.copy()), rows)
+    assert_array_equal(rows, X)
 
 
 def test_texts_become_an_input():
@@ -180,22 +207,23 @@ def test_texts_become_an_input():
         TfidfVectorizer(lowercase=False), svd, StandardScaler(), autoencoder(2), KMeans(2, n_init=1, random_state=0)
     )
     model.fit(texts)
-    results = results_of(to_onnx(model, texts), np.array(texts, dtype=object)[:, np.newaxis])
-    assert_array_equal(results["label"], model.predict(texts))
+    for given in (texts, pd.Series(texts)):
+        results = results_of(to_onnx(model, given), np.array(texts, dtype=object)[:, np.newaxis])
+        assert_array_equal(results["label"], model.predict(texts))
 
 
 def test_integers_become_floats(X):
     counts = np.round(3 * X).astype(int)
     model = autoencoder().fit(counts[:N_FITTED])
     results = results_of(to_onnx(model, counts), counts.astype(np.float64))
-    assert_allclose(results["code"], model.transform(counts), atol=1e-10)
+    assert_near(results["code"], model.transform(counts), atol=1e-10)
 
 
 def test_models_fitted_in_float32_give_float64_for_rows_of_float64(X):
     model = autoencoder().fit(X[:N_FITTED].astype(np.float32))
     results = results_of(to_onnx(model, X), X)
     assert results["code"].dtype == np.float64
-    assert_allclose(results["code"], model.transform(X), atol=1e-6)
+    assert_near(results["code"], model.transform(X), atol=1e-6)
 
 
 def test_the_oldest_operators_compute_the_same(X):
@@ -217,7 +245,7 @@ def test_the_best_model_of_a_search_is_exported(X):
 def test_skl2onnx_knows_the_estimators(X):
     model = make_pipeline(StandardScaler(), autoencoder()).fit(X[:N_FITTED])
     results = results_of(skl2onnx.to_onnx(model, X[:1].astype(np.float32)), X.astype(np.float32))
-    assert_allclose(results["code"], model.transform(X), atol=1e-5)
+    assert_near(results["code"], model.transform(X), atol=1e-5)
     with pytest.raises(ValueError, match="target_opset=15 is too old"):
         skl2onnx.to_onnx(model, X[:1], target_opset=15)
 
@@ -240,7 +268,7 @@ class TestAssigners:
     def assert_equal(self, model, rows):
         results = results_of(to_onnx(model, rows), rows)
         assert_array_equal(results["label"], model.predict(rows))
-        assert_allclose(results["probabilities"], model.predict_proba(rows), atol=1e-10)
+        assert_near(results["probabilities"], model.predict_proba(rows), atol=1e-10)
 
     @pytest.mark.parametrize(
         "clusterer", [DBSCAN(eps=0.6), AgglomerativeClustering(3)], ids=["DBSCAN", "agglomerative"]
@@ -286,8 +314,8 @@ class TestAssigners:
         labels = np.array(names)[(X[:N_FITTED, 20] > 0).astype(int)]
         self.assert_equal(labeled(X[:N_FITTED], labels, n_neighbors=5), X)
 
-    def test_labels_may_be_booleans_or_floats(self, X):
-        for kind in (float, np.int32):
+    def test_labels_may_be_of_any_type_of_numbers(self, X):
+        for kind in (float, np.int32, bool):
             self.assert_equal(labeled(X[:N_FITTED], (X[:N_FITTED, 20] > 0).astype(kind), n_neighbors=5), X)
 
     def test_as_many_neighbors_as_there_are_rows_vote(self, X):
@@ -361,6 +389,15 @@ class TestErrors:
         with pytest.raises(TypeError, match=r"Pipeline cannot be exported to ONNX.*inconsistent type"):
             to_onnx(model, X)
 
+    def test_texts_for_numbers(self, X):
+        with pytest.raises(TypeError, match=r"SparseAutoencoderTransformer cannot be exported.*texts are no input"):
+            to_onnx(autoencoder().fit(X), X.astype(str))
+
+    def test_a_search_without_a_best_model(self, X):
+        search = GridSearchCV(autoencoder(), {"lam": [1e-3]}, cv=2, refit=False).fit(X)
+        with pytest.raises(TypeError, match="GridSearchCV has refit=False, and so no model to export"):
+            to_onnx(search, X)
+
     def test_a_pipeline_without_steps(self, X):
         with pytest.raises(TypeError, match="has no step that could be exported"):
             to_onnx(make_pipeline("passthrough").fit(X), X)
@@ -388,5 +425,5 @@ class TestErrors:
     def test_dates(self, table):
         table["day"] = pd.Timestamp("2026-01-01")
         model = make_pipeline(make_column_transformer((StandardScaler(), ["height"])), autoencoder(2)).fit(table)
-        with pytest.raises(TypeError, match="X has values of the type datetime64"):
+        with pytest.raises(TypeError, match="day has values of the type datetime64"):
             to_onnx(model, table)
