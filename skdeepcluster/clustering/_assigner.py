@@ -150,8 +150,8 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         with errors_named(self.clusterer_):
             labels = _labels_by(self.clusterer_, X, y)
         self.labels_ = check_clusters(labels, rows, "labels")
+        # Kept, since for a row that comes alone it would take longer than the rest.
         self._values, self._codes = np.unique(self.labels_, return_inverse=True)
-        self._are_clusters = ~is_noise(self._values)
         self.classes_ = self._values[self._are_clusters]
         self.n_clusters_ = len(self.classes_)
         self._known, self._n_neighbors = known_rows(rows, self.clusterer_), self.n_neighbors
@@ -219,6 +219,11 @@ class NeighborAssigner(ClusterMixin, MetaEstimatorMixin, BaseEstimator):
         # Whether the clusterer takes them too is for it to say.
         tags.input_tags.sparse = True
         return tags
+
+    @property
+    def _are_clusters(self):
+        """Which of the labels that there are, ascending, are no noise."""
+        return ~is_noise(self._values)
 
     def _check_neighbors(self, n_rows):
         """Whether new rows will have neighbours."""

@@ -10,35 +10,18 @@ from sklearn.utils.validation import check_is_fitted
 from ..autoencoder import SparseAutoencoderTransformer
 from ..clustering import ClusterTree, DeepEmbeddedClustering, NeighborAssigner
 from ._graph import Graph
-from ._operators import add_assignments, add_code, add_leaves, add_votes
+from ._operators import add_assigner, add_encoder, add_joint, add_tree
 
 # The first version of ONNX in which all operators that are used take their axes as an input.
 LEAST_OPSET = 18
 
 
-def _convert_encoder(graph, X, model, dtype, code):
-    add_code(graph, X, model._encoder_layers, dtype, code)
-
-
-def _convert_joint(graph, X, model, dtype, label, probabilities, code):
-    add_code(graph, X, model._encoder_layers, dtype, code)
-    add_assignments(graph, code, model, dtype, label, probabilities)
-
-
-def _convert_assigner(graph, X, model, dtype, label, probabilities):
-    add_votes(graph, X, model, dtype, label, probabilities)
-
-
-def _convert_tree(graph, X, model, dtype, label):
-    add_leaves(graph, X, model, label)
-
-
 # Of every estimator what adds its operators, and its results, in this order.
 _CONVERTERS = {
-    SparseAutoencoderTransformer: (_convert_encoder, ["code"]),
-    DeepEmbeddedClustering: (_convert_joint, ["label", "probabilities", "code"]),
-    NeighborAssigner: (_convert_assigner, ["label", "probabilities"]),
-    ClusterTree: (_convert_tree, ["label"]),
+    SparseAutoencoderTransformer: (add_encoder, ["code"]),
+    DeepEmbeddedClustering: (add_joint, ["label", "probabilities", "code"]),
+    NeighborAssigner: (add_assigner, ["label", "probabilities"]),
+    ClusterTree: (add_tree, ["label"]),
 }
 
 
@@ -78,7 +61,7 @@ def _set_shapes(names, operator):
 
 
 def _convert(convert, scope, operator, container):
-    """Add the operators of an estimator, whose input may be in parts, a frame's columns."""
+    """Add the operators of an estimator. Its input is in parts if skl2onnx itself is given a frame."""
     if container.target_opset < LEAST_OPSET:
         raise ValueError(
             f"target_opset={container.target_opset} is too old for the converters of skdeepcluster. Give {LEAST_OPSET} "

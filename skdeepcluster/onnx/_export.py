@@ -74,7 +74,8 @@ def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) ->
         If X is not what the model takes, or sparse, or a parameter is out of range, or a `NeighborAssigner` compares
         rows by other distances than Euclidean ones or cosine.
     TypeError
-        If a step has no converter, or is a clusterer that other steps follow.
+        If a step has no converter, or is a clusterer that other steps follow or one without ``predict``, or X has
+        values that are neither numbers nor texts.
     sklearn.exceptions.NotFittedError
         If the model is not fitted.
 
@@ -119,7 +120,7 @@ def _steps_of(model):
     *others, last = steps
     for step in steps:
         check_is_fitted(step)
-    if hasattr(last, "refit"):
+    if hasattr(last, "cv_results_"):
         raise TypeError(f"{type(last).__name__} has refit={last.refit!r}, and so no model to export. Set refit=True.")
     for step in others:
         if is_clusterer(step):

@@ -51,9 +51,10 @@ class Graph:
     def _constant(self, array):
         """The name of an array that the model holds."""
         name = self._new_name("constant")
-        # ONNX has one type for texts.
-        kind = np.dtype(object) if array.dtype.kind in "OUST" else array.dtype
-        values = [str(text).encode() for text in array.flat] if kind.kind == "O" else array.ravel()
+        # ONNX has one type for texts, and its operators take places as int64, which on some systems is not NumPy's int.
+        kind = {"i": np.dtype(np.int64), "u": np.dtype(np.int64)}.get(array.dtype.kind, array.dtype)
+        kind = np.dtype(object) if kind.kind in "OUST" else kind
+        values = [str(text).encode() for text in array.flat] if kind.kind == "O" else array.astype(kind).ravel()
         self._container.add_initializer(name, np_dtype_to_tensor_dtype(kind), array.shape, values)
         return name
 
