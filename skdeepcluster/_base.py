@@ -8,9 +8,10 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ._arrays import HAS_ARRAY_API
 from ._data import effective_rows, mean_squared_error, outputs_of
 from ._network import Layers
-from ._support._checks import check_rows, check_table, finite_outputs, shown
+from ._support._checks import check_library, check_rows, check_table, finite_outputs, shown
 from ._support._guards import while_no_other_fits
 from ._support._typing import ArrayLike, MatrixLike
 
@@ -93,8 +94,7 @@ class AutoencoderMixin(NestedParametersMixin, ClassNamePrefixFeaturesOutMixin, T
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        check_is_fitted(self)
-        X = check_rows(self, X)
+        X = self._rows(X, "transform")
         return finite_outputs(lambda: outputs_of(X, self._encoder_layers), X, "code")
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
@@ -119,7 +119,8 @@ class AutoencoderMixin(NestedParametersMixin, ClassNamePrefixFeaturesOutMixin, T
             If the estimator is not fitted.
         """
         check_is_fitted(self)
-        X = check_table(X, "X", estimator=self)
+        check_library(self, X, "inverse_transform")
+        X = check_table(X, "X", estimator=self, in_library=True)
         if X.shape[1] != self._n_features_out:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but inverse_transform of this {type(self).__name__} expects codes with "
@@ -152,16 +153,32 @@ class AutoencoderMixin(NestedParametersMixin, ClassNamePrefixFeaturesOutMixin, T
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        check_is_fitted(self)
-        X = check_rows(self, X)
+        X = self._rows(X, "score")
         X, sample_weight = effective_rows(X, sample_weight)
         return -finite_outputs(lambda: mean_squared_error(X, sample_weight, self._layers), X, "reconstruction error")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = HAS_ARRAY_API
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    @property
+    def loss_curve_(self) -> np.ndarray:
+        """J and its terms after every iteration."""
+        check_is_fitted(self)
+        return self._curve.array()
+
+    def _rows(self, X, method):
+        """X for a method of the fitted estimator, checked."""
+        check_is_fitted(self)
+        check_library(self, X, method)
+        return check_rows(self, X, in_library=True)
+
+    @property
+    def _fitted_array(self):
+        return self.coefs_[0]
 
     @property
     def _layers(self):

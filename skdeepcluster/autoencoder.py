@@ -7,12 +7,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ._base import AutoencoderMixin, unchanged_on_error
 from ._data import DataInMemory, training_data
 from ._network import ACTIVATIONS
 from ._support._callbacks import CallbackSupportMixin
-from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number
+from ._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_library
 from ._support._threads import with_workers
 from ._support._typing import (
     Activation,
@@ -25,15 +26,9 @@ from ._support._typing import (
     available_if,
     fit_context,
 )
-from ._training import AutoencoderFit, check_chunk_options, fit_and_keep, fit_chunk_and_keep
+from ._training import AutoencoderFit, check_chunk_options, fit_and_keep, fit_chunk_and_keep, learns_from_batches
 
 __all__ = ["SparseAutoencoderTransformer"]
-
-
-def _learns_from_batches(estimator):
-    if estimator.solver == "lbfgs":
-        raise AttributeError("partial_fit learns by Adam: it needs solver='adam' or solver='auto', not 'lbfgs'.")
-    return True
 
 
 class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseEstimator):
@@ -179,7 +174,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
 
     A fit uses as many threads as BLAS has, and gives the same result for every number of them; meanwhile the BLAS of
     the process has one thread. Of fits that run at the same time in threads of one process, the first has the threads.
-    Other code that sets the limits of BLAS in another thread may change the last digits. Fit a clone in each thread.
+    Fit a clone in each. With scikit-learn's Array API, arrays of PyTorch and others are worked on where they are, on a
+    GPU too: ``docs/array_api.md``.
 
     In a batch, rho_hat is the mean over the batch. As the KL term is convex in it, its mean over batches is above its
     value for all rows, the more the smaller the batch. `loss_` has no such bias. Rows of weight zero take no part.
@@ -194,8 +190,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     The step rises in a tenth of `max_iter`; None means 60 epochs or 800 batches, from 20,000 rows on 30 or 2000.
 
     With scikit-learn 1.9 or newer, `fit` calls the callbacks that ``set_callbacks`` was given after every iteration or
-    epoch. One of them may end training, which keeps the parameters of that moment, or those that were best on the
-    held-out rows with `early_stopping`. ``docs/training.md`` has examples.
+    epoch. One of them may end training, as Ctrl-C does: ``docs/training.md`` has examples.
 
     References
     ----------
@@ -219,8 +214,6 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     """
 
     loss_: float
-    loss_curve_: np.ndarray
-    pretraining_loss_curves_: list[np.ndarray]
     validation_scores_: list[float]
     mean_activation_: np.ndarray
     n_iter_: int
@@ -319,6 +312,12 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         self.random_state = random_state
         self.verbose = verbose
 
+    @property
+    def pretraining_loss_curves_(self) -> list[np.ndarray]:
+        """The loss curves of pretrained layers."""
+        check_is_fitted(self)
+        return [curve.array() for curve in self._pretraining_curves]
+
     @unchanged_on_error
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -349,16 +348,15 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
             negative or all are zero, the shapes do not fit the earlier fit with ``warm_start=True``, or the loss stops
             being finite.
         RuntimeError
-            If this very estimator is being fitted, by another thread or from within: by a callback, `augment` or a
-            signal handler.
+            If this very estimator is being fitted, by another thread, or from within, as by a callback.
         """
         X, sample_weight = training_data(self, X, sample_weight, FLOAT_TYPES, reset=True)
         with_workers(
-            lambda workers: fit_and_keep(self, AutoencoderFit.of(self, DataInMemory(X, sample_weight, workers)))
+            lambda workers: fit_and_keep(self, AutoencoderFit.of(self, DataInMemory(X, sample_weight, workers))), X
         )
         return self
 
-    @available_if(_learns_from_batches)
+    @available_if(learns_from_batches)
     @unchanged_on_error
     @fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: MatrixLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -393,8 +391,10 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
             If ``solver="lbfgs"``.
         """
         check_chunk_options(self)
-        first = not hasattr(self, "coefs_")
-        dtype = FLOAT_TYPES if first else self.coefs_[0].dtype
+        first, dtype = not hasattr(self, "coefs_"), FLOAT_TYPES
+        if not first:
+            check_library(self, X, "partial_fit")
+            dtype = self.coefs_[0].dtype
         X, sample_weight = training_data(self, X, sample_weight, dtype, reset=first)
-        self._adam = with_workers(lambda workers: fit_chunk_and_keep(self, DataInMemory(X, sample_weight, workers)))
+        self._adam = with_workers(lambda workers: fit_chunk_and_keep(self, DataInMemory(X, sample_weight, workers)), X)
         return self

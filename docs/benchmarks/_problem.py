@@ -9,12 +9,13 @@ from operator import attrgetter
 import numpy as np
 
 from skdeepcluster import _training
+from skdeepcluster._arrays import like, numpy_dtype
 from skdeepcluster._data import BatchOrder, DataInMemory, FullBatchLoss, MiniBatchLoss, n_batches_of
 from skdeepcluster._data._batches import pass_of_neighborhoods
 from skdeepcluster._network import initial_parameters, mirrored_network
 from skdeepcluster._objectives import Block, LinearDecoderObjective, SparseAutoencoderObjective, choose_objectives
 from skdeepcluster._solvers import AdamState, Status, adam, minimize
-from skdeepcluster._support._threads import worker_threads
+from skdeepcluster._support._threads import with_workers, worker_threads
 
 # rho, beta, lam of the MNIST problem, and its hidden units.
 MNIST_PROBLEM = (0.1, 3.0, 3e-3)
@@ -42,7 +43,7 @@ class Problem:
             tied=False,
         )
         self.layout = self.network.layout
-        self.theta = initial_parameters(self.network, np.random.RandomState(0), X.dtype)
+        self.theta = like(initial_parameters(self.network, np.random.RandomState(0), numpy_dtype(X)), X)
 
     def residual(self):
         return SparseAutoencoderObjective(self.network, **self.hyperparameters)
@@ -112,23 +113,25 @@ class AdamRun:
         )
 
     def epoch(self):
-        with worker_threads() as workers:
-            iterations = DataInMemory(self.problem.X, None, workers).iterations(
-                self.problem.residual(), self.state, self.options, self.random_state, max_iter=self.n_epochs
-            )
-            self.state, _ = next(iterations)
+        def of(workers):
+            data, objective = DataInMemory(self.problem.X, None, workers), self.problem.residual()
+            return next(data.iterations(objective, self.state, self.options, self.random_state, max_iter=self.n_epochs))
+
+        self.state, _ = with_workers(of, self.problem.X)
 
 
 class NeighborRun:
     """Our Adam on J with neighbours, as a fit of an estimator makes it, on batches that are drawn beforehand."""
 
     def __init__(self, estimator, X, step_size):
-        with worker_threads() as workers:
-            fit = _training.AutoencoderFit.of(estimator, DataInMemory(X, None, workers))
+        def of(workers):
             self.n_threads = workers.n_threads
+            return _training.AutoencoderFit.of(estimator, DataInMemory(X, None, workers))
+
+        fit = with_workers(of, X)
         self.X, self.objective, self.theta = X, fit.objectives(None).on_batches, fit.state.theta
         self.step_size, self.hyperparameters = step_size, tuple(fit.options.hyperparameters.values())
-        self.state = AdamState.start(self.theta)
+        self.state, self.targets = AdamState.start(self.theta), None
         group_size, batch_size = self.objective.group_size, fit.options.batch_size
         batches = pass_of_neighborhoods(
             X, None, fit.data.neighbors, group_size, batch_size, np.random.RandomState(0), BatchOrder()
@@ -153,13 +156,16 @@ class NeighborRun:
         return terms.sum(), gradient
 
     def epoch(self):
-        with worker_threads() as workers:
-            iterations = adam(
-                MiniBatchLoss(self.objective, workers),
-                self.state,
-                batches=lambda: self.batches,
-                weight_of=attrgetter("n_rows"),
-                step_size=lambda n_steps: self.step_size,
-                map_=workers.map,
+        def of(workers):
+            return next(
+                adam(
+                    MiniBatchLoss(self.objective, workers, targets=self.targets),
+                    self.state,
+                    batches=lambda: self.batches,
+                    weight_of=attrgetter("n_rows"),
+                    step_size=lambda n_steps: self.step_size,
+                    map_=workers.map,
+                )
             )
-            self.state, _ = next(iterations)
+
+        self.state, _ = with_workers(of, self.X)

@@ -2,16 +2,15 @@
 
 import time
 
-import numpy as np
 import torch
 
 ACTIVATIONS = {"identity": lambda z: z, "logistic": torch.sigmoid, "relu": torch.relu}
 
 
 def tensors(X, coefs, intercepts):
-    """X, and [W_1, ..., W_L, b_1, ..., b_L], which record gradients, as copies."""
-    parameters = [torch.tensor(np.array(array), requires_grad=True) for array in (*coefs, *intercepts)]
-    return torch.from_numpy(X), parameters
+    """X, and [W_1, ..., W_L, b_1, ..., b_L], which record gradients, as copies; all of them on the device of X."""
+    parameters = [torch.as_tensor(array).clone().requires_grad_() for array in (*coefs, *intercepts)]
+    return torch.as_tensor(X), parameters
 
 
 def objective(X, parameters, activations, rho, beta, lam, of_code=None):
@@ -48,6 +47,13 @@ def neighbor_term(code, weight, unit, group_size):
     return weight * (repulsion.sum() + attraction) / len(Z)
 
 
+def clustering_term(code, centers, targets, weight, unit):
+    """weight times the mean divergence of soft assignments to the centres, in units, from their targets."""
+    squares = torch.cdist(code / unit, centers).square()
+    log_q = torch.log_softmax(-torch.log1p(squares), dim=1)
+    return weight * (torch.xlogy(targets, targets) - targets * log_q).sum() / len(code)
+
+
 def value_and_grad(function, X, parameters, *hyperparameters):
     """The value of a function as `objective`, with its gradient left in the parameters."""
     for parameter in parameters:
@@ -79,7 +85,9 @@ class Adam:
 
     def epoch(self, batches=None):
         """Steps on batches, given as tensors of row numbers, or on new ones."""
-        for rows in torch.randperm(len(self.X)).split(self.batch_size) if batches is None else batches:
+        if batches is None:
+            batches = torch.randperm(len(self.X), device=self.X.device).split(self.batch_size)
+        for rows in batches:
             self.optimizer.zero_grad(set_to_none=True)
             self.function(self.X[rows], self.parameters, *self.hyperparameters).backward()
             self.optimizer.step()

@@ -171,8 +171,8 @@ def sparse(arguments):
         problem = Problem(X, h, MNIST_PROBLEM)
         projected, residual = problem.linear(projected=True), problem.residual()
         theta = problem.theta_of(projected)
-        slices = block_slices(*X.shape, h)[: arguments.n_dense_blocks]
-        n_blocks = len(block_slices(*X.shape, h))
+        slices = block_slices(X, h)[: arguments.n_dense_blocks]
+        n_blocks = len(block_slices(X, h))
 
         def densified(objective, theta, X=X, slices=slices):
             """The first blocks alone; their time is scaled to all."""

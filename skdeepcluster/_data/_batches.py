@@ -5,8 +5,8 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 
+from .._arrays import bytes_of_row
 from ._mapped import memory_map, release_pages
 
 # Bytes of rows that are shuffled together, and bytes of a chunk of consecutive rows, which is read at once.
@@ -86,7 +86,7 @@ def epoch_of_batches(X, sample_weight, batch_size, random_state, order=None):
     """
     order = BatchOrder() if order is None else order
     n_rows = X.shape[0]
-    row_bytes = max(1, (X.data.nbytes if issparse(X) else X.nbytes) // n_rows)
+    row_bytes = max(1, bytes_of_row(X))
     n_batches = n_batches_of(n_rows, batch_size)
     # A chunk has the rows of whole batches.
     batches_per_chunk = max(1, _CHUNK_BYTES // (row_bytes * batch_size))

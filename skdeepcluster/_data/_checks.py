@@ -7,10 +7,11 @@ from scipy.sparse import issparse
 from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight
 
+from .._arrays import is_numpy, like, namespace, numpy_dtype, rows_of, to_numpy, wide
 from .._support._checks import about, check_rows
 from .._support._tables import check_meaning
 from ..exceptions import InputScaleWarning
-from ._passes import iterate_blocks
+from ._passes import extremes, iterate_blocks
 from ._weights import no_weight_is_positive, of_mean_one, shares_of_largest
 
 # Bytes up to which an array with its columns one after the other, as frames have, is copied into rows at once. Of a
@@ -33,7 +34,7 @@ def training_data(estimator, X, sample_weight, dtype, *, reset):
 def canonical_data(estimator, X, dtype, *, reset):
     """X as scikit-learn validates it for `fit`, but not yet for finite values; sparse without duplicate entries."""
     # `check_values` looks at the values later, block by block, also at those that are too large for the type.
-    X = check_rows(estimator, X, dtype=dtype, reset=reset, ensure_all_finite=False)
+    X = check_rows(estimator, X, dtype=dtype, reset=reset, in_library=True, ensure_all_finite=False)
     if issparse(X) and not X.has_canonical_format:
         X = X.copy()
         X.sum_duplicates()
@@ -47,16 +48,20 @@ def effective_rows(X, sample_weight):
     if sample_weight is None:
         return X, None
     with about("sample_weight"):
+        sample_weight = to_numpy(sample_weight)
         check_meaning(sample_weight, "sample_weight")
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        # Whatever library X is of, its number of rows is all that is looked at.
+        rows = X if is_numpy(X) else np.empty((X.shape[0], 0))
+        sample_weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     largest = sample_weight.max()
     if largest == 0:
         raise no_weight_is_positive()
     shares = shares_of_largest(sample_weight, largest)
     positive = shares > 0
     if not positive.all():
-        X, shares = X[positive], shares[positive]
-    return X, of_mean_one(shares)
+        X, shares = X[positive] if is_numpy(X) else rows_of(X, np.flatnonzero(positive)), shares[positive]
+    sample_weight = of_mean_one(shares)
+    return X, None if sample_weight is None else like(sample_weight, X)
 
 
 def check_values(X, sample_weight, output_activation, estimator_name):
@@ -65,11 +70,19 @@ def check_values(X, sample_weight, output_activation, estimator_name):
     for rows, block in iterate_blocks(X):
         with about("X"):
             assert_all_finite(block, estimator_name=estimator_name, input_name="X")
-        lowest, highest = min(lowest, block.min()), max(highest, block.max())
-        w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
+        low, high = extremes(block)
+        lowest, highest = min(lowest, float(low)), max(highest, float(high))
         with np.errstate(over="ignore"):
-            squares += block.power(2).T @ w if issparse(X) else np.einsum("i,ij,ij->j", w, block, block)
-    check_scale(lowest, highest, squares / X.shape[0], X.dtype, issparse(X), output_activation)
+            squares += _column_squares(block, None if sample_weight is None else sample_weight[rows])
+    check_scale(lowest, highest, squares / X.shape[0], numpy_dtype(X), issparse(X), output_activation)
+
+
+def _column_squares(block, sample_weight):
+    if not is_numpy(block):
+        squares, xp = wide(block) ** 2, namespace(block)
+        return to_numpy(xp.sum(squares, axis=0) if sample_weight is None else sample_weight @ squares)
+    w = np.ones(block.shape[0]) if sample_weight is None else sample_weight
+    return block.power(2).T @ w if issparse(block) else np.einsum("i,ij,ij->j", w, block, block)
 
 
 def check_scale(lowest, highest, mean_squares, dtype, is_sparse, output_activation):

@@ -2,6 +2,7 @@
 
 from scipy.sparse import issparse
 
+from .._arrays import numpy_dtype, to_numpy
 from .._objectives import gradient_sums, row_sums, total
 from .._objectives._block import no_sums, with_sums_in_the_first
 from .._support._threads import equal_slices
@@ -33,7 +34,7 @@ class RowBlocks:
         self._workers = workers
         self._pages = pages_of(rows.X)
         network = objective.network
-        slices = block_slices(*rows.X.shape, network.n_hidden_units)
+        slices = block_slices(rows.X, network.n_hidden_units)
         sparse_products = issparse(rows.X) and objective.only_products
         one_hidden_layer = len(network.activations) == 2
         if sparse_products:
@@ -124,18 +125,19 @@ class FullBatchLoss:
         # The theta of the last evaluation, and what all rows shared there.
         self._last = None, None
         n_outputs = objective.network.n_hidden_units * rows.n_rows
-        self._keeps_outputs = n_outputs * rows.X.dtype.itemsize <= _MAX_KEPT_BYTES
+        self._keeps_outputs = n_outputs * numpy_dtype(rows.X).itemsize <= _MAX_KEPT_BYTES
 
     def __call__(self, theta):
         """The terms of J and its gradient."""
         shared, outputs = self._first_phase(theta)
         self._last = theta, shared
-        return self.objective.finish(theta, shared, self._rows.gradient_sums(theta, outputs, shared))
+        terms, gradient = self.objective.finish(theta, shared, self._rows.gradient_sums(theta, outputs, shared))
+        return to_numpy(terms), gradient
 
     def terms(self, theta):
         """The terms of J alone, which cost less than half."""
         statistics, loss = self._rows.statistics_and_loss(theta)
-        return self.objective.terms(theta, self.objective.combine(theta, statistics), loss)
+        return to_numpy(self.objective.terms(theta, self.objective.combine(theta, statistics), loss))
 
     def parameters(self, theta):
         """All `Layers`, for the theta of the objective."""

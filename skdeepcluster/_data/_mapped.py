@@ -4,6 +4,8 @@ import mmap
 
 import numpy as np
 
+from .._arrays import rows_of
+
 # Bytes read from a mapped file before their pages are given back.
 _MAPPED_BYTES = 2**26
 
@@ -63,7 +65,7 @@ class MappedRows:
 
 def part_of(X, rows):
     """The rows of a slice, not read yet."""
-    return X.part(rows) if isinstance(X, MappedRows) else X[rows]
+    return X.part(rows) if isinstance(X, MappedRows) else rows_of(X, rows)
 
 
 def read(X):

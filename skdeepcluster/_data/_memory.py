@@ -9,6 +9,7 @@ from operator import attrgetter
 import numpy as np
 from scipy.sparse import issparse
 
+from .._arrays import like, namespace, numpy_dtype, rows_of
 from .._objectives import Block
 from .._solvers import adam, falling_step
 from ._batches import BatchOrder, epoch_of_batches, n_batches_of, pass_of_neighborhoods
@@ -56,7 +57,7 @@ class DataInMemory(DataSource):
 
     @property
     def dtype(self):
-        return self.X.dtype
+        return numpy_dtype(self.X)
 
     @property
     def is_sparse(self):
@@ -74,7 +75,8 @@ class DataInMemory(DataSource):
 
     @property
     def total_variance(self):
-        return float(feature_moments(self.X, self.sample_weight)[1].sum())
+        variances = feature_moments(self.X, self.sample_weight)[1]
+        return float(namespace(variances).sum(variances))
 
     def n_batches(self, batch_size):
         return n_batches_of(self.shape[0], batch_size)
@@ -122,6 +124,9 @@ class DataInMemory(DataSource):
             order,
         )
 
+    def placed(self, array):
+        return like(array, self.X)
+
     def with_neighbors(self, neighbors):
         """The same rows with the graph of their neighbours."""
         return DataInMemory(self.X, self.sample_weight, self._workers, self.targets, neighbors)
@@ -143,8 +148,8 @@ class DataInMemory(DataSource):
         batches = self._epoch(options, np.random.RandomState(0), order)()
         values, weights = [], []
         for batch in islice(batches, self.n_batches(options.batch_size)):
-            w = None if self.sample_weight is None else self.sample_weight[batch.rows]
-            values.append(value(code[batch.rows], w))
+            w = None if self.sample_weight is None else rows_of(self.sample_weight, batch.rows)
+            values.append(value(rows_of(code, batch.rows), w))
             weights.append(batch.n_rows)
         return float(np.average(values, weights=weights))
 
@@ -181,7 +186,7 @@ class DataInMemory(DataSource):
     def _rows(self, which):
         """Data of some of the rows, whose weights have mean 1 again."""
         stay_in_file = memory_map(self.X) is not None and self.X.nbytes > _COPIED_BYTES
-        X = MappedRows(self.X, which) if stay_in_file else self.X[which]
+        X = MappedRows(self.X, which) if stay_in_file else rows_of(self.X, which)
         if self.sample_weight is None:
             return DataInMemory(X, None, self._workers)
-        return DataInMemory(X, of_mean_one(self.sample_weight[which]), self._workers)
+        return DataInMemory(X, of_mean_one(rows_of(self.sample_weight, which)), self._workers)

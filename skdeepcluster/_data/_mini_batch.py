@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
+from .._arrays import astype, is_numpy, like, rows_of
 from .._objectives import Block, row_sums, total
 from .._support._checks import check_table
 from .._support._threads import equal_slices
@@ -47,16 +48,18 @@ class MiniBatchLoss:
         if objective.has_large_blocks:
             # Products of 256 rows take half the time, for each row, of those of 128.
             n_blocks = min(n_blocks, max(2, n_blocks // 2))
-        if issparse(X):
+        if issparse(X) or not is_numpy(X):
             n_blocks = 1
-        augmented = augmented_rows(self._augment, X[rows], self._random_state) if self._augment else None
+        augmented = augmented_rows(self._augment, rows_of(X, rows), self._random_state) if self._augment else None
         kept = self._draw((len(rows), X.shape[1])) if self._corruption and not issparse(X) else None
 
         def forward(part):
-            clean = X[rows[part]] if augmented is None else augmented[part]
-            w = None if sample_weight is None else sample_weight[rows[part]]
-            noisy = clean * kept[part] if kept is not None else self._masked(clean) if self._corruption else None
-            targets = None if self._targets is None else self._targets[indices[part]]
+            clean = rows_of(X, rows[part]) if augmented is None else rows_of(augmented, part)
+            w = None if sample_weight is None else rows_of(sample_weight, rows[part])
+            noisy = None
+            if self._corruption:
+                noisy = self._masked(clean) if kept is None else clean * _factors(kept[part], clean)
+            targets = None if self._targets is None else rows_of(self._targets, indices[part])
             sums = row_sums(clean, w) if objective.only_products else None
             block = Block(clean, w, noisy, targets, sums, part)
             outputs = objective.forward(theta, block)
@@ -83,6 +86,11 @@ class MiniBatchLoss:
         return self._random_state.randint(2**16, size=shape, dtype=np.uint16) >= round(self._corruption * 2**16)
 
 
+def _factors(kept, X):
+    """What to multiply the numbers of X by, of which some are kept."""
+    return kept if is_numpy(X) else astype(like(kept, X), X.dtype)
+
+
 def augmented_rows(augment, X, random_state):
     """What a user's function makes of the rows X, as an array of the same kind and type.
 
@@ -107,4 +115,4 @@ def augmented_rows(augment, X, random_state):
             f"augment={augment!r} turned rows of shape {X.shape} into {type(augmented).__name__} of shape {shape}. It "
             "must return an array of as many rows of as many features."
         )
-    return check_table(augmented, "from augment", sparse=issparse(X), dtype=X.dtype)
+    return check_table(augmented, "from augment", sparse=issparse(X), dtype=X.dtype, in_library=True)

@@ -2,13 +2,16 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
+from .._arrays import concatenated, is_numpy, like, numpy_dtype, rows_of, to_numpy
 from .._support._threads import equal_slices
 from ._mapped import release_pages
-from ._passes import map_blocks
+from ._nearest_on_device import nearest_on_device
+from ._passes import extremes, iterate_blocks, map_blocks
 from ._sparse import dense_product, row_squares
 
 # Above so many features, rows are compared in as many principal components of so many of them.
@@ -35,8 +38,11 @@ def neighbors_of(X, n_neighbors, metric, transformer, map_=map):
             "early_stopping=True, or set n_neighbors=None."
         )
     if transformer is None:
-        return nearest_rows(coordinates_of(X, metric, map_), n_neighbors, map_)[1]
-    return _neighbors_by(transformer, X, n_neighbors)
+        points = coordinates_of(X, metric, map_)
+        if not is_numpy(points):
+            return nearest_on_device(points, n_neighbors)
+        return nearest_rows(points, n_neighbors, map_)[1]
+    return _neighbors_by(transformer, to_numpy(X), n_neighbors)
 
 
 def _neighbors_by(transformer, X, n_neighbors):
@@ -80,19 +86,21 @@ def coordinates_of(X, metric, map_=map):
     map_ : callable
     """
     n_rows, n_features = X.shape
-    n_coordinates, project = n_features, np.asarray
+    n_coordinates, project = n_features, _unchanged
     # Rows by their numbers are one after the other in memory, in whatever order X has them.
-    sample = X[np.linspace(0, n_rows - 1, min(n_rows, _N_PCA_ROWS)).astype(int)]
+    sample = to_numpy(rows_of(X, np.linspace(0, n_rows - 1, min(n_rows, _N_PCA_ROWS)).astype(int)))
     release_pages(X)
     # A power of two, which rounds nothing, so that squares neither overflow nor vanish.
     exponent = _exponent_of(sample.data if issparse(sample) else sample)
-    scale = np.ldexp(X.dtype.type(1), min(-exponent, np.finfo(X.dtype).maxexp - 1))
+    scale = 2.0 ** min(-exponent, np.finfo(numpy_dtype(X)).maxexp - 1)
 
     def prepared(block):
         return normalize(block * scale) if metric == "cosine" else block * scale
 
     if min(n_rows, n_features) > _N_COORDINATES:
         n_coordinates, project = _N_COORDINATES, _projection(prepared(sample))
+    if not is_numpy(X):
+        return concatenated([project(prepared(block)) for _, block in iterate_blocks(X, n_coordinates)])
     points = np.empty((n_rows, n_coordinates), dtype=X.dtype)
 
     def fill(rows, block):
@@ -104,17 +112,28 @@ def coordinates_of(X, metric, map_=map):
     return points
 
 
+def _unchanged(block):
+    return block
+
+
 def _projection(sample):
-    """A function that gives the coordinates of a block of rows in the principal components of a sample."""
-    lowest, highest = (
-        np.asarray(end.toarray() if issparse(end) else end) for end in (sample.min(axis=0), sample.max(axis=0))
-    )
+    """A function that gives the coordinates of a block of rows in the principal components of a sample, of NumPy."""
+    lowest, highest = (end.toarray() if issparse(end) else end for end in extremes(sample, axis=0))
     if np.array_equal(lowest, highest):
         # Rows that are all the same have no principal components.
         return lambda block: block[:, :_N_COORDINATES]
     # Shares of the variance, which nobody asks for, may be 0 / 0.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return PCA(_N_COORDINATES, random_state=0).fit(sample).transform
+    with config_context(array_api_dispatch=False), np.errstate(divide="ignore", invalid="ignore"):
+        pca = PCA(_N_COORDINATES, random_state=0).fit(sample)
+
+    def project(block):
+        if is_numpy(block):
+            with config_context(array_api_dispatch=False):
+                return pca.transform(block)
+        axes = like(pca.components_.T, block)
+        return block @ axes - like(pca.mean_, block) @ axes
+
+    return project
 
 
 def nearest_rows(points, n_neighbors, map_=map, n_known=None):

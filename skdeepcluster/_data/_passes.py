@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils.sparsefuncs import mean_variance_axis
 
+from .._arrays import astype, concatenated, is_numpy, namespace, rows_of, summed, to_numpy, wide
 from .._objectives import half_squared_error
 from .._support._threads import equal_slices
 from ._mapped import pages_of, part_of, read
@@ -12,20 +13,27 @@ from ._mapped import pages_of, part_of, read
 _BLOCK_SIZE = 600_000
 _MIN_BLOCK_ROWS, _MAX_BLOCK_ROWS = 128, 1024
 
+# The same on a device of another library, which wants much to do at once: 256 MB of float32.
+_BLOCK_SIZE_ON_DEVICE = 2**26
 
-def block_slices(n_rows, n_features, n_units):
-    """Slices of rows, nearly equal in size, whose data and activations fit a core's cache.
+
+def block_slices(X, n_units):
+    """Slices of rows, nearly equal in size, whose data and activations fit a core's cache, or what a device works on.
 
     They depend on these numbers alone, and not on the threads, and so do the sums over them.
     """
-    block_rows = np.clip(_BLOCK_SIZE // (n_features + 2 * n_units), _MIN_BLOCK_ROWS, _MAX_BLOCK_ROWS)
+    n_rows, n_features = X.shape
+    if is_numpy(X):
+        block_rows = np.clip(_BLOCK_SIZE // (n_features + 2 * n_units), _MIN_BLOCK_ROWS, _MAX_BLOCK_ROWS)
+    else:
+        block_rows = max(_BLOCK_SIZE_ON_DEVICE // (n_features + 2 * n_units), _MAX_BLOCK_ROWS)
     return equal_slices(n_rows, -(-n_rows // block_rows))
 
 
 def iterate_blocks(X, n_units=0):
     """Generate (slice of rows, block of X) in order, with the pages of a mapped file given back after their use."""
     pages = pages_of(X)
-    for rows in block_slices(*X.shape, n_units):
+    for rows in block_slices(X, n_units):
         part = part_of(X, rows)
         yield rows, read(part)
         if pages is not None:
@@ -46,17 +54,25 @@ def map_blocks(function, X, n_units=0, map_=map):
             pages.after_reading(part)
         return result
 
-    return map_(of_block, block_slices(*X.shape, n_units))
+    return map_(of_block, block_slices(X, n_units))
 
 
 def column_ranges(X):
     """The least and the largest value of every column, two arrays of shape (n_features,)."""
     lows, highs = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
     for _, block in iterate_blocks(X):
-        low, high = block.min(axis=0), block.max(axis=0)
-        lows = np.minimum(lows, low.toarray().ravel() if issparse(X) else low)
-        highs = np.maximum(highs, high.toarray().ravel() if issparse(X) else high)
+        low, high = extremes(block, axis=0)
+        lows = np.minimum(lows, low.toarray().ravel() if issparse(X) else to_numpy(low))
+        highs = np.maximum(highs, high.toarray().ravel() if issparse(X) else to_numpy(high))
     return lows, highs
+
+
+def extremes(A, axis=None):
+    """The least and the largest value, of every column for axis=0."""
+    if is_numpy(A):
+        return A.min(axis=axis), A.max(axis=axis)
+    xp = namespace(A)
+    return xp.min(A, axis=axis), xp.max(A, axis=axis)
 
 
 def outputs_of(X, layers):
@@ -66,7 +82,9 @@ def outputs_of(X, layers):
     dtype = layers.coefs[-1].dtype
     if X.shape[0] <= _MIN_BLOCK_ROWS:
         # A service asks for one row at a time.
-        return layers.outputs(read(X))[-1].astype(dtype, copy=False)
+        return astype(layers.outputs(read(X))[-1], dtype)
+    if not is_numpy(X):
+        return concatenated([layers.outputs(block)[-1] for _, block in iterate_blocks(X, layers.n_units)])
     outputs = np.empty((X.shape[0], layers.coefs[-1].shape[1]), dtype=dtype)
     for rows, block in iterate_blocks(X, layers.n_units):
         outputs[rows] = layers.outputs(block)[-1]
@@ -82,23 +100,24 @@ def mean_squared_error(X, sample_weight, layers, map_=map):
         return 2 * half_squared_error(H, block.toarray() if issparse(block) else block, w, out=H)[0]
 
     squares = sum(map_blocks(squares_of, X, layers.n_units, map_))
-    return float(squares / (X.shape[0] if sample_weight is None else sample_weight.sum()) / X.shape[1])
+    return float(squares / (X.shape[0] if sample_weight is None else summed(sample_weight)) / X.shape[1])
 
 
 def code_moments(X, sample_weight, encode):
     """Weighted mean and variance over rows of every unit of ``encode(X)``, shape (n_units,) each."""
-    shift, n_units = None, encode(X[:1]).shape[1]
-    sums, squares = np.zeros((2, n_units))
+    xp, shift = namespace(X), None
+    n_units = encode(rows_of(X, slice(1))).shape[1]
+    sums = squares = 0.0
     for rows, block in iterate_blocks(X, n_units):
-        code = encode(block).astype(np.float64, copy=False)
+        code = wide(encode(block))
         # Squares of distances from a typical value, not of the values: a code that hardly varies would lose its digits.
-        shift = code.mean(axis=0) if shift is None else shift
+        shift = xp.mean(code, axis=0) if shift is None else shift
         code = code - shift
-        w = np.ones(block.shape[0]) if sample_weight is None else sample_weight[rows]
-        sums += w @ code
-        squares += w @ np.square(code)
-    n = X.shape[0] if sample_weight is None else sample_weight.sum()
-    return shift + sums / n, np.maximum(squares / n - np.square(sums / n), 0)
+        w = xp.ones_like(code[:, 0]) if sample_weight is None else sample_weight[rows]
+        sums = sums + w @ code
+        squares = squares + w @ (code * code)
+    n = X.shape[0] if sample_weight is None else float(summed(sample_weight))
+    return shift + sums / n, xp.clip(squares / n - (sums / n) ** 2, 0, None)
 
 
 def feature_moments(X, sample_weight):

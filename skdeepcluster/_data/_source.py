@@ -18,7 +18,7 @@ class DataSource(ABC):
     X, sample_weight
         The rows, and their weights or None, as callbacks are given them.
     shape, dtype, is_sparse
-        As of an array.
+        As of an array of NumPy.
     is_local : bool
         False if the rows can be lost while this process lives, as on a cluster. Then a fit keeps its `reached_theta`.
     largest : float
@@ -55,6 +55,10 @@ class DataSource(ABC):
     @abstractmethod
     def total_variance(self) -> float:
         """Weighted mean over rows of ||x_i - mean||^2, computed anew each time."""
+
+    def placed(self, array: np.ndarray) -> Any:
+        """An array for the solver: in the library, and on the device, of the rows."""
+        return array
 
     @abstractmethod
     def n_batches(self, batch_size: int) -> int:

@@ -1,5 +1,7 @@
 """Sample weights: what they come to, the same for rows in memory and on a cluster."""
 
+from .._arrays import namespace
+
 # A weight below this share of the largest counts as zero. It is far less than what rounding takes from the sums that it
 # would be added to, and leaves products with it well above the least number of float32.
 _LEAST_SHARE = 1e-30
@@ -15,9 +17,10 @@ def shares_of_largest(sample_weight, largest):
 
 def of_mean_one(shares):
     """Positive weights scaled to mean 1; None if all are the same, as None means ones."""
-    if shares.min() == shares.max():
+    xp = namespace(shares)
+    if xp.min(shares) == xp.max(shares):
         return None
-    return shares / shares.mean()
+    return shares / xp.mean(shares)
 
 
 def no_weight_is_positive():

@@ -1,8 +1,8 @@
 """Soft assignments of rows to cluster centres, their target, and the divergence between the two, in float64."""
 
-import numpy as np
-from scipy.special import log_softmax, xlogy
+from scipy.special import xlogy
 
+from .._arrays import concatenated, is_numpy, namespace, row_products, wide
 from .._data import map_blocks
 
 
@@ -30,21 +30,25 @@ def soft_assignments(Z, centers, alpha):
     J. Xie, R. Girshick, A. Farhadi, "Unsupervised deep embedding for clustering analysis", 2016, equation 1.
     """
     log_Q, log_kernel = _log_assignments(*_from_the_middle(Z, centers), alpha)
-    return np.exp(log_Q), np.exp(log_kernel)
+    xp = namespace(Z)
+    return xp.exp(log_Q), xp.exp(log_kernel)
 
 
 def _from_the_middle(Z, centers):
     """Z and the centres in float64, seen from the mean of the centres: products cancel less near the origin."""
-    centers = centers.astype(np.float64, copy=False)
-    middle = centers.mean(axis=0)
-    return Z - middle, centers - middle
+    centers = wide(centers)
+    middle = namespace(centers).mean(centers, axis=0)
+    return wide(Z) - middle, centers - middle
 
 
 def _log_assignments(Z, centers, alpha):
-    squares = np.einsum("ij,ij->i", Z, Z)[:, np.newaxis] + np.einsum("ij,ij->i", centers, centers)
+    xp = namespace(Z)
+    squares = row_products(Z, Z)[:, None] + row_products(centers, centers)
     squares -= 2 * (Z @ centers.T)
-    log_kernel = -np.log1p(np.maximum(squares, 0, out=squares) / alpha)
-    return log_softmax((alpha + 1) / 2 * log_kernel, axis=1), log_kernel
+    log_kernel = -xp.log1p(xp.clip(squares, 0, None) / alpha)
+    logits = (alpha + 1) / 2 * log_kernel
+    logits = logits - xp.max(logits, axis=1, keepdims=True)
+    return logits - xp.log(xp.sum(xp.exp(logits), axis=1, keepdims=True)), log_kernel
 
 
 def target_distribution(Q, frequencies):
@@ -64,8 +68,9 @@ def target_distribution(Q, frequencies):
     ----------
     Xie et al., 2016, equation 3.
     """
-    P = np.square(Q) / np.maximum(frequencies, np.finfo(np.float64).tiny)
-    P /= P.sum(axis=1, keepdims=True)
+    xp = namespace(Q)
+    P = Q * Q / xp.clip(frequencies, float(xp.finfo(Q.dtype).smallest_normal), None)
+    P /= xp.sum(P, axis=1, keepdims=True)
     return P
 
 
@@ -98,14 +103,30 @@ def clustering_divergence(Z, centers, P, alpha, sample_weight=None):
     Z, centers = _from_the_middle(Z, centers)
     log_Q, log_kernel = _log_assignments(Z, centers, alpha)
     # log q is finite where q itself is too small for a float.
-    divergences = xlogy(P, P) - P * log_Q
-    C = (P - np.exp(log_Q)) * np.exp(log_kernel) * ((alpha + 1) / alpha)
+    xp = namespace(Z)
+    divergences = _with_own_log(P) - P * log_Q
+    C = (P - xp.exp(log_Q)) * xp.exp(log_kernel) * ((alpha + 1) / alpha)
     if sample_weight is not None:
-        divergences *= sample_weight[:, np.newaxis]
-        C *= sample_weight[:, np.newaxis]
-    code_gradient = C.sum(axis=1)[:, np.newaxis] * Z - C @ centers
-    center_gradient = C.sum(axis=0)[:, np.newaxis] * centers - C.T @ Z
-    return float(divergences.sum()), code_gradient, center_gradient
+        divergences *= sample_weight[:, None]
+        C *= sample_weight[:, None]
+    code_gradient = xp.sum(C, axis=1)[:, None] * Z - C @ centers
+    center_gradient = xp.sum(C, axis=0)[:, None] * centers - C.T @ Z
+    return xp.sum(divergences), code_gradient, center_gradient
+
+
+def mean_divergence(P, Q, sample_weight):
+    """Mean over rows of w_i KL(p_i || q_i)."""
+    xp = namespace(P)
+    of_rows = xp.sum(_with_own_log(P) - P * xp.log(xp.where(P > 0, Q, xp.ones_like(Q))), axis=1)
+    return float(xp.mean(of_rows if sample_weight is None else sample_weight * of_rows))
+
+
+def _with_own_log(P):
+    """p log p, and 0 of p = 0."""
+    if is_numpy(P):
+        return xlogy(P, P)
+    xp = namespace(P)
+    return P * xp.log(xp.where(P > 0, P, xp.ones_like(P)))
 
 
 def assign_rows(X, encoder, centers, unit, alpha, map_=map):
@@ -117,4 +138,4 @@ def assign_rows(X, encoder, centers, unit, alpha, map_=map):
     def assign(rows, block):
         return soft_assignments(encoder.outputs(block)[-1] / unit, centers / unit, alpha)[0]
 
-    return np.concatenate(list(map_blocks(assign, X, encoder.n_units, map_)))
+    return concatenated(list(map_blocks(assign, X, encoder.n_units, map_)))

@@ -6,7 +6,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from .._data import check_values
-from .._support._checks import about
+from .._support._checks import about, check_library
 from .._training import TrainingOptions, check_sparsity
 from ..autoencoder import SparseAutoencoderTransformer
 from ..callbacks import Checkpoint
@@ -23,6 +23,7 @@ def fitted_encoder(estimator, X, sample_weight, random_state):
     if isinstance(estimator.encoder, FrozenEstimator):
         encoder = estimator.encoder.estimator
         _check_frozen(encoder, X, names)
+        check_library(encoder, X, "fit")
         check_values(X, sample_weight, encoder.output_activation, type(estimator).__name__)
         return encoder
     encoder = _default_encoder(X.shape[0]) if estimator.encoder is None else clone(estimator.encoder)

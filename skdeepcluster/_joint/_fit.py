@@ -5,14 +5,15 @@ from functools import partial
 
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
-from scipy.special import rel_entr
 
+from .._arrays import astype, concatenated, namespace, to_numpy, wide
 from .._data import neighbors_of, outputs_of
 from .._objectives import SparseAutoencoderObjective, choose_objectives
 from .._solvers import NotFiniteError, Status
 from .._support._checks import finite_outputs
 from .._support._threads import with_one_openmp_thread
 from .._training import (
+    Curve,
     Field,
     Fit,
     FitState,
@@ -23,11 +24,10 @@ from .._training import (
     check_batches_of_neighbors,
     default_batch_size,
     option,
-    records,
     up_to,
     with_neighbor_term,
 )
-from ._assignments import assign_rows, target_distribution
+from ._assignments import assign_rows, mean_divergence, target_distribution
 from ._objective import EmbeddedClusteringObjective
 from ._start import initial_clusters
 
@@ -116,7 +116,6 @@ class JointFit(Fit):
         self.joint_options = options
         self.labels = None
         self._encoder = encoder
-        self._weights = np.ones(data.shape[0]) if data.sample_weight is None else data.sample_weight
         n_batches = options.update_interval
         if n_batches is None:
             least = _UPDATE_INTERVAL if encoder.n_neighbors is None else _NEIGHBOR_UPDATE_INTERVAL
@@ -127,14 +126,14 @@ class JointFit(Fit):
         if training_options.n_neighbors is not None:
             check_batches_of_neighbors(training_options)
             data = data.with_neighbors(neighbors_of(data.X, **training_options.graph, map_=data.map))
-        fitted = network.layout.pack(encoder.coefs_, encoder.intercepts_).astype(data.dtype, copy=False)
-        centers_to_come = np.zeros(options.n_clusters * network.n_components, dtype=data.dtype)
+        fitted = astype(network.layout.pack(encoder.coefs_, encoder.intercepts_), data.X.dtype)
+        centers_to_come = data.placed(np.zeros(options.n_clusters * network.n_components, dtype=data.dtype))
         super().__init__(
             network,
-            data.with_targets(np.empty((data.shape[0], options.n_clusters), dtype=data.dtype)),
+            data.with_targets(data.placed(np.zeros((data.shape[0], options.n_clusters), dtype=data.dtype))),
             training_options,
             stages=[Stage("adam", options.max_iter, tol=0, n_batches=n_batches, are_epochs=False)],
-            state=FitState(np.append(fitted, centers_to_come), random_state),
+            state=FitState(concatenated([fitted, centers_to_come]), random_state),
             given_start=fitted,
         )
         forms = choose_objectives(network, self.options.hyperparameters, is_sparse=data.is_sparse)
@@ -153,11 +152,12 @@ class JointFit(Fit):
             }
         self.objective.unit = _UNITS_PER_RADIUS * float(state.own["radius"]) or 1.0
         if start is not None:
-            state.theta = self.objective.pack(self._encoder.coefs_, self._encoder.intercepts_, start.centers)
-            state.theta = state.theta.astype(self.data.dtype, copy=False)
+            centers = self.data.placed(start.centers)
+            state.theta = self.objective.pack(self._encoder.coefs_, self._encoder.intercepts_, centers)
+            state.theta = astype(state.theta, self.data.X.dtype)
         self._set_targets(state.theta if state.solver_state is None else state.solver_state.x)
         if start is not None and start.probabilities is not None:
-            self.data.targets[...] = start.probabilities
+            self.data.targets[...] = astype(self.data.placed(start.probabilities), self.data.X.dtype)
 
     def objectives(self, layer):
         return self._objectives
@@ -166,7 +166,7 @@ class JointFit(Fit):
         """Set the targets anew; it is over when hardly any row has changed its cluster."""
         before = self.labels
         self._set_targets(theta())
-        change = float(np.mean(self.labels != before))
+        change = float(namespace(before).mean(wide(self.labels != before)))
         self.state.own["label_changes"] = np.append(self.state.own["label_changes"], change)
         return Status.CONVERGED if self.is_over() else None
 
@@ -206,11 +206,12 @@ class JointFit(Fit):
     def clustering_loss(self, theta):
         """The clustering term of all rows without its weight."""
         Q = self._assign(theta)
-        return np.mean(self._weights * rel_entr(self.targets_for(Q), Q).sum(axis=1))
+        return mean_divergence(self.targets_for(Q), Q, self.data.sample_weight)
 
     def targets_for(self, Q):
         """What the soft assignments Q of all rows are to become."""
-        return target_distribution(Q, self._weights @ Q)
+        w = namespace(Q).ones_like(Q[:, 0]) if self.data.sample_weight is None else self.data.sample_weight
+        return target_distribution(Q, w @ Q)
 
     def attributes(self, theta):
         coefs, intercepts, _ = self.network.layers(theta)
@@ -223,11 +224,11 @@ class JointFit(Fit):
             "n_clusters_": self.joint_options.n_clusters,
             "cluster_centers_": self.objective.centers(theta),
             "distance_unit_": self.objective.unit,
-            "initial_labels_": own["initial_labels"],
+            "initial_labels_": self.data.placed(own["initial_labels"]),
             "_alpha": self.objective.alpha,
             "labels_": self.labels,
-            "loss_curve_": records(terms, self.term_names),
-            "label_change_": own["label_changes"][: len(terms)],
+            "_curve": Curve.of(self.term_names, terms),
+            "label_change_": own["label_changes"][: len(terms)].tolist(),
             "n_iter_": len(terms),
         }
 
@@ -245,8 +246,8 @@ class JointFit(Fit):
         code = finite_outputs(lambda: outputs_of(X, self._encoder._encoder_layers), X, "code")
         find_clusters = partial(
             initial_clusters,
-            code,
-            self.data.sample_weight,
+            to_numpy(code),
+            to_numpy(self.data.sample_weight),
             options.n_clusters,
             init=options.init,
             n_init=options.n_init,
@@ -282,8 +283,8 @@ class JointFit(Fit):
     def _set_targets(self, theta):
         """Assign every row anew, and make targets of the assignments."""
         Q = self._assign(theta)
-        self.labels = Q.argmax(axis=1)
-        self.data.targets[...] = self.targets_for(Q)
+        self.labels = namespace(Q).argmax(Q, axis=1)
+        self.data.targets[...] = astype(self.targets_for(Q), self.data.X.dtype)
 
     def _assign(self, theta):
         encoder = self.network.layers(theta).part(self.network.encoder)
@@ -294,6 +295,7 @@ class JointFit(Fit):
 
 def degenerate_clusters(labels, centers, unit):
     """Clusters without rows, and pairs of clusters that have merged: two lists."""
+    labels, centers = to_numpy(labels), to_numpy(centers)
     empty = np.flatnonzero(np.bincount(labels, minlength=len(centers)) == 0)
     near = squareform(pdist(centers)) <= _MERGED_DISTANCE * unit
     return empty.tolist(), [tuple(pair) for pair in np.argwhere(np.triu(near, k=1)).tolist()]

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from .._arrays import rows_of, to_numpy
 from .._data import outputs_of
 from .._support._checks import finite_outputs
 from ..exceptions import GridEdgeWarning
@@ -17,8 +18,9 @@ def number_in_code(encoder, X):
 
     It depends on the encoder and X alone, so that a fit that goes on from a checkpoint finds the same.
     """
-    X = X[sampled_rows(X.shape[0])]
-    code = points_of(finite_outputs(lambda: outputs_of(X, encoder._encoder_layers), X, "code"), "euclidean")
+    X = rows_of(X, sampled_rows(X.shape[0]))
+    code = to_numpy(finite_outputs(lambda: outputs_of(X, encoder._encoder_layers), X, "code"))
+    code, X = points_of(code, "euclidean"), to_numpy(X)
     numbers = default_numbers(X.shape[0])
     numbers = numbers[numbers <= n_distinct(code)]
     if len(numbers) == 0:

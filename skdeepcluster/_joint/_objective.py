@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._arrays import astype, concatenated, flat, namespace, vector
 from .._objectives import BatchObjective, ErrorSignals, gradient_pieces
 from ._assignments import clustering_divergence
 
@@ -81,7 +82,7 @@ class EmbeddedClusteringObjective(BatchObjective):
 
     def pack(self, coefs, intercepts, centers):
         """Copy the parameters into a new theta."""
-        return np.concatenate([self.layout.pack(coefs, intercepts), np.ravel(centers) / self.unit])
+        return concatenated([self.layout.pack(coefs, intercepts), flat(centers) / self.unit])
 
     def centers(self, theta):
         """The centres, shape (n_clusters, n_components)."""
@@ -105,12 +106,12 @@ class EmbeddedClusteringObjective(BatchObjective):
         code = outputs[self.network.n_encoder_layers - 1] / self.unit
         divergence, code_gradient, center_gradient = self.clustering_term(code, centers, block)
         factor = self.gamma / shared.n_rows
-        code_gradient = (factor / self.unit * code_gradient).astype(theta.dtype, copy=False)
+        code_gradient = astype(factor / self.unit * code_gradient, theta.dtype)
         if self.reconstructs:
             signals = self.autoencoder.error_signals(theta, block, outputs, shared, code_gradient)
         else:
             signals = self._encoder_signals(theta, block, outputs, code_gradient)
-        return JointSignals(signals, divergence, (factor * center_gradient).astype(theta.dtype, copy=False))
+        return JointSignals(signals, divergence, astype(factor * center_gradient, theta.dtype))
 
     def clustering_term(self, code, centers, block):
         """Its value for a block without gamma / n, and its derivatives by code and centres; all in units of s."""
@@ -122,14 +123,14 @@ class EmbeddedClusteringObjective(BatchObjective):
         if self.reconstructs:
             terms, pieces = self.autoencoder.finish_in_pieces(theta, shared, signals)
         else:
-            terms = np.zeros(len(self.autoencoder.term_names))
+            terms = vector([0.0] * len(self.autoencoder.term_names), theta)
             pieces = gradient_pieces(self.layout, signals, theta, lam=0.0)
         divergence = sum(of_block.divergence for of_block in signals_of_blocks)
-        pieces.append((slice(self.layout.size, theta.size), lambda: self._center_gradient(signals_of_blocks)))
-        return np.append(terms, self.gamma * divergence / shared.n_rows), pieces
+        pieces.append((slice(self.layout.size, theta.shape[0]), lambda: self._center_gradient(signals_of_blocks)))
+        return concatenated([terms, vector([self.gamma * divergence / shared.n_rows], theta)]), pieces
 
     def _centers_in_units(self, theta):
-        return theta[self.layout.size :].reshape(self._centers_shape)
+        return namespace(theta).reshape(theta[self.layout.size :], self._centers_shape)
 
     def _encoder_signals(self, theta, block, outputs, code_gradient):
         encoder = self.network.encoder
@@ -139,4 +140,4 @@ class EmbeddedClusteringObjective(BatchObjective):
 
     @staticmethod
     def _center_gradient(signals_of_blocks):
-        return sum(signals.center_gradient for signals in signals_of_blocks).ravel()
+        return flat(sum(signals.center_gradient for signals in signals_of_blocks))

@@ -1,12 +1,14 @@
 """Activation functions and their derivatives, both in place.
 
-Every function overwrites its argument, so that a layer costs no temporary beyond its own output.
+Every function may overwrite its argument, so that a layer costs no temporary beyond its own output.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+
+from .._arrays import is_numpy, namespace, overwritten
 
 
 class Activation(NamedTuple):
@@ -15,10 +17,10 @@ class Activation(NamedTuple):
     Attributes
     ----------
     apply : callable
-        ``apply(Z)`` overwrites the pre-activations Z, shape (n, n_units), with s(Z) and returns it.
+        ``apply(Z)`` returns s(Z) for the pre-activations Z, shape (n, n_units), which it may overwrite.
     multiply_by_derivative : callable
-        ``multiply_by_derivative(delta, A)`` overwrites delta, shape (n, n_units), with delta * s'(Z) where A = s(Z),
-        and returns it. A is left as it is.
+        ``multiply_by_derivative(delta, A)`` returns delta * s'(Z) where A = s(Z), shape (n, n_units). It may overwrite
+        delta; A is left as it is.
     initial_range : callable
         ``initial_range(n_in, n_out)``: the largest initial weight of a layer of that shape.
     is_probability : bool
@@ -59,7 +61,7 @@ def _multiply_by_identity_derivative(delta, A):
 def _logistic(Z):
     # 1 / (1 + exp(-z)) = (1 + tanh(z / 2)) / 2: NumPy's tanh is vectorised, scipy.special.expit is not.
     Z *= 0.5
-    np.tanh(Z, out=Z)
+    Z = overwritten("tanh", Z)
     Z += 1
     Z *= 0.5
     return Z
@@ -72,20 +74,24 @@ def _multiply_by_logistic_derivative(delta, A):
 
 
 def _tanh(Z):
-    return np.tanh(Z, out=Z)
+    return overwritten("tanh", Z)
 
 
 def _multiply_by_tanh_derivative(delta, A):
-    delta *= 1 - np.square(A)
+    delta *= 1 - A * A
     return delta
 
 
 def _relu(Z):
+    if not is_numpy(Z):
+        return namespace(Z).clip(Z, 0)
     # With a scalar in place of the row of zeros, np.maximum is several times slower.
     return np.maximum(Z, np.zeros_like(Z, shape=Z.shape[-1]), out=Z)
 
 
 def _multiply_by_relu_derivative(delta, A):
+    if not is_numpy(A):
+        return namespace(A).where(A > 0, delta, 0.0)
     delta *= A > 0
     return delta
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._arrays import concatenated, flat, namespace
 from ._activations import ACTIVATIONS
 
 
@@ -36,7 +37,7 @@ class Layers(NamedTuple):
     @property
     def n_units(self):
         """Number of units of all layers together."""
-        return sum(b.size for b in self.intercepts)
+        return sum(b.shape[0] for b in self.intercepts)
 
     def outputs(self, X):
         """Outputs [a_1, a_2, ...] of every layer for the rows of X, shape (n, n_in), dense or sparse."""
@@ -167,7 +168,8 @@ class ParameterLayout:
 
     def unpack(self, theta):
         """Views of theta as (coefs, intercepts): lists of arrays of shapes (n_in, n_out) and (n_out,)."""
-        views = [theta[part].reshape(shape) for part, shape in zip(self.slices(), self._shapes)]
+        xp = namespace(theta)
+        views = [xp.reshape(theta[part], shape) for part, shape in zip(self.slices(), self._shapes)]
         coefs, intercepts = views[: self.n_stored], views[self.n_stored :]
         return coefs + [W.T for W in reversed(coefs)] if self.tied else coefs, intercepts
 
@@ -185,7 +187,7 @@ class ParameterLayout:
 
     def pack(self, coefs, intercepts):
         """Copy coefs and intercepts into a new theta; the inverse of `unpack`."""
-        return np.concatenate([np.ravel(array) for array in (*coefs[: self.n_stored], *intercepts)])
+        return concatenated([flat(array) for array in (*coefs[: self.n_stored], *intercepts)])
 
 
 @lru_cache

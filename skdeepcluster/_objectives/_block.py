@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from .._arrays import astype, copied, is_numpy, namespace, row_products, rows_of, summed, wide, widest
+
 # Up to this number of blocks, sums are kept in the precision of the data: their rounding error is then no larger than
 # that of the products within a block. Sums of more blocks are in float64.
 _N_BLOCKS_IN_FLOAT32 = 8
@@ -68,22 +70,22 @@ class Block(NamedTuple):
     @property
     def weight(self):
         """Sum of the sample weights."""
-        return float(self.n_rows if self.sample_weight is None else self.sample_weight.sum())
+        return float(self.n_rows if self.sample_weight is None else summed(self.sample_weight))
 
     def part(self, rows):
         """The rows of a slice, without sums."""
-        arrays = (None if array is None else array[rows] for array in self[:4])
+        arrays = (None if array is None else rows_of(array, rows) for array in self[:4])
         return Block(*arrays)
 
 
 def row_sums(X, sample_weight):
     """The `RowSums` of rows X, dense or sparse."""
-    w = np.ones(X.shape[0]) if sample_weight is None else sample_weight
     if issparse(X):
-        x_sum, x_squares = X.T @ w, X.power(2) @ np.ones(X.shape[1])
-    else:
-        x_sum, x_squares = sum_over_rows(X, sample_weight), np.einsum("ij,ij->i", X, X, dtype=np.float64)
-    return RowSums(x_sum, float(w @ x_squares))
+        w = np.ones(X.shape[0]) if sample_weight is None else sample_weight
+        return RowSums(X.T @ w, float(w @ (X.power(2) @ np.ones(X.shape[1]))))
+    squares = row_products(X, X, widest(X))
+    w = namespace(X).ones_like(squares) if sample_weight is None else sample_weight
+    return RowSums(sum_over_rows(X, sample_weight), float(w @ squares))
 
 
 def with_sums_in_the_first(blocks):
@@ -99,7 +101,8 @@ def with_sums_in_the_first(blocks):
 
 def no_sums(block):
     """The `RowSums` of no rows, which take no memory."""
-    return RowSums(np.broadcast_to(0.0, block.X.shape[1:]), 0.0)
+    X = block.X
+    return RowSums(np.broadcast_to(0.0, X.shape[1:]) if is_numpy(X) else wide(namespace(X).zeros_like(X[0, :])), 0.0)
 
 
 @dataclass
@@ -113,15 +116,15 @@ class Sums:
 
     def in_float64(self):
         """The same with all arrays in float64."""
-        return self._with(lambda array: array.astype(np.float64, copy=False))
+        return self._with(wide)
 
     def copy(self):
         """The same with arrays of its own."""
-        return self._with(np.ndarray.copy)
+        return self._with(copied)
 
     def _with(self, function):
         values = (getattr(self, field.name) for field in fields(self))
-        return type(self)(*(function(value) if isinstance(value, np.ndarray) else value for value in values))
+        return type(self)(*(function(value) if getattr(value, "ndim", 0) else value for value in values))
 
 
 def total(parts, n_parts=1):
@@ -141,20 +144,23 @@ def total(parts, n_parts=1):
 def sum_over_rows(A, sample_weight):
     """Weighted sum of the rows of A, shape (n_columns,), accumulated in float64."""
     if sample_weight is None:
-        return A.sum(axis=0, dtype=np.float64)
-    return sample_weight @ A
+        return summed(A, axis=0)
+    return sample_weight @ (A if is_numpy(A) else astype(A, sample_weight.dtype))
 
 
 def weigh_rows(A, sample_weight):
     """The rows of A times their weights, in place."""
     if sample_weight is not None:
-        A *= sample_weight[:, np.newaxis].astype(A.dtype, copy=False)
+        A *= astype(sample_weight, A.dtype)[:, None]
     return A
 
 
 def inner_product(A, B):
     """sum_ij A_ij B_ij of contiguous arrays of one shape, in float64 but for runs of 1024 products."""
+    if not is_numpy(A):
+        # Other libraries sum in the manner of a tree.
+        return wide(namespace(A).sum(A * B))
     a, b = np.ravel(A), np.ravel(B)
     n_in_runs = a.size // _RUN * _RUN
-    runs = np.einsum("ij,ij->i", a[:n_in_runs].reshape(-1, _RUN), b[:n_in_runs].reshape(-1, _RUN))
-    return runs.sum(dtype=np.float64) + float(np.dot(a[n_in_runs:], b[n_in_runs:]))
+    runs = row_products(a[:n_in_runs].reshape(-1, _RUN), b[:n_in_runs].reshape(-1, _RUN))
+    return summed(runs) + float(np.dot(a[n_in_runs:], b[n_in_runs:]))

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._arrays import concatenated, device_of, is_numpy, is_on_cpu, namespace
 from .._support._threads import equal_slices
-from ._block import Sums
+from ._block import Sums, total
 
 # Weights in a piece: many enough for fast products, few enough for the piece to stay in the cache until Adam uses it.
 _PIECE_SIZE = 2**17
@@ -49,7 +50,10 @@ class GradientSums(Sums):
 
 def gradient_sums(layout, signals):
     """The `GradientSums` of a block; zero for layers of the layout above those that have signals."""
-    gradient = np.empty_like(signals.deltas[0], shape=layout.size)
+    delta = signals.deltas[0]
+    xp = namespace(delta)
+    place = {} if is_numpy(delta) else {"device": device_of(delta)}
+    gradient = xp.empty(layout.size, dtype=delta.dtype, **place)
     parts = layout.slices()
     coefs, intercepts = layout.unpack(gradient)
     for layer, W in enumerate(coefs[: layout.n_stored]):
@@ -65,7 +69,7 @@ def gradient_sums(layout, signals):
                 W[...] = A.T @ B
     for layer, b in enumerate(intercepts):
         if layer < len(signals.deltas):
-            signals.deltas[layer].sum(axis=0, out=b)
+            b[...] = xp.sum(signals.deltas[layer], axis=0)
         else:
             b[...] = 0
     return GradientSums(signals.loss, gradient)
@@ -77,6 +81,10 @@ def gradient_pieces(layout, signals_of_blocks, theta, lam):
     The function computes the gradient in that slice. A layer of large weights has several pieces, and no gradient of
     the size of theta is ever in memory. There are none for layers of the layout above those that have signals.
     """
+    if not is_on_cpu(theta):
+        gradient = total(gradient_sums(layout, signals) for signals in signals_of_blocks).gradient
+        add_decay(gradient, layout, theta, lam)
+        return known_pieces(gradient)
     pieces = []
     parts = layout.slices()
     for layer in range(layout.n_stored):
@@ -85,7 +93,7 @@ def gradient_pieces(layout, signals_of_blocks, theta, lam):
             continue
         n_in, n_out = layout.shape(layer)
         # Taking columns of a sparse matrix is expensive, so its layer is one piece.
-        n_pieces = min(n_in, -(-n_in * n_out // _PIECE_SIZE)) if isinstance(factors[0][0], np.ndarray) else 1
+        n_pieces = min(n_in, -(-n_in * n_out // _PIECE_SIZE)) if _is_dense(factors[0][0]) else 1
         for rows in equal_slices(n_in, n_pieces):
             start = parts[layer].start
             part = slice(start + rows.start * n_out, start + rows.stop * n_out)
@@ -98,8 +106,15 @@ def gradient_pieces(layout, signals_of_blocks, theta, lam):
 
 def known_pieces(gradient):
     """A gradient that is there, in the form of `gradient_pieces`."""
-    parts = equal_slices(gradient.size, -(-gradient.size // _PIECE_SIZE))
+    # On a device, few calls are best.
+    size = gradient.shape[0]
+    parts = equal_slices(size, -(-size // _PIECE_SIZE) if is_on_cpu(gradient) else 1)
     return [(part, partial(gradient.__getitem__, part)) for part in parts]
+
+
+def add_decay(gradient, layout, theta, lam):
+    """Add the derivative of the weight decay to a gradient."""
+    layout.flat_coefs(gradient)[...] += lam * layout.n_uses * layout.flat_coefs(theta)
 
 
 def _factors(layout, signals, layer):
@@ -113,16 +128,24 @@ def _factors(layout, signals, layer):
     return pairs
 
 
+def _is_dense(A):
+    return isinstance(A, np.ndarray) or not is_numpy(A)
+
+
 def _of_weights(factors, rows, weights, lam):
     gradient = None
     for A, B in factors:
-        columns = A[:, rows] if isinstance(A, np.ndarray) else A
+        columns = A[:, rows] if _is_dense(A) else A
         product = columns.T @ B
-        gradient = product if gradient is None else np.add(gradient, product, out=gradient)
-    gradient = gradient.reshape(-1)
+        if gradient is None:
+            gradient = product
+        else:
+            gradient += product
+    gradient = namespace(gradient).reshape(gradient, (-1,))
     gradient += lam * weights
     return gradient
 
 
 def _of_intercepts(deltas_of_blocks):
-    return sum(np.concatenate([delta.sum(axis=0) for delta in deltas]) for deltas in deltas_of_blocks)
+    xp = namespace(deltas_of_blocks[0][0])
+    return sum(concatenated([xp.sum(delta, axis=0) for delta in deltas]) for deltas in deltas_of_blocks)

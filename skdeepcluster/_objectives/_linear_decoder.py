@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._arrays import astype, copied, device_of, is_numpy, namespace, numpy_dtype, summed, vector, wide
 from .._network import Layers, ParameterLayout
 from ._block import Sums, inner_product, total, weigh_rows
-from ._gradients import ErrorSignals, gradient_sums, known_pieces
+from ._gradients import ErrorSignals, add_decay, gradient_sums, known_pieces
 from ._protocol import Objective
 from ._terms import Penalties, weight_decay
 
@@ -136,45 +137,48 @@ class LinearDecoderObjective(Objective):
     def statistics(self, theta, block, outputs):
         """The `LinearDecoderStatistics` of a block, given its `forward`."""
         A = outputs[-1] - self._shift(theta)
-        weighted = A if block.sample_weight is None else weigh_rows(A.copy(), block.sample_weight)
+        weighted = A if block.sample_weight is None else weigh_rows(copied(A), block.sample_weight)
         return LinearDecoderStatistics(
             block.n_rows,
             block.weight,
             self.penalties.sums(outputs, block.sample_weight),
-            weighted.sum(axis=0, dtype=np.float64),
+            summed(weighted, axis=0),
             weighted.T @ A,
             block.X.T @ weighted,
-            block.sums.x_sum.copy(),
+            copied(block.sums.x_sum),
             block.sums.x_squares,
         )
 
     def combine(self, theta, statistics, map_=map):
         """The `LinearDecoder` for the `LinearDecoderStatistics` of all rows, which are overwritten."""
-        n_rows, n = statistics.n_rows, statistics.weight
+        n_rows, n, xp = statistics.n_rows, statistics.weight, namespace(theta)
         a_mean, x_mean = statistics.a_sum / n, statistics.x_sum / n
-        S = statistics.gram / n - np.outer(a_mean, a_mean)
-        T_transposed = np.divide(statistics.cross, n, out=statistics.cross)
-        T_transposed -= np.outer(x_mean, a_mean)
+        S = statistics.gram / n - _outer(a_mean, a_mean)
+        T_transposed = statistics.cross
+        T_transposed /= n
+        T_transposed[...] = astype(T_transposed - _outer(x_mean, a_mean), T_transposed.dtype)
         code_mean = a_mean + self._shift(theta)
         if self.projected:
-            ridge = self._ridge(np.trace(S) + a_mean @ a_mean, theta.dtype)
-            inverse = np.linalg.inv(S + ridge * np.eye(len(S)))
-            W_transposed = T_transposed @ inverse.astype(T_transposed.dtype, copy=False)
-            b = x_mean - W_transposed @ code_mean
+            ridge = self._ridge(float(_trace(S) + a_mean @ a_mean), numpy_dtype(theta))
+            inverse = xp.linalg.inv(S + ridge * _identity(S))
+            W_transposed = T_transposed @ astype(inverse, T_transposed.dtype)
+            b = x_mean - _product(W_transposed, code_mean)
         else:
             coefs, intercepts = self.layout.unpack(theta)
-            W_transposed, b = np.ascontiguousarray(coefs[-1].T), intercepts[-1]
-        e = W_transposed @ code_mean + b - x_mean
+            W_transposed, b = coefs[-1].T, intercepts[-1]
+            if is_numpy(W_transposed):
+                W_transposed = np.ascontiguousarray(W_transposed)
+        e = _product(W_transposed, code_mean) + b - x_mean
         signal_coef = W_transposed.T @ W_transposed
         x_variance = statistics.x_squares / n - x_mean @ x_mean
         error = x_variance - 2 * inner_product(T_transposed, W_transposed) + inner_product(S, signal_coef) + e @ e
         # Rounding can make the error of a perfect reconstruction slightly negative.
-        error = np.maximum(error, 0.0)
+        error = xp.maximum(error, xp.zeros_like(error))
         mean_weight = n / n_rows
         if self.projected:
             gradients = None, None
         else:
-            coef_gradient = W_transposed @ S.astype(W_transposed.dtype) - T_transposed + np.outer(e, code_mean)
+            coef_gradient = W_transposed @ astype(S, W_transposed.dtype) - T_transposed + _outer(e, code_mean)
             gradients = mean_weight * coef_gradient, mean_weight * e
         means = statistics.penalty_sums / n
         return LinearDecoder(
@@ -182,10 +186,10 @@ class LinearDecoderObjective(Objective):
             mean_weight,
             means,
             self.penalties.unit_gradients(means, n_rows, theta.dtype),
-            W_transposed.astype(theta.dtype, copy=False),
-            b.astype(theta.dtype, copy=False),
-            signal_coef.astype(theta.dtype, copy=False),
-            (b @ W_transposed).astype(theta.dtype, copy=False),
+            astype(W_transposed, theta.dtype),
+            astype(b, theta.dtype),
+            astype(signal_coef, theta.dtype),
+            astype(_product(b, W_transposed), theta.dtype),
             0.5 * mean_weight * error,
             *gradients,
         )
@@ -205,29 +209,29 @@ class LinearDecoderObjective(Objective):
         weigh_rows(delta, block.sample_weight)
         delta *= 1 / shared.n_rows
         output_gradients = self.penalties.output_gradients(block, outputs, shared, code_gradient)
-        delta += output_gradients.get(self._n_hidden - 1, 0)
+        delta += output_gradients.get(self._n_hidden - 1, 0.0)
         deltas = self._hidden(theta).backpropagate(outputs, delta, output_gradients)
         return ErrorSignals(0.0, [block.inputs, *outputs[:-1]], deltas)
 
     def finish(self, theta, shared, sums):
         """The terms of J and its gradient, of shape (layout.size,), from the sums over all blocks; overwrites them."""
-        gradient = sums.gradient.astype(theta.dtype, copy=False)
+        gradient = astype(sums.gradient, theta.dtype)
         if not self.projected:
             coef_gradients, intercept_gradients = self.layout.unpack(gradient)
             # With tied weights this is a view of the gradient of W_1, which it adds to.
-            coef_gradients[-1][...] += shared.coef_gradient_transposed.T
-            intercept_gradients[-1][...] = shared.intercept_gradient
-        self.layout.flat_coefs(gradient)[...] += self.lam * self.layout.n_uses * self.layout.flat_coefs(theta)
+            own = coef_gradients[-1]
+            own[...] = astype(own + shared.coef_gradient_transposed.T, gradient.dtype)
+            intercept_gradients[-1][...] = astype(shared.intercept_gradient, gradient.dtype)
+        add_decay(gradient, self.layout, theta, self.lam)
         return self.terms(theta, shared, sums.loss), gradient
 
     def terms(self, theta, shared, loss):
         """The terms of J; loss is 0, and the `LinearDecoder` has the error."""
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
         if self.projected:
-            decay += 0.5 * self.lam * np.trace(shared.signal_coef, dtype=np.float64)
-        return np.array(
-            [shared.error + loss, decay, *(shared.mean_weight * value for value in self.penalties.values(shared.means))]
-        )
+            decay += 0.5 * self.lam * _trace(wide(shared.signal_coef))
+        penalties = (shared.mean_weight * value for value in self.penalties.values(shared.means))
+        return vector([shared.error + loss, decay, *penalties], theta)
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
         """As `finish`, from the `ErrorSignals` of every block; the one piece of the gradient is all of it."""
@@ -250,9 +254,26 @@ class LinearDecoderObjective(Objective):
         """c, the output of the last hidden layer for a row of zeros, shape (h,)."""
         coefs, intercepts, activations = self._hidden(theta)
         # An input without columns gives zeros at no cost.
-        no_input = np.zeros((1, 0), dtype=theta.dtype)
-        return Layers([coefs[0][:0], *coefs[1:]], intercepts, activations).outputs(no_input)[-1][0]
+        no_input = namespace(theta).reshape(theta[:0], (1, 0))
+        return Layers([coefs[0][:0, :], *coefs[1:]], intercepts, activations).outputs(no_input)[-1][0, :]
 
     def _ridge(self, trace, dtype):
         """lam, or what keeps S + lam I regular, and its inverse finite, if that is more."""
         return max(self.lam, _SMALLEST_RIDGE[dtype] * trace, np.finfo(dtype).tiny)
+
+
+def _outer(a, b):
+    return a[:, None] * b[None, :]
+
+
+def _product(A, B):
+    """A B, where their types may differ."""
+    return A @ B if is_numpy(A) else wide(A) @ wide(B)
+
+
+def _trace(A):
+    return np.trace(A) if is_numpy(A) else namespace(A).linalg.trace(A)
+
+
+def _identity(A):
+    return np.eye(len(A)) if is_numpy(A) else namespace(A).eye(A.shape[0], dtype=A.dtype, device=device_of(A))

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._arrays import astype, concatenated, device_of, is_numpy, namespace, row_products, summed, vector, wide
 from .._support._threads import equal_slices
 from ._block import Sums
 from ._protocol import BatchObjective
@@ -66,17 +67,17 @@ def contrast(code, sample_weight, group_size, unit, map_=map):
     S. Damrich et al., "From t-SNE to UMAP with contrastive learning", 2023, equation 9 (InfoNCE), here with the whole
     batch in the denominator.
     """
-    m = len(code)
-    w = np.ones(m, dtype=code.dtype) if sample_weight is None else sample_weight.astype(code.dtype)
-    Z = code / code.dtype.type(unit)
-    Z -= Z.mean(axis=0)
-    S, squared_phi = _similarities(Z, w, map_)
+    m, xp = code.shape[0], namespace(code)
+    w = xp.ones_like(code[:, 0]) if sample_weight is None else astype(sample_weight, code.dtype)
+    Z = code / unit
+    Z -= xp.mean(Z, axis=0)
+    S, squared_phi = (_similarities if is_numpy(Z) else _similarities_at_once)(Z, w, map_)
     # A code so far apart that phi vanishes has no finite value.
     with np.errstate(divide="ignore"):
-        rates, log_S = w / S, np.log(S)
+        rates, log_S = w / S, xp.log(S)
     pull, attraction = _attraction(Z, w, group_size)
-    value = np.sum(w * log_S, dtype=np.float64) + pull
-    return Contrast(float(value) / m, Z, squared_phi, rates, w, attraction)
+    value = summed(w * log_S) + pull
+    return Contrast(value / m, Z, squared_phi, rates, w, attraction)
 
 
 def _similarities(Z, w, map_):
@@ -106,32 +107,66 @@ def _similarities(Z, w, map_):
     return S, squared_phi
 
 
+def _similarities_at_once(Z, w, map_):
+    """`_similarities` by a few calls, without threads."""
+    points, squares, xp = Z, row_products(Z, Z), namespace(Z)
+    if float(xp.max(squares)) * float(xp.finfo(Z.dtype).eps) > _LARGEST_ERROR:
+        points = wide(Z)
+        squares = row_products(points, points)
+    phi = points @ points.T
+    phi *= -2
+    phi += squares[:, None]
+    phi += 1 + squares
+    phi = 1 / xp.clip(phi, 1)
+    phi *= 1 - xp.eye(*phi.shape, dtype=phi.dtype, device=device_of(phi))
+    phi = astype(phi, Z.dtype)
+    return phi @ w, phi * phi
+
+
 def _attraction(Z, w, group_size):
     """m times what draws neighbours together in T, and its derivative with respect to the points."""
-    groups, group_weights = Z.reshape(-1, group_size, Z.shape[1]), w.reshape(-1, group_size)
-    differences = groups[:, :, np.newaxis] - groups[:, np.newaxis]
-    distances = np.einsum("gijc,gijc->gij", differences, differences)
-    shares = np.repeat(group_weights[:, np.newaxis], group_size, axis=1)
-    shares[:, np.arange(group_size), np.arange(group_size)] = 0
-    shares /= shares.sum(axis=2, keepdims=True)
-    pulls = group_weights[:, :, np.newaxis] * shares
-    value = np.sum(pulls * np.log1p(distances), dtype=np.float64)
-    pulls = (pulls + pulls.transpose(0, 2, 1)) / (1 + distances)
-    return value, 2 * np.einsum("gij,gijc->gic", pulls, differences).reshape(Z.shape)
+    xp = namespace(Z)
+    groups, group_weights = xp.reshape(Z, (-1, group_size, Z.shape[1])), xp.reshape(w, (-1, group_size))
+    differences = groups[:, :, None, :] - groups[:, None, :, :]
+    distances = _over_components(differences, differences)
+    shares = xp.tile(group_weights[:, None, :], (1, group_size, 1))
+    for i in range(group_size):
+        shares[:, i, i] = 0
+    shares /= xp.sum(shares, axis=2, keepdims=True)
+    pulls = group_weights[:, :, None] * shares
+    value = summed(pulls * xp.log1p(distances))
+    pulls = (pulls + _transposed(pulls)) / (1 + distances)
+    return value, 2 * xp.reshape(_over_neighbors(pulls, differences), Z.shape)
+
+
+def _transposed(A):
+    return A.transpose(0, 2, 1) if is_numpy(A) else A.mT
+
+
+def _over_components(A, B):
+    """Sums over the last axis of the products."""
+    return np.einsum("gijc,gijc->gij", A, B) if is_numpy(A) else namespace(A).sum(A * B, axis=-1)
+
+
+def _over_neighbors(pulls, differences):
+    """sum_j pulls_gij differences_gijc."""
+    if is_numpy(pulls):
+        return np.einsum("gij,gijc->gic", pulls, differences)
+    return (pulls[:, :, None, :] @ differences)[:, :, 0, :]
 
 
 def contrast_gradient(shared, rows, unit):
     """Derivative of T with respect to the code of a slice of the rows, given their `Contrast`."""
-    Z, Q, rates, w = shared.points, shared.squared_phi[rows], shared.rates, shared.sample_weight
+    Z, Q, rates, w = shared.points, shared.squared_phi[rows, :], shared.rates, shared.sample_weight
     # d log S_i and d log S_k both depend on ||z_i - z_k||: sum_k Q_ik (w_i / S_i w_k + w_k / S_k w_i) (z_i - z_k).
     n_components = Z.shape[1]
-    weighted = np.column_stack([w, rates])
-    columns = np.column_stack([weighted, w[:, np.newaxis] * Z, rates[:, np.newaxis] * Z])
+    w_column, rates_column = w[:, None], rates[:, None]
+    columns = concatenated([w_column, rates_column, w_column * Z, rates_column * Z], axis=1)
     sums = Q @ columns
-    a, b = rates[rows, np.newaxis], w[rows, np.newaxis]
-    pushes = (a * sums[:, :1] + b * sums[:, 1:2]) * Z[rows]
+    a, b = rates_column[rows, :], w_column[rows, :]
+    pushes = (a * sums[:, :1] + b * sums[:, 1:2]) * Z[rows, :]
     pushes -= a * sums[:, 2 : 2 + n_components] + b * sums[:, 2 + n_components :]
-    return (shared.attraction[rows] - 2 * pushes) / Z.dtype.type(len(Z) * unit)
+    return (shared.attraction[rows, :] - 2 * pushes) / float(Z.shape[0] * unit)
 
 
 @dataclass
@@ -209,21 +244,21 @@ class NeighborObjective(BatchObjective):
 
     def combine(self, theta, statistics, map_=map):
         codes, weights = statistics.codes, statistics.sample_weights
-        w = None if weights[0] is None else np.concatenate(weights)
+        w = None if weights[0] is None else concatenated(weights)
         own = self.autoencoder.combine(theta, statistics.own, map_)
-        return SharedByNeighbors(own, contrast(np.concatenate(codes), w, self.group_size, self.unit, map_))
+        return SharedByNeighbors(own, contrast(concatenated(codes), w, self.group_size, self.unit, map_))
 
     def error_signals(self, theta, block, outputs, shared, code_gradient=None):
         gradient = contrast_gradient(shared.contrast, block.position, self.unit)
-        gradient *= gradient.dtype.type(self.weight)
+        gradient *= self.weight
         if code_gradient is not None:
             gradient += code_gradient
         return self.autoencoder.error_signals(theta, block, outputs, shared.own, gradient)
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
         terms, pieces = self.autoencoder.finish_in_pieces(theta, shared.own, signals_of_blocks)
-        return np.append(terms, self.weight * shared.contrast.value), pieces
+        return concatenated([terms, vector([self.weight * shared.contrast.value], theta)]), pieces
 
     def value(self, code, sample_weight):
         """The neighbour term of a batch, given its code."""
-        return self.weight * contrast(code, sample_weight, self.group_size, self.unit).value
+        return self.weight * float(contrast(code, sample_weight, self.group_size, self.unit).value)

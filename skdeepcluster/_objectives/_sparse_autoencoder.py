@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from .._arrays import astype, vector
 from ._block import Sums
-from ._gradients import ErrorSignals, gradient_pieces
+from ._gradients import ErrorSignals, add_decay, gradient_pieces
 from ._protocol import Objective
 from ._terms import Penalties, half_squared_error, weight_decay
 
@@ -128,8 +129,8 @@ class SparseAutoencoderObjective(Objective):
 
     def finish(self, theta, shared, sums):
         """The terms of J and its gradient, of shape (layout.size,), from the sums over all blocks; overwrites them."""
-        gradient = sums.gradient.astype(theta.dtype, copy=False)
-        self.layout.flat_coefs(gradient)[...] += self.lam * self.layout.n_uses * self.layout.flat_coefs(theta)
+        gradient = astype(sums.gradient, theta.dtype)
+        add_decay(gradient, self.layout, theta, self.lam)
         return self.terms(theta, shared, sums.loss), gradient
 
     def finish_in_pieces(self, theta, shared, signals_of_blocks):
@@ -140,13 +141,8 @@ class SparseAutoencoderObjective(Objective):
     def terms(self, theta, shared, loss):
         """The terms of J, from the sum of `loss` over all blocks."""
         decay = weight_decay(self.layout.flat_coefs(theta), self.lam * self.layout.n_uses)
-        return np.array(
-            [
-                loss / shared.n_rows,
-                decay,
-                *(shared.mean_weight * value for value in self.penalties.values(shared.means)),
-            ]
-        )
+        penalties = (shared.mean_weight * value for value in self.penalties.values(shared.means))
+        return vector([loss / shared.n_rows, decay, *penalties], theta)
 
     def parameters(self, theta, shared):
         """All `Layers`."""

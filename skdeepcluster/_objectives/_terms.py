@@ -1,10 +1,11 @@
 """The terms of J: functions of arrays that return a value and its derivative, and penalties of a network's outputs."""
 
 from abc import ABC, abstractmethod
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 
+from .._arrays import astype, concatenated, namespace, row_products, wide, widest
 from .._network import ACTIVATIONS
 from ._block import inner_product, sum_over_rows, weigh_rows
 
@@ -22,10 +23,10 @@ def half_squared_error(H, X, sample_weight=None, out=None):
 
     Parameters
     ----------
-    H, X : ndarrays of shape (n, d)
+    H, X : arrays of shape (n, d)
     sample_weight : ndarray of shape (n,), default=None
         None means ones.
-    out : ndarray of shape (n, d), default=None
+    out : array of shape (n, d), default=None
         Place for the derivative; may be H.
 
     Returns
@@ -34,11 +35,18 @@ def half_squared_error(H, X, sample_weight=None, out=None):
         Accumulated in float64, but for runs of 1024 products, whose sum float32 holds exactly enough.
     derivative : ndarray of shape (n, d), of the type of H
     """
-    R = np.subtract(H, X, out=out)
+    R = H - X if out is None else _subtracted(H, X, out)
     if sample_weight is None:
         return 0.5 * inner_product(R, R), R
-    value = 0.5 * np.dot(sample_weight, np.einsum("ij,ij->i", R, R, dtype=np.float64))
+    value = 0.5 * (sample_weight @ row_products(R, R, widest(R)))
     return value, weigh_rows(R, sample_weight)
+
+
+def _subtracted(H, X, out):
+    if out is H:
+        H -= X
+        return H
+    return np.subtract(H, X, out=out)
 
 
 def weight_decay(W, lam):
@@ -63,17 +71,19 @@ def kl_divergence(rho, rho_hat):
     derivative : ndarray of shape (n_units,)
         -rho / rho_hat_j + (1 - rho) / (1 - rho_hat_j).
     """
-    r = np.clip(rho_hat, _RHO_HAT_MARGIN, 1 - _RHO_HAT_MARGIN)
+    xp = namespace(rho_hat)
+    r = xp.clip(rho_hat, _RHO_HAT_MARGIN, 1 - _RHO_HAT_MARGIN)
     d = r - rho
     # Near rho the two parts nearly cancel. Their errors have to be small, as a large beta multiplies them.
-    value = np.sum(rho * _log_ratio(rho, r, d) + (1 - rho) * _log_ratio(1 - rho, 1 - r, -d))
+    value = xp.sum(rho * _log_ratio(rho, r, d) + (1 - rho) * _log_ratio(1 - rho, 1 - r, -d))
     return value, d / (r * (1 - r))
 
 
 def _log_ratio(p, q, difference):
     """log(p / q), given the difference q - p."""
-    is_near = np.abs(difference) < _NEAR * p
-    return np.where(is_near, -np.log1p(np.where(is_near, difference, 0.0) / p), np.log(p / q))
+    xp = namespace(q)
+    is_near = xp.abs(difference) < _NEAR * p
+    return xp.where(is_near, -xp.log1p(xp.where(is_near, difference, xp.zeros_like(q)) / p), xp.log(p / q))
 
 
 class Penalty(ABC):
@@ -134,20 +144,20 @@ class SparsityPenalty(Penalty):
         self.beta = beta
         encoder = enumerate(network.activations[network.encoder])
         self._layers = [layer for layer, name in encoder if ACTIVATIONS[name].is_probability]
-        self._ends = np.cumsum([network.layer_sizes[layer + 1] for layer in self._layers], dtype=int)
-        self.n_sums = int(self._ends[-1]) if self._layers else 0
+        self._parts = _parts_of(network.layer_sizes[layer + 1] for layer in self._layers)
+        self.n_sums = self._parts[-1].stop if self._layers else 0
 
     def sums(self, outputs, sample_weight):
         """Of the activations of all units j."""
         sums = [sum_over_rows(outputs[layer], sample_weight) for layer in self._layers]
-        return np.concatenate([np.zeros(0), *sums])
+        return concatenated(sums) if sums else wide(namespace(outputs[0]).sum(outputs[0][:0, :0], axis=0))
 
     def value(self, rho_hat):
         return self.beta * kl_divergence(self.rho, rho_hat)[0]
 
     def unit_gradients(self, rho_hat, n_rows, dtype):
-        derivative = (self.beta / n_rows * kl_divergence(self.rho, rho_hat)[1]).astype(dtype, copy=False)
-        return dict(zip(self._layers, np.split(derivative, self._ends[:-1])))
+        derivative = astype(self.beta / n_rows * kl_divergence(self.rho, rho_hat)[1], dtype)
+        return {layer: derivative[part] for layer, part in zip(self._layers, self._parts)}
 
 
 # The penalties of J, in the order of its terms.
@@ -172,8 +182,7 @@ class Penalties:
             kind(network, **{name: hyperparameters[name] for name in kind.hyperparameters if name in hyperparameters})
             for kind in PENALTIES
         ]
-        ends = np.cumsum([0, *(penalty.n_sums for penalty in self._penalties)]).tolist()
-        self._parts = [slice(*part) for part in pairwise(ends)]
+        self._parts = _parts_of(penalty.n_sums for penalty in self._penalties)
 
     @property
     def names(self):
@@ -181,7 +190,7 @@ class Penalties:
 
     def sums(self, outputs, sample_weight):
         """The sums of all, one after the other."""
-        return np.concatenate([penalty.sums(outputs, sample_weight) for penalty in self._penalties])
+        return concatenated([penalty.sums(outputs, sample_weight) for penalty in self._penalties])
 
     def values(self, means):
         """The terms, given the means of all, as a list."""
@@ -200,7 +209,8 @@ class Penalties:
         """
         gradients = shared.unit_gradients
         if block.sample_weight is not None:
-            gradients = {layer: np.outer(_weights(block, unit), unit) for layer, unit in gradients.items()}
+            w = block.sample_weight[:, None]
+            gradients = {layer: astype(w, unit.dtype) * unit for layer, unit in gradients.items()}
         for penalty, part in zip(self._penalties, self._parts):
             if own := penalty.row_gradients(outputs, shared.means[part], shared.n_rows):
                 own = {layer: weigh_rows(rows, block.sample_weight) for layer, rows in own.items()}
@@ -210,8 +220,9 @@ class Penalties:
         return _added(gradients, {self._network.n_encoder_layers - 1: code_gradient})
 
 
-def _weights(block, like):
-    return block.sample_weight.astype(like.dtype, copy=False)
+def _parts_of(sizes):
+    """Slices of so many numbers each, one after the other."""
+    return [slice(*part) for part in pairwise([0, *accumulate(sizes)])]
 
 
 def _added(first, *others):

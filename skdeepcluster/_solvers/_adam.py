@@ -6,6 +6,7 @@ from threading import Lock
 
 import numpy as np
 
+from .._arrays import copied, is_numpy, namespace, to_numpy
 from ._errors import NotFiniteError
 
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8
@@ -28,10 +29,15 @@ class AdamState:
     second_moment: np.ndarray
     n_steps: int
 
+    def __sklearn_array_api_convert__(self, converter):
+        """For scikit-learn's move_estimator_to: a copy whose arrays the converter has moved."""
+        return AdamState(*(converter(array) for array in (self.x, self.first_moment, self.second_moment)), self.n_steps)
+
     @classmethod
     def start(cls, x):
         """At x, before the first step."""
-        return cls(x.copy(), np.zeros_like(x), np.zeros_like(x), 0)
+        xp = namespace(x)
+        return cls(copied(x), xp.zeros_like(x), xp.zeros_like(x), 0)
 
 
 def falling_step(first, n_steps, warm_up=0):
@@ -75,7 +81,8 @@ def adam(terms_and_gradient, state, *, batches, weight_of, step_size, map_=map):
         terms_of_batches, weights = [], []
         for batch in batches():
             terms, pieces = terms_and_gradient(state.x, batch)
-            if not np.isfinite(np.sum(terms)):
+            # Elsewhere to look at them is to wait for them: that is done once for all batches.
+            if is_numpy(terms) and not np.isfinite(np.sum(terms)):
                 raise NotFiniteError(f"value not finite at step {state.n_steps + 1} of Adam")
             terms_of_batches.append(terms)
             weights.append(weight_of(batch))
@@ -83,9 +90,12 @@ def adam(terms_and_gradient, state, *, batches, weight_of, step_size, map_=map):
             state.n_steps += 1
             _step(state, pieces, rate, map_)
         # An infinite second moment makes every further step zero, which would look like convergence.
-        if not np.isfinite(state.second_moment.max()):
+        if not np.isfinite(float(namespace(state.x).max(state.second_moment))):
             raise NotFiniteError(f"square of the gradient not finite by step {state.n_steps} of Adam")
-        yield state, np.average(terms_of_batches, axis=0, weights=weights)
+        means = np.average([to_numpy(terms) for terms in terms_of_batches], axis=0, weights=weights)
+        if not np.isfinite(np.sum(means)):
+            raise NotFiniteError(f"value not finite by step {state.n_steps} of Adam")
+        yield state, means
 
 
 def _step(state, pieces, rate, map_):
@@ -107,12 +117,17 @@ def _step(state, pieces, rate, map_):
         with lock:
             m *= _BETA_1
             m += g
-            np.square(g, out=g)
             v *= _BETA_2
+            g *= g
             v += g
-            np.sqrt(v, out=g)
-            g += epsilon
-            np.divide(m, g, out=g)
+            if is_numpy(g):
+                np.sqrt(v, out=g)
+                g += epsilon
+                np.divide(m, g, out=g)
+            else:
+                root = namespace(v).sqrt(v)
+                root += epsilon
+                g = m / root
             g *= rate
             x -= g
 

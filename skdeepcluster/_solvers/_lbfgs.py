@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .._arrays import copied, like, namespace, numpy_dtype, to_numpy
 from ._errors import NoLowerValueError, NotFiniteError
 
 # Number of past steps, with their gradient changes, that approximate the Hessian.
@@ -30,7 +31,7 @@ class LBFGSState:
     x : ndarray of shape (n,)
     S, Y : ndarrays of shape (10, n)
     SY, YY : ndarrays of shape (10, 10)
-        S Y^T and Y Y^T.
+        S Y^T and Y Y^T, of NumPy wherever x is.
     order : ndarray of int
         Rows in use, from the oldest pair to the newest.
     """
@@ -45,38 +46,42 @@ class LBFGSState:
     @classmethod
     def start(cls, x):
         """At x, with no steps behind it."""
-        pairs = np.zeros((2, _MEMORY, x.size), dtype=x.dtype)
-        return cls(x.copy(), *pairs, *np.zeros((2, _MEMORY, _MEMORY)), np.zeros(0, dtype=int))
+        pairs = [like(np.zeros((_MEMORY, x.shape[0]), dtype=numpy_dtype(x)), x) for _ in range(2)]
+        return cls(copied(x), *pairs, *np.zeros((2, _MEMORY, _MEMORY)), np.zeros(0, dtype=int))
 
     def append(self, s, y):
         """Take in a pair, in the place of the oldest if there are ten."""
         # The line search ensures y s > 0, up to rounding. Otherwise the approximation would not be positive definite.
-        if not y @ s > 0:
+        if not float(y @ s) > 0:
             return self
         n_pairs = len(self.order)
         row, kept = (n_pairs, self.order) if n_pairs < _MEMORY else (self.order[0], self.order[1:])
-        self.S[row], self.Y[row] = s, y
+        self.S[row, :], self.Y[row, :] = s, y
         used = slice(min(n_pairs + 1, _MEMORY))
-        self.SY[used, row] = self.S[used] @ y
-        self.YY[used, row] = self.YY[row, used] = self.Y[used] @ y
+        self.SY[used, row] = to_numpy(self.S[used, :] @ y)
+        self.YY[used, row] = self.YY[row, used] = to_numpy(self.Y[used, :] @ y)
         return replace(self, order=np.append(kept, row))
 
     def direction(self, grad):
         """Minus the approximate inverse Hessian times the gradient."""
         n_pairs = len(self.order)
         if n_pairs == 0:
-            return -grad * min(1.0, 1 / np.linalg.norm(grad))
+            return -grad * min(1.0, 1 / _norm(grad))
         order = np.ix_(self.order, self.order)
         R, YY = np.triu(self.SY[order]), self.YY[order]
         gamma = R[-1, -1] / YY[-1, -1]
         used = slice(n_pairs)
-        Sg, Yg = (self.S[used] @ grad)[self.order], (self.Y[used] @ grad)[self.order]
+        Sg, Yg = (to_numpy(pairs[used, :] @ grad)[self.order] for pairs in (self.S, self.Y))
         p = np.linalg.solve(R, Sg)
         q = np.linalg.solve(R.T, np.diag(R) * p + gamma * (YY @ p - Yg))
         to_rows = np.empty((2, n_pairs))
         to_rows[:, self.order] = q, -gamma * p
-        s_part, y_part = to_rows.astype(grad.dtype)
-        return -(gamma.astype(grad.dtype) * grad + s_part @ self.S[used] + y_part @ self.Y[used])
+        s_part, y_part = (like(part.astype(numpy_dtype(grad)), grad) for part in to_rows)
+        return -(float(gamma) * grad + s_part @ self.S[used, :] + y_part @ self.Y[used, :])
+
+
+def _norm(x):
+    return np.linalg.norm(x) if isinstance(x, np.ndarray) else float(x @ x) ** 0.5
 
 
 def lbfgs(terms_and_gradient, state):
@@ -103,9 +108,10 @@ def lbfgs(terms_and_gradient, state):
     methods", 1994, theorem 2.2. Against the two-loop recursion it needs a third of the memory traffic.
     """
     terms, grad = terms_and_gradient(state.x)
-    if not (np.isfinite(np.sum(terms)) and np.isfinite(grad).all()):
+    xp = namespace(grad)
+    if not (np.isfinite(np.sum(terms)) and xp.all(xp.isfinite(grad))):
         raise NotFiniteError("value or gradient not finite at the start")
-    while np.abs(grad).max() > _VANISHED_GRADIENT:
+    while float(xp.max(xp.abs(grad))) > _VANISHED_GRADIENT:
         found = _line_search(terms_and_gradient, state.x, terms, grad, state.direction(grad))
         if found is None:
             if len(state.order) == 0:
@@ -130,7 +136,7 @@ def _line_search(terms_and_gradient, x, terms, grad, direction):
     low, high, step = 0.0, np.inf, 1.0
     best = None
     for _ in range(_MAX_TRIALS):
-        new_x = x + x.dtype.type(step) * direction
+        new_x = x + float(step) * direction
         new_terms, new_grad = terms_and_gradient(new_x)
         new_slope = float(new_grad @ direction)
         if not np.sum(new_terms) < value + _C1 * step * slope or not np.isfinite(new_slope):

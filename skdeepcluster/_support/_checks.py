@@ -6,9 +6,11 @@ from numbers import Real
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn import config_context, get_config
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_array, validate_data
 
+from .._arrays import check_same_namespace, is_numpy, namespace, supported_floats, without_gradient
 from ._tables import check_meaning, is_single, remedy
 
 FLOAT_TYPES = [np.float64, np.float32]
@@ -64,27 +66,71 @@ def _about_table(X, name):
 
 def _is_numeric_array(X):
     """Whether X is what scikit-learn knows to be numbers, as most is: a call on one row should not look further."""
-    is_plain = type(X) in (np.ndarray, np.memmap) or issparse(X)
-    return is_plain and X.dtype.kind in "fiub"
+    if type(X) in (np.ndarray, np.memmap) or issparse(X):
+        return X.dtype.kind in "fiub"
+    return stays_in_library(X)
 
 
 def _float_types(X, dtype):
     """The dtype to ask for: float32 of what holds nothing else, where scikit-learn knows it of NumPy's types alone."""
-    is_known = _is_numeric_array(X) or dtype is not FLOAT_TYPES
-    return dtype if is_known or not is_single(X) else np.float32
+    if dtype is not FLOAT_TYPES:
+        return dtype
+    if stays_in_library(X):
+        return supported_floats(X)
+    return dtype if _is_numeric_array(X) or not is_single(X) else np.float32
 
 
-def check_table(X, name, *, sparse=False, dtype=FLOAT_TYPES, **options):
-    """`check_array` for the tables of this package: X as an ndarray, or, if it may be sparse, as CSR."""
-    accepted, dtype = "csr" if sparse else False, _float_types(X, dtype)
-    with _about_table(X, name):
-        return check_array(X, accept_sparse=accepted, dtype=dtype, input_name=name, **options)
+def stays_in_library(X):
+    """Whether X is of another library than NumPy, and scikit-learn is set to work on it there."""
+    return not is_numpy(X) and bool(get_config()["array_api_dispatch"])
 
 
-def check_rows(estimator, X, *, dtype=FLOAT_TYPES, reset=False, **options):
-    """`validate_data` for the estimators of this package: X as an ndarray or CSR with the features seen in `fit`."""
-    with _about_table(X, "X"):
-        return validate_data(estimator, X, accept_sparse="csr", dtype=_float_types(X, dtype), reset=reset, **options)
+@contextmanager
+def _dispatch(X, is_wanted):
+    """Let scikit-learn make a NumPy array of X, unless it is to stay in its library."""
+    if not get_config()["array_api_dispatch"] or (is_wanted and stays_in_library(X)):
+        yield
+        return
+    with config_context(array_api_dispatch=False):
+        yield
+
+
+def check_table(X, name, *, sparse=False, dtype=FLOAT_TYPES, in_library=False, **options):
+    """`check_array` for the tables of this package: X as an ndarray, or, if it may be sparse, as CSR.
+
+    With in_library, an array of another library stays one, if scikit-learn is set so.
+    """
+    accepted = "csr" if sparse else False
+    with _about_table(X, name), _dispatch(X, in_library):
+        dtype = _float_types(X, dtype)
+        return check_array(without_gradient(X), accept_sparse=accepted, dtype=dtype, input_name=name, **options)
+
+
+def check_rows(estimator, X, *, dtype=FLOAT_TYPES, reset=False, in_library=False, **options):
+    """`validate_data` for the estimators of this package: X as an ndarray or CSR with the features seen in `fit`.
+
+    in_library is as in `check_table`.
+    """
+    with _about_table(X, "X"), _dispatch(X, in_library):
+        dtype = _float_types(X, dtype)
+        X = without_gradient(X)
+        return validate_data(estimator, X, accept_sparse="csr", dtype=dtype, reset=reset, **options)
+
+
+def check_library(estimator, X, method):
+    """Raise a ValueError if X is not of the library, and on the device, of the arrays that a fit has left.
+
+    The estimator has one of these as `_fitted_array`.
+    """
+    fitted = estimator._fitted_array
+    if stays_in_library(X) or (not is_numpy(fitted) and get_config()["array_api_dispatch"]):
+        check_same_namespace(X, estimator, attribute="_fitted_array", method=method)
+    elif not is_numpy(fitted):
+        name, library = type(estimator).__name__, type(fitted).__module__.partition(".")[0]
+        raise ValueError(
+            f"This {name} has arrays of {library}, and sklearn.set_config(array_api_dispatch=True) is not set. Set it, "
+            "or move the estimator: sklearn.utils._array_api.move_estimator_to(estimator, numpy, 'cpu')."
+        )
 
 
 def check_magnitude(X, name):
@@ -134,11 +180,13 @@ def finite_outputs(compute, X, what):
     """What compute() returns, a number or an array made of X; a ValueError if it is not finite."""
     with np.errstate(over="ignore", invalid="ignore"):
         outputs = compute()
-        total = np.sum(outputs)
+        xp = namespace(outputs)
+        total = float(xp.sum(outputs)) if hasattr(outputs, "shape") else outputs
     # A finite sum means that all are finite. An infinite one may only have overflowed, so look at each.
-    if not np.isfinite(total) and not np.isfinite(outputs).all():
+    if not np.isfinite(total) and not (hasattr(outputs, "shape") and xp.all(xp.isfinite(outputs))):
         # max() of a sparse matrix would sort the entries of the user's matrix in place.
-        largest = np.abs(X.data if issparse(X) else X).max()
+        values = X.data if issparse(X) else X
+        largest = float(namespace(values).max(namespace(values).abs(values)))
         raise ValueError(
             f"The {what} of X is not finite: X, whose largest absolute value is {largest:.3g}, is too large for the "
             "fitted weights. Give it the scale of the training data."

@@ -4,6 +4,8 @@ import re
 
 import numpy as np
 
+from .._arrays import is_numpy
+
 # Types of columns as their libraries write them, in lower case: NumPy, pandas, its nullable types and those of Arrow,
 # polars, pyarrow, torch. A "float" of Arrow has 32 bits.
 _SINGLE = {"float32", "float[pyarrow]", "float", "torch.float32"}
@@ -89,6 +91,8 @@ def _holds_dates(values):
 
 def remedy(X, name):
     """What is wrong with X if it is no table of numbers, in words with the remedy, or None if it is one."""
+    if not is_numpy(X) and len(X.shape) < 3:
+        return None
     if isinstance(X, (list, tuple)) and any(hasattr(row, "__dask_graph__") for row in X):
         return f"{name} has blocks of Dask. Compute them, or fit a skdeepcluster.dask.DaskSparseAutoencoderTransformer."
     shape = _shape(X)

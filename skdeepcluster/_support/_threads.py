@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import OpenBLASController, ThreadpoolController
 
+from .._arrays import is_numpy
 from ._guards import with_cleanup
 
 # Results per thread that may wait in memory until the caller takes them.
@@ -175,8 +176,13 @@ worker_threads = WorkerThreads
 single_threaded = partial(WorkerThreads, most=1)
 
 
-def with_workers(work):
-    """``work(workers)`` within `worker_threads`, which end wherever Ctrl-C comes."""
+def with_workers(work, X=None):
+    """``work(workers)`` within `worker_threads`, which end wherever Ctrl-C comes.
+
+    With X of another library than NumPy, which has threads of its own, the calling thread is the only worker.
+    """
+    if not is_numpy(X):
+        return work(Workers(1))
     threads = worker_threads()
 
     def within():

@@ -10,15 +10,17 @@ from ._plan import (
     check_options,
     check_sparsity,
     default_batch_size,
+    learns_from_batches,
     network_of,
     option,
 )
 from ._problem import Problem
-from ._report import Log, explained_overflow, has_collapsed, records
+from ._report import Curve, Log, explained_overflow, has_collapsed
 from ._state_fields import Field, are_between, up_to
 
 __all__ = [
     "AutoencoderFit",
+    "Curve",
     "Field",
     "Fit",
     "FitState",
@@ -36,9 +38,9 @@ __all__ = [
     "fit_and_keep",
     "fit_chunk_and_keep",
     "has_collapsed",
+    "learns_from_batches",
     "network_of",
     "option",
-    "records",
     "run_fit",
     "up_to",
     "with_neighbor_term",

@@ -21,7 +21,7 @@ from ._plan import (
 )
 from ._pretraining import layer_theta, subnetwork, with_layer_theta
 from ._problem import Problem
-from ._report import Log, records
+from ._report import Curve, Log
 
 
 class AutoencoderFit(Fit):
@@ -33,7 +33,7 @@ class AutoencoderFit(Fit):
         network, options = network_of(estimator, data.shape[1]), TrainingOptions.of(estimator, data.shape[0])
         check_options(network, options)
         random_state = check_random_state(estimator.random_state)
-        theta, warm = initial_theta(estimator, network, data.dtype, random_state), is_warm(estimator)
+        theta, warm = initial_theta(estimator, network, data, random_state), is_warm(estimator)
         stages = plan_stages(network, data, options, pretrain=estimator.pretrain is not None, warm=warm)
         held_out = None
         if estimator.early_stopping:
@@ -100,9 +100,9 @@ class AutoencoderFit(Fit):
         curves = {None: []}
         for stage, terms in zip(self.stages, self.state.terms):
             curves.setdefault(stage.layer, []).extend(terms)
-        attributes = fitted_attributes(self.network, theta, records(curves.pop(None), self.term_names))
-        attributes["pretraining_loss_curves_"] = [
-            records(terms, self.term_names_of(layer)) for layer, terms in curves.items()
+        attributes = fitted_attributes(self.network, theta, Curve.of(self.term_names, curves.pop(None)))
+        attributes["_pretraining_curves"] = [
+            Curve.of(self.term_names_of(layer), terms) for layer, terms in curves.items()
         ]
         if self.held_out:
             attributes["validation_scores_"] = [-error for error in self.state.held_out_errors]
@@ -110,7 +110,7 @@ class AutoencoderFit(Fit):
 
     @property
     def unknown_attributes(self):
-        return {"loss_": np.nan, "mean_activation_": np.full(self.network.n_components, np.nan)}
+        return {"loss_": np.nan, "mean_activation_": self.data.placed(np.full(self.network.n_components, np.nan))}
 
 
 def check_batches_of_neighbors(options):
@@ -133,16 +133,16 @@ def with_neighbor_term(autoencoder, half_variance, options):
     )
 
 
-def fitted_attributes(network, theta, loss_curve):
+def fitted_attributes(network, theta, curve):
     """Fitted attributes of the estimator for parameters theta."""
     coefs, intercepts, _ = network.layers(theta)
     return {
         "_network": network,
         "coefs_": coefs,
         "intercepts_": intercepts,
-        "loss_curve_": loss_curve,
-        "n_iter_": len(loss_curve),
-        "pretraining_loss_curves_": [],
+        "_curve": curve,
+        "n_iter_": len(curve.terms),
+        "_pretraining_curves": [],
         "_adam": None,
     }
 
@@ -161,21 +161,12 @@ def pass_over_chunk(estimator, data):
     """
     network, options = network_of(estimator, data.shape[1]), TrainingOptions.of(estimator)
     check_options(network, options)
-    state, random_state = adam_to_continue(estimator, network, data.dtype)
+    state, random_state = adam_to_continue(estimator, network, data)
     objectives = choose_objectives(network, options.hyperparameters, is_sparse=data.is_sparse)
     names = objectives.on_batches.term_names
     problem = Problem(objectives, data, options, random_state)
     state, terms = problem.adam_pass(state)
-    curve = _with_a_record(getattr(estimator, "loss_curve_", records([], names)), records([terms], names))
+    curve = getattr(estimator, "_curve", Curve.of(names, [])).with_record(names, terms)
     if log := Log.of(estimator, names):
-        log("epoch", len(curve), terms)
+        log("epoch", len(curve.terms), terms)
     return problem, state.x, fitted_attributes(network, state.x, curve), (state, random_state)
-
-
-def _with_a_record(curve, record):
-    """A curve with one more record. A term that a fit before had, and J has no more, is 0."""
-    longer = np.zeros(len(curve) + 1, dtype=curve.dtype)
-    longer[:-1] = curve
-    for name in record.dtype.names:
-        longer[name][-1:] = record[name]
-    return longer

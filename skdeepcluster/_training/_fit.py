@@ -6,6 +6,7 @@ from functools import cache, cached_property, lru_cache, partial
 
 import numpy as np
 
+from .._arrays import copied
 from .._data import BatchOrder
 from .._solvers import TOL_ON_PLATEAU, Status, minimize
 from .._support._callbacks import FitTasks
@@ -251,7 +252,7 @@ class Fit(ABC):
         errors = self.state.held_out_errors
         error = self.held_out_error(theta)
         if not errors or error < min(errors):
-            self.state.best_theta = theta.copy()
+            self.state.best_theta = copied(theta)
         errors.append(error)
 
     def _is_over_on_held_out_rows(self, stage):

@@ -6,6 +6,7 @@ from dataclasses import fields
 import numpy as np
 from scipy.sparse import issparse
 
+from .._arrays import to_numpy
 from .._data import iterate_blocks
 from .._support._described import described
 
@@ -43,10 +44,12 @@ def fit_identity(estimator, fit):
         "estimator": type(estimator).__name__,
         "hidden_layer_sizes": repr(fit.network.layer_sizes[1 : fit.network.n_encoder_layers]),
         "stages of training": repr([tuple(stage) for stage in fit.stages]),
-        "data to train on": f"{X.shape[0]} x {X.shape[1]}, {X.dtype}, checksum {checksum:08x}",
+        "data to train on": f"{X.shape[0]} x {X.shape[1]}, {fit.data.dtype}, checksum {checksum:08x}",
         "random_state": described(estimator.random_state)[0],
-        "start": "random" if fit.given_start is None else f"an earlier fit, checksum {zlib.crc32(fit.given_start):08x}",
+        "start": "random",
     }
+    if fit.given_start is not None:
+        identity["start"] = f"an earlier fit, checksum {zlib.crc32(to_numpy(fit.given_start)):08x}"
     if isinstance(estimator.random_state, np.random.RandomState):
         _, keys, position, *_ = fit.state.random_state.get_state()
         identity["random_state"] = f"RandomState, checksum {zlib.crc32(keys, position):08x}"
@@ -71,7 +74,7 @@ def _checksum(arrays, checksum):
     for array in arrays:
         if array is None:
             continue
-        for _, block in iterate_blocks(array if array.ndim == 2 else array.reshape(-1, 1)):
-            for part in (block.data, block.indices, block.indptr) if issparse(block) else (block,):
+        for _, block in iterate_blocks(array if array.ndim == 2 else array[:, None]):
+            for part in (block.data, block.indices, block.indptr) if issparse(block) else (to_numpy(block),):
                 checksum = zlib.crc32(np.ascontiguousarray(part), checksum)
     return checksum

@@ -37,7 +37,7 @@ def _keep(estimator, problem, theta, attributes, data, *, is_early=False):
     vars(estimator).pop("validation_scores_", None)
     vars(estimator).update(attributes)
     estimator.loss_ = np.nan
-    estimator.mean_activation_ = np.full(problem.objectives.exact.network.n_components, np.nan)
+    estimator.mean_activation_ = data.placed(np.full(problem.objectives.exact.network.n_components, np.nan))
     try:
         terms = problem.terms(theta)
         estimator.loss_ = float(np.sum(terms))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._arrays import to_numpy
 from .._network import ACTIVATIONS, initial_parameters, mirrored_network
 from .._solvers import AdamState
 from .._support._checks import shown
@@ -166,25 +167,26 @@ def is_warm(estimator):
     return estimator.warm_start and hasattr(estimator, "coefs_")
 
 
-def initial_theta(estimator, network, dtype, random_state):
+def initial_theta(estimator, network, data, random_state):
     """The start of the solver: the last fit's parameters with warm_start, random ones otherwise."""
     if is_warm(estimator):
-        return _fitted_theta(estimator, network, dtype, "warm_start=True continues", "or set warm_start=False")
-    return initial_parameters(network, random_state, dtype)
+        return _fitted_theta(estimator, network, data, "warm_start=True continues", "or set warm_start=False")
+    # Drawn by NumPy, so that a seed means the same everywhere.
+    return data.placed(initial_parameters(network, random_state, data.dtype))
 
 
-def adam_to_continue(estimator, network, dtype):
+def adam_to_continue(estimator, network, data):
     """State of Adam and random state for `partial_fit` to go on from, as copies."""
     if not hasattr(estimator, "coefs_"):
         random_state = _own_random_state(estimator)
-        return AdamState.start(initial_theta(estimator, network, dtype, random_state)), random_state
-    theta = _fitted_theta(estimator, network, dtype, "partial_fit continues", "or fit a clone of this estimator")
+        return AdamState.start(initial_theta(estimator, network, data, random_state)), random_state
+    theta = _fitted_theta(estimator, network, data, "partial_fit continues", "or fit a clone of this estimator")
     if estimator._adam is None:
         return AdamState.start(theta), _own_random_state(estimator)
     return deepcopy(estimator._adam)
 
 
-def _fitted_theta(estimator, network, dtype, purpose, remedy):
+def _fitted_theta(estimator, network, data, purpose, remedy):
     """The parameters of the last fit, which must be those of the same network."""
     if estimator._network != network:
         names = ("n_components", "hidden_layer_sizes", "activation", "code_activation", "output_activation")
@@ -193,7 +195,8 @@ def _fitted_theta(estimator, network, dtype, purpose, remedy):
             f"{purpose} an earlier fit of a network with {_describe(estimator._network)}, but X and {asked} now ask "
             f"for {_describe(network)}. Keep the parameters and the features of X, {remedy}."
         )
-    return network.layout.pack(estimator.coefs_, estimator.intercepts_).astype(dtype, copy=False)
+    theta = to_numpy(network.layout.pack(estimator.coefs_, estimator.intercepts_))
+    return data.placed(theta.astype(data.dtype, copy=False))
 
 
 def _own_random_state(estimator):
@@ -275,6 +278,13 @@ def check_options(network, options):
             f"{drawn} draws every batch anew, and solver='lbfgs' has no batches. Set solver='adam' or 'auto', "
             "corruption=0 and augment=None."
         )
+
+
+def learns_from_batches(estimator):
+    """Whether an estimator has `partial_fit`; else an AttributeError that says what it needs."""
+    if estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit learns by Adam: it needs solver='adam' or solver='auto', not 'lbfgs'.")
+    return True
 
 
 def check_chunk_options(estimator):

@@ -1,5 +1,6 @@
 """Layer-wise pretraining: every layer as an autoencoder of its own, on the outputs of the layers below."""
 
+from .._arrays import copied
 from .._network import Network
 
 
@@ -24,7 +25,7 @@ def layer_theta(network, layer, theta):
 
 def with_layer_theta(network, layer, theta, own_theta):
     """A copy of the parameters of the network with those of a `subnetwork` in their places."""
-    theta = theta.copy()
+    theta = copied(theta)
     arrays, own_arrays = network.layers(theta)[:2], subnetwork(network, layer).layers(own_theta)[:2]
     for whole, own in zip(arrays, own_arrays):
         for i, array in zip((layer, _mirrored(network, layer)), own):

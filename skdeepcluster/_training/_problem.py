@@ -4,6 +4,7 @@ from functools import cached_property
 
 import numpy as np
 
+from .._arrays import copied
 from .._objectives import NeighborObjective
 from .._solvers import AdamState, LBFGSState, NotFiniteError, lbfgs
 
@@ -109,4 +110,4 @@ class Problem:
             n_batches=stage.n_batches,
             order=order,
         )
-        return iterations, state, lambda state: state.x.copy()
+        return iterations, state, lambda state: copied(state.x)

@@ -1,12 +1,15 @@
 """What is kept, printed and said of a fit: J and its terms, what went wrong, how it ended."""
 
+import math
 import time
 import warnings
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._arrays import namespace
 from .._solvers import NotFiniteError, Status
 from ..exceptions import CollapsedCodeWarning, InterruptedFitWarning, TrivialReconstructionWarning
 from ._problem import TRIVIAL_SHARE
@@ -18,13 +21,41 @@ _SECONDS_BETWEEN_LINES = 1.0
 _COLLAPSED_STD = 1e-3
 
 
-def records(terms, names):
-    """Structured array, with J as "loss" and its terms by their names, from a list of arrays of terms."""
-    terms = np.reshape(terms, (-1, len(names)))
-    curve = np.empty(len(terms), dtype=[(name, np.float64) for name in ("loss", *names)])
-    for name, values in zip(curve.dtype.names, [terms.sum(axis=1), *terms.T]):
-        curve[name] = values
-    return curve
+class Curve(NamedTuple):
+    """The record of J of a stage, in numbers of Python, which stay here when the arrays of an estimator move elsewhere.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the terms.
+    terms : list of lists of float
+        After every iteration.
+    """
+
+    names: tuple
+    terms: list
+
+    @classmethod
+    def of(cls, names, terms):
+        """That of a list of arrays of terms."""
+        return cls(tuple(names), np.reshape(terms, (-1, len(names))).tolist())
+
+    def with_record(self, names, terms):
+        """A curve with one more record. A term that one of the two does not have is 0 there."""
+        all_names = tuple(dict.fromkeys((*self.names, *names)))
+        records = [
+            *(dict(zip(self.names, record)) for record in self.terms),
+            dict(zip(names, np.asarray(terms).tolist())),
+        ]
+        return Curve(all_names, [[record.get(name, 0.0) for name in all_names] for record in records])
+
+    def array(self):
+        """Structured, with J as "loss" and its terms by their names."""
+        terms = np.reshape(self.terms, (-1, len(self.names)))
+        curve = np.empty(len(terms), dtype=[(name, np.float64) for name in ("loss", *self.names)])
+        for name, values in zip(curve.dtype.names, [terms.sum(axis=1), *terms.T]):
+            curve[name] = values
+        return curve
 
 
 class Log:
@@ -76,7 +107,11 @@ def explained_overflow(data, options):
 
 def has_collapsed(code_variance):
     """Whether no unit of the code varies over rows, given their variances."""
-    return bool(np.sqrt(code_variance.max()) < _COLLAPSED_STD)
+    return _largest_deviation(code_variance) < _COLLAPSED_STD
+
+
+def _largest_deviation(code_variance):
+    return math.sqrt(float(namespace(code_variance).max(code_variance)))
 
 
 def warn_if_useless(data, code_variance, share_of_trivial_error, options):
@@ -128,7 +163,7 @@ def _warn_of_collapse(data, code_variance, options):
         cause = f"In this order: {'; '.join(_remedies(options))}."
     warnings.warn(
         "The code has collapsed, it hardly differs between rows: the unit that varies most has a standard "
-        f"deviation of {np.sqrt(code_variance.max()):.1e}. {cause}",
+        f"deviation of {_largest_deviation(code_variance):.1e}. {cause}",
         CollapsedCodeWarning,
     )
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._arrays import is_numpy, like, to_numpy
 from .._data import BatchOrder
 from .._solvers import AdamState, LBFGSState
 from ._fit import FitState
@@ -115,7 +116,7 @@ def state_arrays(fit):
     """The arrays of the state of a fit, name -> array; `_fields` says what each may be."""
     state = fit.state
     arrays = {
-        "theta": state.theta,
+        "theta": to_numpy(state.theta),
         "keys": state.random_state.get_state()[1],
         "held_out_errors": np.array(state.held_out_errors, dtype=np.float64),
     }
@@ -124,11 +125,11 @@ def state_arrays(fit):
         f"terms {i}": np.reshape(np.array(terms, dtype=np.float64), (-1, len(fit.term_names_of(stage.layer))))
         for i, (stage, terms) in enumerate(zip(fit.stages, state.terms))
     }
-    arrays |= {f"own {name}": value for name, value in state.own.items()}
+    arrays |= {f"own {name}": to_numpy(value) for name, value in state.own.items()}
     if state.best_theta is not None:
-        arrays["best_theta"] = state.best_theta
+        arrays["best_theta"] = to_numpy(state.best_theta)
     if state.solver_state is not None:
-        arrays |= {f"solver {name}": np.asarray(value) for name, value in vars(state.solver_state).items()}
+        arrays |= {f"solver {name}": np.asarray(to_numpy(value)) for name, value in vars(state.solver_state).items()}
     return arrays
 
 
@@ -160,6 +161,18 @@ def read_state(meta, archive, fit, others):
     state = _state_of(meta, arrays)
     for disagreement in _disagreements(state, fit):
         raise ValueError(disagreement)
+    return state if is_numpy(fit.state.theta) else _moved(state, fit)
+
+
+def _moved(state, fit):
+    """The state with its parameters where those of the fit are, in their library."""
+    placed = partial(like, reference=fit.state.theta)
+    for name in ("theta", "best_theta"):
+        if (array := getattr(state, name)) is not None:
+            setattr(state, name, placed(array))
+    for name in ("x", "first_moment", "second_moment", "S", "Y"):
+        if hasattr(state.solver_state, name):
+            setattr(state.solver_state, name, placed(getattr(state.solver_state, name)))
     return state
 
 
@@ -194,7 +207,7 @@ _OPTIONAL = {"best_theta"}
 
 def _fields(meta, fit):
     """The `Field` of every array, by its name."""
-    theta, n_rows = fit.state.theta, fit.data.shape[0]
+    theta, n_rows = to_numpy(fit.state.theta), fit.data.shape[0]
     stages = fit.stages[: meta["n_stages_done"] + (meta["solver"] is not None)]
     parameters = Field(theta.dtype, theta.shape, "finite numbers", are_finite)
     rows = Field(int, (up_to(n_rows),), f"numbers below {n_rows}, each once", partial(_are_distinct_below, n_rows))
@@ -255,7 +268,7 @@ def _solver_fields(stage, fit):
 
 def _start_of_solver(stage, fit):
     """A state of a stage's solver as it may be at its start, for its types and shapes."""
-    theta = fit.state.theta
+    theta = to_numpy(fit.state.theta)
     if stage.solver == "lbfgs":
         return LBFGSState.start(np.zeros(fit.objectives(stage.layer).reduced.layout.size, dtype=theta.dtype))
     n_parameters = theta.size if stage.layer is None else fit.objectives(stage.layer).exact.layout.size

@@ -10,14 +10,14 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import assert_all_finite, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
+from .._arrays import namespace
 from .._base import AutoencoderMixin, unchanged_on_error
 from .._data import DataInMemory, canonical_data, effective_rows, iterate_blocks
 from .._joint import JointFit, assign_rows, degenerate_clusters, engine_options, fitted_encoder, number_in_code
 from .._solvers import Status
 from .._support._callbacks import CallbackSupportMixin
-from .._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, check_rows, finite_outputs
+from .._support._checks import FLOAT_TYPES, NOT_NEGATIVE, POSITIVE, Number, finite_outputs
 from .._support._threads import with_workers
 from .._support._typing import ArrayLike, Float, Int, MatrixLike, RandomState, fit_context
 from .._training import explained_overflow, run_fit
@@ -115,7 +115,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     loss_curve_ : ndarray of shape (`n_iter_`,)
         Structured, with the fields "loss", "reconstruction", "weight_decay", "sparsity", perhaps "neighbors", and
         "clustering": J and its terms, means over the batches of every iteration, each before its step.
-    label_change_ : ndarray of shape (`n_iter_`,)
+    label_change_ : list of float, of length `n_iter_`
         Share of the rows whose cluster changed in every iteration; at first, from that of the nearest first centre.
     n_iter_ : int
         Number of iterations.
@@ -177,8 +177,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     initial_labels_: np.ndarray
     encoder_: SparseAutoencoderTransformer
     loss_: float
-    loss_curve_: np.ndarray
-    label_change_: np.ndarray
+    label_change_: list[float]
     n_iter_: int
     n_features_in_: int
     feature_names_in_: np.ndarray
@@ -271,7 +270,9 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         rows, sample_weight = self._rows_to_cluster(X, sample_weight)
         random_state = check_random_state(self.random_state)
         encoder = fitted_encoder(self, rows, sample_weight, random_state)
-        with_workers(lambda workers: self._refine(encoder, DataInMemory(rows, sample_weight, workers), X, random_state))
+        with_workers(
+            lambda workers: self._refine(encoder, DataInMemory(rows, sample_weight, workers), X, random_state), X
+        )
         return self
 
     def predict(self, X: MatrixLike) -> np.ndarray:
@@ -287,7 +288,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         labels : ndarray of shape (n_samples,)
             Index of the nearest centre in the code.
         """
-        return self.predict_proba(X).argmax(axis=1)
+        probabilities = self._assign(self._rows(X, "predict"))
+        return namespace(probabilities).argmax(probabilities, axis=1)
 
     def predict_proba(self, X: MatrixLike) -> np.ndarray:
         """Soft assignments of X to the clusters: q.
@@ -312,8 +314,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
         """
-        check_is_fitted(self)
-        return self._assign(check_rows(self, X))
+        return self._assign(self._rows(X, "predict_proba"))
 
     def _rows_to_cluster(self, X, sample_weight):
         """The rows of positive weight, and their weights."""
@@ -345,7 +346,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         """Set the fitted attributes for parameters that a `JointFit` has reached, with labels of all rows of X."""
         vars(self).update(fit.attributes(theta))
         self.loss_ = fit.loss(theta)
-        self.labels_ = self._assign(X, map_).argmax(axis=1)
+        probabilities = self._assign(X, map_)
+        self.labels_ = namespace(probabilities).argmax(probabilities, axis=1)
         _warn_about_end(fit.status)
         _warn_about_clusters(self.labels_, self.cluster_centers_, self.distance_unit_)
 

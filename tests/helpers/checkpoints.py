@@ -178,7 +178,7 @@ def is_refused(path, kind):
         if "stopped being finite" not in str(error):
             raise
     else:
-        curve = attributes["loss_curve_"]
+        curve = attributes["_curve"].array()
         assert all(np.isfinite(curve[name]).all() for name in curve.dtype.names)
         assert all(np.isfinite(W).all() for W in attributes["coefs_"])
     COUNTS["forged checkpoint files"]["taken as they are"] += 1

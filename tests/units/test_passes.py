@@ -13,7 +13,7 @@ from skdeepcluster._network import Network, initial_parameters
 @pytest.mark.parametrize("n_rows", [1, 2, 1023, 1024, 1025, 5000])
 @pytest.mark.parametrize("n_features, n_units", [(3, 2), (784, 196), (50_000, 10)])
 def test_blocks_cover_all_rows_once_and_are_nearly_equal(n_rows, n_features, n_units):
-    slices = block_slices(n_rows, n_features, n_units)
+    slices = block_slices(np.empty((n_rows, n_features), dtype=np.int8), n_units)
     assert_array_equal(np.concatenate([np.arange(n_rows)[rows] for rows in slices]), np.arange(n_rows))
     sizes = [rows.stop - rows.start for rows in slices]
     assert max(sizes) - min(sizes) <= 1
