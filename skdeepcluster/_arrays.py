@@ -105,8 +105,9 @@ def copied(array):
 
 def concatenated(arrays, axis=0):
     """Arrays one after the other."""
-    first, *_ = arrays
-    return np.concatenate(arrays, axis=axis) if is_numpy(first) else namespace(first).concat(arrays, axis=axis)
+    if is_numpy(arrays[0]):
+        return np.concatenate(arrays, axis=axis)
+    return namespace(arrays[0]).concat(arrays, axis=axis)
 
 
 def flat(array):
@@ -141,7 +142,15 @@ def vector(values, reference):
 
 def summed(array, axis=None):
     """Sum in `widest`."""
+    # NumPy's method takes half the time of its function, which shows on small batches.
+    if is_numpy(array):
+        return array.sum(axis=axis, dtype=np.float64)
     return namespace(array).sum(array, axis=axis, dtype=widest(array))
+
+
+def column_sums(A):
+    """Sum of the rows, in the type of A."""
+    return A.sum(axis=0) if is_numpy(A) else namespace(A).sum(A, axis=0)
 
 
 def row_products(A, B, dtype=None):

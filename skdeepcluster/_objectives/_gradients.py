@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._arrays import concatenated, device_of, is_numpy, is_on_cpu, namespace
+from .._arrays import column_sums, concatenated, device_of, is_numpy, is_on_cpu, namespace
 from .._support._threads import equal_slices
 from ._block import Sums, total
 
@@ -69,7 +69,7 @@ def gradient_sums(layout, signals):
                 W[...] = A.T @ B
     for layer, b in enumerate(intercepts):
         if layer < len(signals.deltas):
-            b[...] = xp.sum(signals.deltas[layer], axis=0)
+            b[...] = column_sums(signals.deltas[layer])
         else:
             b[...] = 0
     return GradientSums(signals.loss, gradient)
@@ -147,5 +147,4 @@ def _of_weights(factors, rows, weights, lam):
 
 
 def _of_intercepts(deltas_of_blocks):
-    xp = namespace(deltas_of_blocks[0][0])
-    return sum(concatenated([xp.sum(delta, axis=0) for delta in deltas]) for deltas in deltas_of_blocks)
+    return sum(concatenated(list(map(column_sums, deltas))) for deltas in deltas_of_blocks)

@@ -83,7 +83,7 @@ def _log_ratio(p, q, difference):
     """log(p / q), given the difference q - p."""
     xp = namespace(q)
     is_near = xp.abs(difference) < _NEAR * p
-    return xp.where(is_near, -xp.log1p(xp.where(is_near, difference, xp.zeros_like(q)) / p), xp.log(p / q))
+    return xp.where(is_near, -xp.log1p(xp.where(is_near, difference, 0.0) / p), xp.log(p / q))
 
 
 class Penalty(ABC):

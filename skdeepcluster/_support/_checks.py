@@ -1,7 +1,7 @@
 """Checks of what users pass, by scikit-learn, with errors that name the input; and a check of outputs."""
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from numbers import Real
 
 import numpy as np
@@ -85,14 +85,11 @@ def stays_in_library(X):
     return not is_numpy(X) and bool(get_config()["array_api_dispatch"])
 
 
-@contextmanager
 def _dispatch(X, is_wanted):
-    """Let scikit-learn make a NumPy array of X, unless it is to stay in its library."""
-    if not get_config()["array_api_dispatch"] or (is_wanted and stays_in_library(X)):
-        yield
-        return
-    with config_context(array_api_dispatch=False):
-        yield
+    """A context in which scikit-learn makes a NumPy array of X, unless it is to stay in its library."""
+    if isinstance(X, np.ndarray) or (is_wanted and stays_in_library(X)):
+        return nullcontext()
+    return config_context(array_api_dispatch=False)
 
 
 def check_table(X, name, *, sparse=False, dtype=FLOAT_TYPES, in_library=False, **options):
@@ -123,6 +120,8 @@ def check_library(estimator, X, method):
     The estimator has one of these as `_fitted_array`.
     """
     fitted = estimator._fitted_array
+    if is_numpy(fitted) and is_numpy(X):
+        return
     if stays_in_library(X) or (not is_numpy(fitted) and get_config()["array_api_dispatch"]):
         check_same_namespace(X, estimator, attribute="_fitted_array", method=method)
     elif not is_numpy(fitted):
