@@ -28,6 +28,8 @@ extensions = [
 exclude_patterns = ["_build", "_templates", "generated/public_names.rst", "examples"]
 templates_path = ["_templates"]
 nitpicky = True
+# Attributes that are properties: numpydoc links them to pages of their own, and they are described in their class.
+nitpick_ignore = [("py:obj", "loss_curve_"), ("py:obj", "pretraining_loss_curves_")]
 default_role = "literal"  # as scikit-learn's docstrings have it
 highlight_language = "none"  # blocks without a language are formulas and output
 

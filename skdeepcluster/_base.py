@@ -166,7 +166,11 @@ class AutoencoderMixin(NestedParametersMixin, ClassNamePrefixFeaturesOutMixin, T
 
     @property
     def loss_curve_(self) -> np.ndarray:
-        """J and its terms after every iteration."""
+        """J and its terms after every iteration, or for every epoch of Adam their means over its batches.
+
+        A structured array with the fields "loss", "reconstruction", "weight_decay", "sparsity", perhaps "neighbors",
+        and, with clusters, "clustering". It is NumPy's, whatever library the fitted arrays are of.
+        """
         check_is_fitted(self)
         return self._curve.array()
 

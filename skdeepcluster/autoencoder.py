@@ -314,7 +314,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
 
     @property
     def pretraining_loss_curves_(self) -> list[np.ndarray]:
-        """The loss curves of pretrained layers."""
+        """The loss curve of every layer that was pretrained, as `loss_curve_`."""
         check_is_fitted(self)
         return [curve.array() for curve in self._pretraining_curves]
 
