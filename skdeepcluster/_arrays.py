@@ -5,7 +5,7 @@ their device, whole, in as few calls as can be. The engine computes both by the 
 where the standard and NumPy differ.
 """
 
-from functools import cache
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -49,7 +49,7 @@ def is_on_cpu(array):
 
 def to_numpy(array):
     """The array in the memory of this process, as NumPy's; without a copy where that can be."""
-    return array if is_numpy(array) else _convert_to_numpy(array, namespace(array))
+    return array if is_numpy(array) else _convert_to_numpy(without_gradient(array), namespace(array))
 
 
 def like(array, reference):
@@ -85,12 +85,17 @@ def supported_floats(array):
 
 def widest(array):
     """float64, or float32 on a device that has nothing wider."""
-    return np.float64 if is_numpy(array) else _widest(namespace(array), device_of(array))
+    if is_numpy(array):
+        return np.float64
+    xp, device = namespace(array), device_of(array)
+    # CuPy's devices cannot be keys.
+    key = xp.__name__, str(device)
+    if key not in _widest:
+        _widest[key] = supported_float_dtypes(xp, device)[0]
+    return _widest[key]
 
 
-@cache
-def _widest(xp, device):
-    return supported_float_dtypes(xp, device)[0]
+_widest: dict[tuple[str, str], Any] = {}
 
 
 def wide(array):

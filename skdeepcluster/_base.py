@@ -11,7 +11,15 @@ from sklearn.utils.validation import check_is_fitted
 from ._arrays import HAS_ARRAY_API
 from ._data import effective_rows, mean_squared_error, outputs_of
 from ._network import Layers
-from ._support._checks import check_library, check_rows, check_table, finite_outputs, shown
+from ._support._checks import (
+    FLOAT_TYPES,
+    check_library,
+    check_rows,
+    check_table,
+    finite_outputs,
+    shown,
+    stays_in_library,
+)
 from ._support._guards import while_no_other_fits
 from ._support._typing import ArrayLike, MatrixLike
 
@@ -120,7 +128,7 @@ class AutoencoderMixin(NestedParametersMixin, ClassNamePrefixFeaturesOutMixin, T
         """
         check_is_fitted(self)
         check_library(self, X, "inverse_transform")
-        X = check_table(X, "X", estimator=self, in_library=True)
+        X = check_table(X, "X", dtype=self._own_types(X), estimator=self, in_library=True)
         if X.shape[1] != self._n_features_out:
             raise ValueError(
                 f"X has {X.shape[1]} columns, but inverse_transform of this {type(self).__name__} expects codes with "
@@ -178,7 +186,11 @@ class AutoencoderMixin(NestedParametersMixin, ClassNamePrefixFeaturesOutMixin, T
         """X for a method of the fitted estimator, checked."""
         check_is_fitted(self)
         check_library(self, X, method)
-        return check_rows(self, X, in_library=True)
+        return check_rows(self, X, dtype=self._own_types(X), in_library=True)
+
+    def _own_types(self, X):
+        """The type that X is to have: that of the weights, where a library does not multiply others."""
+        return self._fitted_array.dtype if stays_in_library(X) else FLOAT_TYPES
 
     @property
     def _fitted_array(self):

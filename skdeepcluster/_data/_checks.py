@@ -8,7 +8,7 @@ from sklearn.utils import assert_all_finite
 from sklearn.utils.validation import _check_sample_weight
 
 from .._arrays import is_numpy, like, namespace, numpy_dtype, rows_of, to_numpy, wide
-from .._support._checks import about, check_rows
+from .._support._checks import about, check_rows, without_dispatch
 from .._support._tables import check_meaning
 from ..exceptions import InputScaleWarning
 from ._passes import extremes, iterate_blocks
@@ -48,11 +48,12 @@ def effective_rows(X, sample_weight):
     if sample_weight is None:
         return X, None
     with about("sample_weight"):
-        sample_weight = to_numpy(sample_weight)
+        sample_weight = to_numpy(sample_weight if is_numpy(sample_weight) else wide(sample_weight))
         check_meaning(sample_weight, "sample_weight")
         # Whatever library X is of, its number of rows is all that is looked at.
         rows = X if is_numpy(X) else np.empty((X.shape[0], 0))
-        sample_weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+        with without_dispatch():
+            sample_weight = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
     largest = sample_weight.max()
     if largest == 0:
         raise no_weight_is_positive()

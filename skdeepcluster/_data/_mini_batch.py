@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from .._arrays import astype, is_numpy, like, rows_of
+from .._arrays import astype, device_of, is_numpy, like, rows_of
 from .._objectives import Block, row_sums, total
 from .._support._checks import check_table
 from .._support._threads import equal_slices
@@ -115,4 +115,9 @@ def augmented_rows(augment, X, random_state):
             f"augment={augment!r} turned rows of shape {X.shape} into {type(augmented).__name__} of shape {shape}. It "
             "must return an array of as many rows of as many features."
         )
-    return check_table(augmented, "from augment", sparse=issparse(X), dtype=X.dtype, in_library=True)
+    if not is_numpy(X) and (type(augmented) is not type(X) or device_of(augmented) != device_of(X)):
+        raise ValueError(
+            f"augment={augment!r} made {type(augmented).__name__} of rows, {type(X).__name__} on {device_of(X)}, or "
+            "moved them. It must return what it gets: an array of the same library, on the same device."
+        )
+    return check_table(augmented, "from augment", sparse=issparse(X), dtype=X.dtype, in_library=not is_numpy(X))

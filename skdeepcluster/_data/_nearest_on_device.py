@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .._arrays import astype, device_of, like, namespace, row_products, rows_of, smallest, to_numpy, wide
+from .._arrays import device_of, like, namespace, numpy_dtype, row_products, rows_of, smallest, to_numpy, wide
 from .._support._threads import equal_slices
 
 # Numbers in a block of squared distances, and in the differences of rows that are in memory at once.
@@ -20,8 +20,9 @@ _CLOSER, _CLOSER_AT_LEAST = 2, 8
 def nearest_on_device(points, n_neighbors):
     """The nearest other rows of every row, nearest first, of equal distances the first, as NumPy's numbers.
 
-    As in `nearest_rows`, products in float32 say which rows may be among the nearest, given their rounding error, and
-    distances of these are computed from differences in float64, or what is widest on the device.
+    As in `nearest_rows`, products say which rows may be among the nearest, given their rounding error, and distances of
+    these are computed from differences. All is in float64, or what is widest on the device: products in float32 may be
+    set to be less exact there (TF32) than their type.
 
     Parameters
     ----------
@@ -38,8 +39,8 @@ def nearest_on_device(points, n_neighbors):
     middle = np.median(to_numpy(points[:: -(-n_rows // _MEDIAN_ROWS), :]), axis=0)
     centred = points - like(middle, points)
     scale = 2.0 ** min(-exponent_of(centred), 1000)
-    points, Z = points * scale, astype(centred * scale, xp.float32)
-    squares, numbers = row_products(Z, Z), np.finfo(np.float32)
+    points, Z = points * scale, wide(centred * scale)
+    squares, numbers = row_products(Z, Z), np.finfo(numpy_dtype(Z))
     # A bound of the relative error of sums of d + 3 rounded numbers, and of the absolute one where they vanish.
     error, least = 2 * (d + 3) * float(numbers.eps), (d + 3) * float(numbers.tiny)
     others, right = xp.arange(n_rows, device=device_of(points))[None, :], Z.T
@@ -49,7 +50,7 @@ def nearest_on_device(points, n_neighbors):
         bounds = (1 - error) * squares - 2 * (Z[rows, :] @ right)
         own = xp.reshape(others[:, rows], (-1, 1)) == others
         bounds = xp.where(own, xp.full_like(bounds, math.inf), bounds)
-        slack = (2 * error - 1) * wide(squares[rows]) + least
+        slack = (2 * error - 1) * squares[rows] + least
         neighbors[rows] = _nearest_in_block(points, rows.start, bounds, slack, n_neighbors)
     return neighbors
 
@@ -79,7 +80,7 @@ def _nearest_in_block(points, first_row, bounds, slack, n_neighbors):
             furthest = xp.take_along_axis(distances, order, axis=1)[:, -1]
             # All others have a larger bound than these.
             largest = xp.max(xp.take_along_axis(own_bounds, candidates, axis=1), axis=1)
-            is_sure = to_numpy(wide(largest) > furthest + rows_of(slack, rows))
+            is_sure = to_numpy(largest > furthest + rows_of(slack, rows))
             unsure.append(rows[~is_sure & (n_closer < n_rows - 1)])
         left, n_closer = np.concatenate(unsure), 2 * n_closer
     return nearest

@@ -2,13 +2,13 @@
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn import config_context
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import normalize
 
 from .._arrays import concatenated, is_numpy, like, numpy_dtype, rows_of, to_numpy
-from .._support._threads import equal_slices
+from .._support._checks import without_dispatch
+from .._support._threads import equal_slices, with_workers
 from ._mapped import release_pages
 from ._nearest_on_device import nearest_on_device
 from ._passes import extremes, iterate_blocks, map_blocks
@@ -98,7 +98,9 @@ def coordinates_of(X, metric, map_=map):
         return normalize(block * scale) if metric == "cosine" else block * scale
 
     if min(n_rows, n_features) > _N_COORDINATES:
-        n_coordinates, project = _N_COORDINATES, _projection(prepared(sample))
+        # Of NumPy's rows, BLAS is held to one thread already.
+        held = with_workers if not is_numpy(X) else _called
+        n_coordinates, project = _N_COORDINATES, held(lambda *workers: _projection(prepared(sample)))
     if not is_numpy(X):
         return concatenated([project(prepared(block)) for _, block in iterate_blocks(X, n_coordinates)])
     points = np.empty((n_rows, n_coordinates), dtype=X.dtype)
@@ -112,6 +114,10 @@ def coordinates_of(X, metric, map_=map):
     return points
 
 
+def _called(work):
+    return work()
+
+
 def _unchanged(block):
     return block
 
@@ -123,12 +129,12 @@ def _projection(sample):
         # Rows that are all the same have no principal components.
         return lambda block: block[:, :_N_COORDINATES]
     # Shares of the variance, which nobody asks for, may be 0 / 0.
-    with config_context(array_api_dispatch=False), np.errstate(divide="ignore", invalid="ignore"):
+    with without_dispatch(), np.errstate(divide="ignore", invalid="ignore"):
         pca = PCA(_N_COORDINATES, random_state=0).fit(sample)
 
     def project(block):
         if is_numpy(block):
-            with config_context(array_api_dispatch=False):
+            with without_dispatch():
                 return pca.transform(block)
         axes = like(pca.components_.T, block)
         return block @ axes - like(pca.mean_, block) @ axes

@@ -80,11 +80,13 @@ def outputs_of(X, layers):
     if not layers.coefs:
         return X
     dtype = layers.coefs[-1].dtype
+    if not is_numpy(X):
+        return concatenated(
+            [layers.outputs(astype(block, dtype))[-1] for _, block in iterate_blocks(X, layers.n_units)]
+        )
     if X.shape[0] <= _MIN_BLOCK_ROWS:
         # A service asks for one row at a time.
-        return astype(layers.outputs(read(X))[-1], dtype)
-    if not is_numpy(X):
-        return concatenated([layers.outputs(block)[-1] for _, block in iterate_blocks(X, layers.n_units)])
+        return layers.outputs(read(X))[-1].astype(dtype, copy=False)
     outputs = np.empty((X.shape[0], layers.coefs[-1].shape[1]), dtype=dtype)
     for rows, block in iterate_blocks(X, layers.n_units):
         outputs[rows] = layers.outputs(block)[-1]

@@ -1,6 +1,6 @@
 """Soft assignments of rows to cluster centres, their target, and the divergence between the two, in float64."""
 
-from scipy.special import xlogy
+from scipy.special import rel_entr, xlogy
 
 from .._arrays import concatenated, is_numpy, namespace, row_products, wide
 from .._data import map_blocks
@@ -117,7 +117,10 @@ def clustering_divergence(Z, centers, P, alpha, sample_weight=None):
 def mean_divergence(P, Q, sample_weight):
     """Mean over rows of w_i KL(p_i || q_i)."""
     xp = namespace(P)
-    of_rows = xp.sum(_with_own_log(P) - P * xp.log(xp.where(P > 0, Q, xp.ones_like(Q))), axis=1)
+    if is_numpy(P):
+        of_rows = rel_entr(P, Q).sum(axis=1)
+    else:
+        of_rows = xp.sum(_with_own_log(P) - P * xp.log(xp.where(P > 0, Q, 1.0)), axis=1)
     return float(xp.mean(of_rows if sample_weight is None else sample_weight * of_rows))
 
 
@@ -126,7 +129,7 @@ def _with_own_log(P):
     if is_numpy(P):
         return xlogy(P, P)
     xp = namespace(P)
-    return P * xp.log(xp.where(P > 0, P, xp.ones_like(P)))
+    return P * xp.log(xp.where(P > 0, P, 1.0))
 
 
 def assign_rows(X, encoder, centers, unit, alpha, map_=map):

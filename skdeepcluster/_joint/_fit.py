@@ -11,7 +11,7 @@ from .._data import neighbors_of, outputs_of
 from .._objectives import SparseAutoencoderObjective, choose_objectives
 from .._solvers import NotFiniteError, Status
 from .._support._checks import finite_outputs
-from .._support._threads import with_one_openmp_thread
+from .._support._threads import with_one_openmp_thread, with_workers
 from .._training import (
     Curve,
     Field,
@@ -253,8 +253,8 @@ class JointFit(Fit):
             n_init=options.n_init,
             random_state=self.state.random_state,
         )
-        # With several OpenMP threads, KMeans would add up in a changing order.
-        return with_one_openmp_thread(find_clusters)
+        # With several OpenMP threads, KMeans would add up in a changing order. BLAS has one thread within this.
+        return with_workers(lambda workers: with_one_openmp_thread(find_clusters))
 
     def _joint_objective(self, autoencoder):
         """The objective of network and clusters, given the one of the network."""

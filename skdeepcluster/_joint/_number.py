@@ -7,6 +7,7 @@ import numpy as np
 from .._arrays import rows_of, to_numpy
 from .._data import outputs_of
 from .._support._checks import finite_outputs
+from .._support._threads import with_workers
 from ..exceptions import GridEdgeWarning
 from ..metrics._modularity import sampled_rows
 from ..metrics._number import default_numbers, number_of_clusters
@@ -25,7 +26,10 @@ def number_in_code(encoder, X):
     numbers = numbers[numbers <= n_distinct(code)]
     if len(numbers) == 0:
         return 1
-    best, _ = number_of_clusters(code, X, numbers, encoder.metric, np.random.RandomState(0))
+    # BLAS has one thread within this, wherever the rows come from.
+    best, _ = with_workers(
+        lambda workers: number_of_clusters(code, X, numbers, encoder.metric, np.random.RandomState(0))
+    )
     if len(numbers) > 1 and best == len(numbers) - 1:
         warnings.warn(
             f"n_clusters='auto' found {numbers[best]} clusters, the most that it looks for: there may be more. See "

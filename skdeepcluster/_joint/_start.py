@@ -4,11 +4,11 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn import config_context
 from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from .._data import code_moments
+from .._support._checks import without_dispatch
 from ._least_cut import least_cut_labels
 from ._mixture import mixture_probabilities
 
@@ -71,7 +71,7 @@ def initial_clusters(code, sample_weight, n_clusters, *, init, n_init, random_st
     options = {"n_init": n_init, "random_state": random_state}
     # The mixture begins with KMeans, which does not take arrays of other libraries. A start that has not converged is
     # good enough.
-    with config_context(array_api_dispatch=False), warnings.catch_warnings():
+    with without_dispatch(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         if init == "least_cut":
             labels, probabilities = least_cut_labels(code, sample_weight, n_clusters, **options), None

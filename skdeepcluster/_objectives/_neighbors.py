@@ -140,7 +140,7 @@ def _attraction(Z, w, group_size):
 
 
 def _transposed(A):
-    return A.transpose(0, 2, 1) if is_numpy(A) else A.mT
+    return A.transpose(0, 2, 1) if is_numpy(A) else namespace(A).matrix_transpose(A)
 
 
 def _over_components(A, B):

@@ -73,11 +73,22 @@ def _is_numeric_array(X):
 
 def _float_types(X, dtype):
     """The dtype to ask for: float32 of what holds nothing else, where scikit-learn knows it of NumPy's types alone."""
+    if stays_in_library(X):
+        _check_tensor(X)
+        return supported_floats(X) if dtype is FLOAT_TYPES else dtype
     if dtype is not FLOAT_TYPES:
         return dtype
-    if stays_in_library(X):
-        return supported_floats(X)
     return dtype if _is_numeric_array(X) or not is_single(X) else np.float32
+
+
+def _check_tensor(X):
+    """Raise a ValueError for arrays of other libraries that scikit-learn lets pass, or knows no words for."""
+    if namespace(X).isdtype(X.dtype, "complex floating"):
+        raise ValueError(
+            f"Complex data not supported: X is of type {X.dtype}. Give its real part, or its absolute values."
+        )
+    if not str(getattr(X, "layout", "strided")).endswith("strided"):
+        raise ValueError(f"X is a sparse tensor, {X.layout}. Give X.to_dense(), or a sparse matrix of SciPy.")
 
 
 def stays_in_library(X):
@@ -85,11 +96,19 @@ def stays_in_library(X):
     return not is_numpy(X) and bool(get_config()["array_api_dispatch"])
 
 
+def without_dispatch():
+    """A context in which scikit-learn knows NumPy's arrays alone.
+
+    It is none where that is so anyway, since Ctrl-C may leave a context without its end.
+    """
+    return config_context(array_api_dispatch=False) if get_config()["array_api_dispatch"] else nullcontext()
+
+
 def _dispatch(X, is_wanted):
     """A context in which scikit-learn makes a NumPy array of X, unless it is to stay in its library."""
     if isinstance(X, np.ndarray) or (is_wanted and stays_in_library(X)):
         return nullcontext()
-    return config_context(array_api_dispatch=False)
+    return without_dispatch()
 
 
 def check_table(X, name, *, sparse=False, dtype=FLOAT_TYPES, in_library=False, **options):

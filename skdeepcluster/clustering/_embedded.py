@@ -377,7 +377,7 @@ def _warn_about_clusters(labels, centers, unit):
         found.append(f"the centres of the clusters {', '.join(map(str, merged))} coincide")
     if found:
         warnings.warn(
-            f"Of {len(centers)} clusters {' and '.join(found)}. Lower n_clusters or gamma, or fit the encoder for "
+            f"Of {centers.shape[0]} clusters {' and '.join(found)}. Lower n_clusters or gamma, or fit the encoder for "
             "longer.",
             DegenerateClusteringWarning,
         )

@@ -6,7 +6,8 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.utils.validation import check_array, check_consistent_length, column_or_1d
 
-from .._support._checks import about
+from .._arrays import to_numpy
+from .._support._checks import about, without_dispatch
 from .._support._tables import check_unmasked
 from .._support._typing import ArrayLike, MatrixLike
 
@@ -22,7 +23,8 @@ def check_labels(labels: ArrayLike, Z: MatrixLike, name: str) -> np.ndarray:
 
     The name is that of the parameter, for error messages.
     """
-    with about(name):
+    labels = to_numpy(labels)
+    with about(name), without_dispatch():
         check_unmasked(labels, name)
         labels = column_or_1d(check_array(labels, ensure_2d=False, dtype=None, input_name=name))
         check_consistent_length(Z, labels)

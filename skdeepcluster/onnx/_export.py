@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._arrays import is_numpy
 from .._pipelines import copied, flat_steps
 from .._support._typing import Int, validate_params
 from ._converters import LEAST_OPSET
@@ -71,8 +72,8 @@ def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) ->
     Raises
     ------
     ValueError
-        If X is not what the model takes, or sparse, or a parameter is out of range, or a `NeighborAssigner` compares
-        rows by other distances than Euclidean ones or cosine.
+        If X is not what the model takes, or sparse, or the model has arrays that are not NumPy's, or a parameter is out
+        of range, or a `NeighborAssigner` compares rows by other distances than Euclidean ones or cosine.
     TypeError
         If a step has no converter, or is a clusterer that other steps follow or one without ``predict``, or X has
         values that are neither numbers nor texts.
@@ -93,6 +94,12 @@ def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) ->
     (['X'], ['code'])
     """
     steps = _steps_of(model)
+    for step in steps:
+        if not is_numpy(getattr(step, "_fitted_array", None)):
+            raise ValueError(
+                f"This {type(step).__name__} has arrays of another library than NumPy. Move it first: "
+                "sklearn.utils._array_api.move_estimator_to(model, numpy, 'cpu')."
+            )
     types = _types_of(X, by_columns=isinstance(steps[0], ColumnTransformer))
     # Errors about X are those of the first step, which may write to its input.
     is_last = len(steps) == 1 and hasattr(steps[0], "predict")

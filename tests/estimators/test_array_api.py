@@ -15,6 +15,8 @@ from helpers.marks import FEW_ITERATIONS
 from helpers.recorder import Recorder
 from skdeepcluster import DeepEmbeddedClustering, SparseAutoencoderTransformer
 from skdeepcluster.callbacks import Checkpoint
+from skdeepcluster.exceptions import DegenerateClusteringWarning
+from skdeepcluster.metrics import clustering_accuracy, clustering_report
 
 pytestmark = [
     needs_array_api,
@@ -303,7 +305,8 @@ def test_weights_of_another_library_follow_the_rows(blobs, weights, library):
     expected = autoencoder(max_iter=3).fit(blobs, sample_weight=weights)
     of_weights = autoencoder(max_iter=3).fit(library.array(blobs), sample_weight=weights.tolist())
     assert_allclose(of_weights.loss_, expected.loss_, rtol=1e-10)
-    of_rows = autoencoder(max_iter=3).fit(blobs, sample_weight=library.array(weights))
+    w = library.array(weights)
+    of_rows = autoencoder(max_iter=3).fit(blobs, sample_weight=w.requires_grad_() if library.device == "cpu" else w)
     assert_array_equal(of_rows.coefs_[0], expected.coefs_[0])
 
 
@@ -332,6 +335,77 @@ def test_a_tensor_that_records_its_gradient(blobs):
         model = autoencoder(max_iter=3).fit(X)
         assert not model.transform(X).requires_grad
     assert_allclose(model.loss_, autoencoder(max_iter=3).fit(blobs).loss_, rtol=1e-10)
+
+
+def test_rows_of_another_type_have_that_of_the_weights(blobs, library):
+    single = blobs.astype(np.float32)
+    for fitted, given in ((single, blobs), (blobs, single), (single, np.round(blobs).astype(np.int64))):
+        model, expected = joint().fit(library.array(fitted)), joint().fit(fitted)
+        rows, tolerance = library.array(given), 1e-4
+        for n_rows in (1, 600):
+            code = model.transform(rows[:n_rows, ...])
+            assert code.dtype == model.coefs_[0].dtype
+            assert_near(code, expected.transform(given[:n_rows]), tolerance)
+        assert_near(
+            model.inverse_transform(library.array(np.ones((2, 4), dtype=given.dtype))),
+            expected.inverse_transform(np.ones((2, 4), dtype=given.dtype)),
+            tolerance,
+        )
+        assert_near(model.predict_proba(rows), expected.predict_proba(given), 1e-2)
+        assert_allclose(model.score(rows), expected.score(given), rtol=1e-4)
+
+
+def test_a_frozen_encoder_of_another_type(blobs, library):
+    encoder = FrozenEstimator(autoencoder(**ADAM).fit(library.array(blobs.astype(np.float32))))
+    model = DeepEmbeddedClustering("auto", encoder=encoder, max_iter=2, random_state=0).fit(library.array(blobs))
+    assert model.coefs_[0].dtype == library.xp.float64
+
+
+def test_complex_numbers_are_refused(blobs, library):
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        autoencoder().fit(library.array(blobs + 1j))
+
+
+@pytest.mark.parametrize("make", ["to_sparse", "to_sparse_csr"])
+@pytest.mark.filterwarnings("ignore:Sparse")
+def test_sparse_tensors_are_refused(make, blobs):
+    torch = pytest.importorskip("torch")
+    model = autoencoder(max_iter=3)
+    with config_context(array_api_dispatch=True), pytest.raises(ValueError, match=r"sparse tensor.*X\.to_dense\(\)"):
+        model.fit(getattr(torch.tensor(blobs), make)())
+
+
+def test_augment_returns_what_it_gets(blobs, library):
+    model = autoencoder(**ADAM, augment=lambda X, random_state: to_numpy(X))
+    with pytest.raises(ValueError, match="an array of the same library, on the same device"):
+        model.fit(library.array(blobs))
+    of_numpy = autoencoder(**ADAM, augment=lambda X, random_state: X + 0.0).fit(blobs)
+    if library.device != "cpu":
+        return
+    model = autoencoder(**ADAM, augment=lambda X, random_state: library.array(X)).fit(blobs)
+    assert_array_equal(model.coefs_[0], of_numpy.coefs_[0])
+
+
+def test_labels_of_any_library_are_judged(blobs, library):
+    model, expected = joint().fit(library.array(blobs)), joint().fit(blobs)
+    report = clustering_report(blobs, model.labels_, y_true=expected.labels_)
+    assert report == clustering_report(blobs, expected.labels_, y_true=expected.labels_)
+    assert clustering_accuracy(expected.labels_, model.labels_) == 1
+
+
+def test_degenerate_clusters_are_told_of(blobs, library):
+    X = np.repeat(blobs[:3], 20, axis=0)
+    with pytest.warns(DegenerateClusteringWarning, match="Of 6 clusters"):
+        joint(encoder=ADAM).fit(library.array(X))
+
+
+def test_a_model_of_another_library_is_moved_before_it_is_exported(blobs, library):
+    pytest.importorskip("skl2onnx")
+    from skdeepcluster.onnx import to_onnx
+
+    model = autoencoder(max_iter=3).fit(library.array(blobs))
+    with pytest.raises(ValueError, match="move_estimator_to"):
+        to_onnx(model, blobs[:1])
 
 
 def test_convergence_is_reported_alike(blobs, library):
