@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn import get_config, set_config
 from sklearn.utils._param_validation import InvalidParameterError
+
+from ._guards import with_cleanup
 
 if TYPE_CHECKING:
     # scikit-learn has no types, so its decorators would hide the types of what they decorate.
@@ -38,7 +41,7 @@ else:
             @functools.wraps(validated)
             def with_plain_numbers(*args, **kwargs):
                 with _plain_numbers():
-                    return validated(*args, **kwargs)
+                    return _with_settings_kept(lambda: validated(*args, **kwargs))
 
             return with_plain_numbers
 
@@ -61,11 +64,16 @@ else:
                     names = ", ".join(_parameters_of(signature))
                     raise TypeError(f"{function.__qualname__}({names}): {error}.") from None
                 with _plain_numbers():
-                    return validated(*args, **kwargs)
+                    return _with_settings_kept(lambda: validated(*args, **kwargs))
 
             return with_named_parameters
 
         return decorated
+
+
+def _with_settings_kept(work):
+    """``work()``, after which scikit-learn has its settings as before: Ctrl-C may leave a context without its end."""
+    return with_cleanup(work, functools.partial(set_config, **get_config()))
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn import get_config
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
@@ -193,12 +194,13 @@ def test_wherever_ctrl_c_comes_the_process_is_as_before(X, name):
     X, model = X[:60, :5], clone(model)
     call(model, X)
     with threadpool_limits(limits=2):
-        n_moments, openmp = 0, openmp_threads()
+        n_moments, openmp, settings = 0, openmp_threads(), get_config()
         before = state_of(model)
         for error in at_every_moment(lambda: call(model, X), press_ctrl_c, step=step):
             n_moments += 1
             assert set(blas_threads()) == {2}
             assert openmp_threads() == openmp
+            assert get_config() == settings
             assert not _guards._running
             if error is not None:
                 assert type(error) is KeyboardInterrupt
