@@ -48,7 +48,7 @@ def neighbor_code(**parameters):
 
 
 def agreement(X, y, arguments):
-    """J, code and probabilities of NumPy and of the device: of the same parameters, and after short fits."""
+    """J and codes after the same short fits of NumPy's array and of the device's."""
     rows = []
     host = np.asarray(X[:N_COMPARED].cpu())
     models = {
