@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from hypothesis import settings
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
@@ -15,6 +16,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from helpers.arrays import DEVICES, Library
 from helpers.data import standardised_blobs
 from helpers.extent import COUNTS
 from helpers.joint import ENCODER, QUICK
@@ -95,6 +97,13 @@ def client():
 
     with two_processes() as cluster, Client(cluster) as client:
         yield client
+
+
+@pytest.fixture(params=DEVICES, ids=" ".join)
+def library(request):
+    """A library of arrays other than NumPy, and a device of it, while scikit-learn works on arrays where they are."""
+    with config_context(array_api_dispatch=True):
+        yield Library(*request.param)
 
 
 @pytest.fixture

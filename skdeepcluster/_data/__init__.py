@@ -5,7 +5,7 @@ from ._checks import canonical_data, check_scale, check_values, effective_rows, 
 from ._full_batch import FullBatchLoss, RowBlocks
 from ._memory import DataInMemory
 from ._mini_batch import MiniBatchLoss
-from ._neighbors import coordinates_of, middle_of, nearest_rows, neighbors_of
+from ._neighbors import coordinates_of, nearest_rows, neighbors_of
 from ._null_tables import NullTables, rows_of_columns
 from ._passes import (
     block_slices,
@@ -17,6 +17,7 @@ from ._passes import (
     mean_squared_error,
     outputs_of,
 )
+from ._points import middle_of
 from ._source import DataSource
 from ._sparse import dense_product, row_squares, rows_of_values
 from ._weights import no_weight_is_positive, shares_of_largest

@@ -6,12 +6,10 @@ import numpy as np
 
 from .._arrays import device_of, like, namespace, numpy_dtype, row_products, rows_of, smallest, to_numpy, wide
 from .._support._threads import equal_slices
+from ._points import exponent_of, middle_of
 
 # Numbers in a block of squared distances, and in the differences of rows that are in memory at once.
 _BLOCK_SIZE = 2**25
-
-# Most rows of which a median is taken.
-_MEDIAN_ROWS = 512
 
 # So many rows, for each neighbour and in all, are looked at more closely at first.
 _CLOSER, _CLOSER_AT_LEAST = 2, 8
@@ -36,8 +34,7 @@ def nearest_on_device(points, n_neighbors):
     """
     xp, (n_rows, d) = namespace(points), points.shape
     points = points * 2.0 ** -exponent_of(points)
-    middle = np.median(to_numpy(points[:: -(-n_rows // _MEDIAN_ROWS), :]), axis=0)
-    centred = points - like(middle, points)
+    centred = points - like(middle_of(points), points)
     scale = 2.0 ** min(-exponent_of(centred), 1000)
     points, Z = points * scale, wide(centred * scale)
     squares, numbers = row_products(Z, Z), np.finfo(numpy_dtype(Z))
@@ -53,12 +50,6 @@ def nearest_on_device(points, n_neighbors):
         slack = (2 * error - 1) * squares[rows] + least
         neighbors[rows] = _nearest_in_block(points, rows.start, bounds, slack, n_neighbors)
     return neighbors
-
-
-def exponent_of(A):
-    """The least one such that all numbers are below 2^exponent."""
-    xp = namespace(A)
-    return math.frexp(float(xp.max(xp.abs(A))))[1]
 
 
 def _nearest_in_block(points, first_row, bounds, slack, n_neighbors):

@@ -12,6 +12,7 @@ from .._support._threads import equal_slices, with_workers
 from ._mapped import release_pages
 from ._nearest_on_device import nearest_on_device
 from ._passes import extremes, iterate_blocks, map_blocks
+from ._points import exponent_of, middle_of
 from ._sparse import dense_product, row_squares
 
 # Above so many features, rows are compared in as many principal components of so many of them.
@@ -24,9 +25,6 @@ _FIRST_COLUMNS, _FIRST_COLUMNS_PER_NEIGHBOR = 512, 64
 
 # Numbers in the pairs of rows whose distances are computed from differences at once: 1 MB.
 _PAIR_SIZE = 2**17
-
-# Most rows of which a median is taken.
-_MEDIAN_ROWS = 512
 
 
 def neighbors_of(X, n_neighbors, metric, transformer, map_=map):
@@ -91,16 +89,19 @@ def coordinates_of(X, metric, map_=map):
     sample = to_numpy(rows_of(X, np.linspace(0, n_rows - 1, min(n_rows, _N_PCA_ROWS)).astype(int)))
     release_pages(X)
     # A power of two, which rounds nothing, so that squares neither overflow nor vanish.
-    exponent = _exponent_of(sample.data if issparse(sample) else sample)
+    exponent = exponent_of(sample.data if issparse(sample) else sample)
     scale = 2.0 ** min(-exponent, np.finfo(numpy_dtype(X)).maxexp - 1)
 
     def prepared(block):
         return normalize(block * scale) if metric == "cosine" else block * scale
 
     if min(n_rows, n_features) > _N_COORDINATES:
-        # Of NumPy's rows, BLAS is held to one thread already.
-        held = with_workers if not is_numpy(X) else _called
-        n_coordinates, project = _N_COORDINATES, held(lambda *workers: _projection(prepared(sample)))
+        n_coordinates = _N_COORDINATES
+        if is_numpy(X):
+            project = _projection(prepared(sample))
+        else:
+            # BLAS has one thread within this, as a fit of NumPy's rows has it throughout.
+            project = with_workers(lambda workers: _projection(prepared(sample)))
     if not is_numpy(X):
         return concatenated([project(prepared(block)) for _, block in iterate_blocks(X, n_coordinates)])
     points = np.empty((n_rows, n_coordinates), dtype=X.dtype)
@@ -112,10 +113,6 @@ def coordinates_of(X, metric, map_=map):
     for _ in map_blocks(fill, X, n_coordinates, map_):
         pass
     return points
-
-
-def _called(work):
-    return work()
 
 
 def _unchanged(block):
@@ -234,27 +231,15 @@ def _scaled_and_centred(points):
     Their squares then neither overflow nor vanish. Sparse ones stay where they are, and both are in float64.
     """
     if issparse(points):
-        exponent = _exponent_of(points.data)
+        exponent = exponent_of(points.data)
         scaled = points.astype(np.float64)
         scaled.data = np.ldexp(scaled.data, -exponent)
         return scaled, scaled, exponent
-    exponent = _exponent_of(points)
+    exponent = exponent_of(points)
     points = np.ldexp(points, -exponent)
     centred = points - middle_of(points)
-    further = _exponent_of(centred)
+    further = exponent_of(centred)
     return np.ldexp(points, -further), np.ldexp(centred, -further).astype(np.float32), exponent + further
-
-
-def _exponent_of(A):
-    """The least one such that all numbers are below 2^exponent."""
-    return int(np.frexp(np.abs(A).max(initial=0.0))[1])
-
-
-def middle_of(Z):
-    """A point in the midst of the rows, to see them from."""
-    # Subtracting a centre from all rows changes no distance, and |u|^2 + |v|^2 - 2 u'v loses fewer digits. Outliers
-    # hardly move a median, and the median of at most 512 rows is near enough.
-    return np.median(Z[:: -(-len(Z) // _MEDIAN_ROWS)], axis=0)
 
 
 def _slices_of_columns(n_rows, n_first):

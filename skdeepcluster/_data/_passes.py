@@ -99,7 +99,7 @@ def mean_squared_error(X, sample_weight, layers, map_=map):
     def squares_of(rows, block):
         w = None if sample_weight is None else sample_weight[rows]
         H = layers.outputs(block)[-1]
-        return 2 * half_squared_error(H, block.toarray() if issparse(block) else block, w, out=H)[0]
+        return 2 * half_squared_error(H, block.toarray() if issparse(block) else block, w, in_place=True)[0]
 
     squares = sum(map_blocks(squares_of, X, layers.n_units, map_))
     return float(squares / (X.shape[0] if sample_weight is None else summed(sample_weight)) / X.shape[1])

@@ -108,7 +108,7 @@ class SparseAutoencoderObjective(Objective):
         """Sum over rows of w_i / 2 ||h(x_i) - x_i||^2, given the `forward` of a block."""
         H = self._decode(theta, outputs[-1])[-1]
         X = block.X.toarray() if issparse(block.X) else block.X
-        return half_squared_error(H, X, block.sample_weight, out=H)[0]
+        return half_squared_error(H, X, block.sample_weight, in_place=True)[0]
 
     def error_signals(self, theta, block, outputs, shared, code_gradient=None):
         """The `ErrorSignals` of a block, given its `forward` and what `combine` returned for all rows.
@@ -121,7 +121,7 @@ class SparseAutoencoderObjective(Objective):
         X = block.X.toarray() if issparse(block.X) else block.X
         # The residual may overwrite a linear output, whose derivative does not need it.
         linear = self.network.activations[-1] == "identity"
-        loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, out=outputs[-1] if linear else None)
+        loss, delta = half_squared_error(outputs[-1], X, block.sample_weight, in_place=linear)
         delta *= 1 / shared.n_rows
         output_gradients = self.penalties.output_gradients(block, outputs, shared, code_gradient)
         deltas = layers.backpropagate(outputs, delta, output_gradients)

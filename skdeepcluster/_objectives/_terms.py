@@ -3,8 +3,6 @@
 from abc import ABC, abstractmethod
 from itertools import accumulate, pairwise
 
-import numpy as np
-
 from .._arrays import astype, concatenated, namespace, row_products, wide, widest
 from .._network import ACTIVATIONS
 from ._block import inner_product, sum_over_rows, weigh_rows
@@ -18,7 +16,7 @@ _RHO_HAT_MARGIN = 2.0**-50
 _NEAR = 0.1
 
 
-def half_squared_error(H, X, sample_weight=None, out=None):
+def half_squared_error(H, X, sample_weight=None, *, in_place=False):
     """Sum over rows of w_i / 2 ||h_i - x_i||^2, and its derivative w_i (h_i - x_i) with respect to H.
 
     Parameters
@@ -26,8 +24,8 @@ def half_squared_error(H, X, sample_weight=None, out=None):
     H, X : arrays of shape (n, d)
     sample_weight : ndarray of shape (n,), default=None
         None means ones.
-    out : array of shape (n, d), default=None
-        Place for the derivative; may be H.
+    in_place : bool, default=False
+        Whether the derivative overwrites H.
 
     Returns
     -------
@@ -35,18 +33,13 @@ def half_squared_error(H, X, sample_weight=None, out=None):
         Accumulated in float64, but for runs of 1024 products, whose sum float32 holds exactly enough.
     derivative : ndarray of shape (n, d), of the type of H
     """
-    R = H - X if out is None else _subtracted(H, X, out)
+    if in_place:
+        H -= X
+    R = H if in_place else H - X
     if sample_weight is None:
         return 0.5 * inner_product(R, R), R
     value = 0.5 * (sample_weight @ row_products(R, R, widest(R)))
     return value, weigh_rows(R, sample_weight)
-
-
-def _subtracted(H, X, out):
-    if out is H:
-        H -= X
-        return H
-    return np.subtract(H, X, out=out)
 
 
 def weight_decay(W, lam):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from skdeepcluster import DeepEmbeddedClustering, SparseAutoencoderTransformer
 from skdeepcluster._arrays import HAS_ARRAY_API, to_numpy
 
 needs_array_api = pytest.mark.skipif(not HAS_ARRAY_API, reason="the Array API needs scikit-learn 1.9")
@@ -32,4 +33,31 @@ class Library:
         return is_here and (self.device == "cpu" or array.device == self.device)
 
 
-__all__ = ["DEVICES", "Library", "needs_array_api", "to_numpy"]
+ADAM = {"solver": "adam", "max_iter": 2, "batch_size": 100}
+DEEP = {"hidden_layer_sizes": (12, 8)}
+NEIGHBORS = {"n_neighbors": 5, "max_iter": 2}
+LINEAR = {"code_activation": "identity", "beta": 0.0}
+
+
+def autoencoder(weighted=False, **parameters):
+    return SparseAutoencoderTransformer(4, **{"random_state": 0, **parameters})
+
+
+def joint(weighted=False, encoder=None, **parameters):
+    encoder = autoencoder(**(encoder or ADAM | DEEP | LINEAR))
+    options = {"max_iter": 3, "update_interval": 5, "n_init": 2, "random_state": 0, "n_clusters": 6}
+    return DeepEmbeddedClustering(encoder=encoder, **options | parameters)
+
+
+__all__ = [
+    "ADAM",
+    "DEEP",
+    "DEVICES",
+    "LINEAR",
+    "NEIGHBORS",
+    "Library",
+    "autoencoder",
+    "joint",
+    "needs_array_api",
+    "to_numpy",
+]

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from sklearn import config_context
 
-from helpers.arrays import DEVICES, Library, needs_array_api, to_numpy
+from helpers.arrays import needs_array_api, to_numpy
 from helpers.data import random_weights
 from skdeepcluster._data import Batch, FullBatchLoss, MiniBatchLoss, nearest_rows
 from skdeepcluster._data._nearest_on_device import nearest_on_device
@@ -37,12 +36,6 @@ GRID = [
     for network in NETWORKS
     if form == "residual" or (network != "logistic output" and (form, network) != ("projected", "tied"))
 ]
-
-
-@pytest.fixture(params=DEVICES, ids=" ".join)
-def library(request):
-    with config_context(array_api_dispatch=True):
-        yield Library(*request.param)
 
 
 @pytest.fixture(params=TOLERANCES, ids=lambda dtype: dtype.__name__)

@@ -79,7 +79,7 @@ def test_weighted_half_squared_error_by_hand():
 
 def test_the_derivative_may_overwrite_the_output():
     H = np.array([[1.0, 2.0]])
-    assert half_squared_error(H, np.ones((1, 2)), out=H)[1] is H
+    assert half_squared_error(H, np.ones((1, 2)), in_place=True)[1] is H
     assert_array_equal(H, [[0, 1]])
 
 
