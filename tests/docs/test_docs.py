@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
+from helpers.pages import run_blocks
 from helpers.processes import start_method
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -44,11 +45,7 @@ def test_pages_with_examples_are_found():
 
 
 def test_the_quick_start_runs_from_its_first_block_to_its_last(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    namespace = {}
-    for block in re.findall(r"```python\n(.*?)```", (DOCS / "quickstart.md").read_text(), flags=re.DOTALL):
-        exec(block, namespace)
+    namespace = run_blocks(DOCS / "quickstart.md", monkeypatch, tmp_path)
     assert re.search(r"^nmi +0\.7", capsys.readouterr().out, flags=re.MULTILINE)
     assert (tmp_path / "clusters.png").stat().st_size > 10_000
     labelled = pd.read_csv(tmp_path / "customers_with_clusters.csv")
