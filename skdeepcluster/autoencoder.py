@@ -123,7 +123,7 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
         Draws the initial weights, the held-out rows, the batches and the noise. An int gives the same result at every
         fit.
     verbose : int, default=0
-        1 prints J and its terms about once a second, 2 after every iteration or epoch.
+        1 prints J and its terms about once a second, and once how long a long fit will take; 2 after every iteration.
 
     Attributes
     ----------

@@ -167,8 +167,7 @@ class Fit(ABC):
         Parameters
         ----------
         tasks : FitTasks
-        log : callable or None
-            ``log(what, n_iter, terms)`` is called after every iteration.
+        log : Log or None
         """
         self.begin()
         state = self.state
@@ -205,6 +204,8 @@ class Fit(ABC):
         iterations, start, theta_of = problem.iterations(
             stage, self.theta_for(stage.layer), state.solver_state, state.order
         )
+        if log is not None:
+            log.begin_stage(len(state.terms[-1]), stage.max_iter)
         if state.solver_state is not None and self.is_over():
             # It was cut off after its last iteration.
             iterations = iter(())

@@ -17,6 +17,9 @@ from ._problem import TRIVIAL_SHARE
 # Least seconds between lines of verbose=1.
 _SECONDS_BETWEEN_LINES = 1.0
 
+# How long a stage will take is said once, after so many seconds of it, if at least so many more are to come.
+_SECONDS_BEFORE_ESTIMATE, _LEAST_SECONDS_TO_COME = 1.0, 5.0
+
 # Largest standard deviation of a code unit below which the code is called collapsed.
 _COLLAPSED_STD = 1e-3
 
@@ -61,6 +64,8 @@ class Curve(NamedTuple):
 class Log:
     """Prints J and its terms: about once a second with verbose=1, after every iteration with 2.
 
+    Of a long stage it also says, after the first second, how long it will take.
+
     Parameters
     ----------
     estimator : estimator
@@ -74,20 +79,45 @@ class Log:
         self._names = [name.replace("_", " ") for name in names]
         self._seconds_between = _SECONDS_BETWEEN_LINES if int(estimator.verbose) == 1 else 0.0
         self._last = -np.inf
+        self._n_done = self._max_iter = 0
+        self._began = np.inf
 
     @classmethod
     def of(cls, estimator, names):
         """That of an estimator, or None if it is to be silent."""
         return cls(estimator, names) if estimator.verbose else None
 
+    def begin_stage(self, n_done, max_iter):
+        """Take the time from here: of at most max_iter iterations n_done were done before."""
+        self._n_done, self._max_iter = n_done, max_iter
+        self._began = time.monotonic()
+
     def __call__(self, what, n_iter, terms):
         """Print the terms after iteration n_iter of what is iterated."""
         now = time.monotonic()
-        if now < self._last + self._seconds_between:
-            return
-        self._last = now
-        parts = " + ".join(f"{value:.6g} ({name})" for value, name in zip(terms, self._names))
-        print(f"[{self._estimator_name}] {what} {n_iter}: J = {np.sum(terms):.6g} = {parts}")
+        if now >= self._last + self._seconds_between:
+            self._last = now
+            parts = " + ".join(f"{value:.6g} ({name})" for value, name in zip(terms, self._names))
+            print(f"[{self._estimator_name}] {what} {n_iter}: J = {np.sum(terms):.6g} = {parts}")
+        if now >= self._began + _SECONDS_BEFORE_ESTIMATE:
+            self._estimate(what, n_iter, (now - self._began) / (n_iter - self._n_done))
+            self._began = np.inf
+
+    def _estimate(self, what, n_iter, seconds):
+        to_come = (self._max_iter - n_iter) * seconds
+        if to_come >= _LEAST_SECONDS_TO_COME:
+            print(
+                f"[{self._estimator_name}] {what} {n_iter}: {seconds:.2g} s each, about {_duration(to_come)} more "
+                f"if all {self._max_iter} are needed"
+            )
+
+
+def _duration(seconds):
+    """In words, to about two digits."""
+    for unit, name in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.2g} {name}" if seconds < 10 * unit else f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"
 
 
 @contextmanager

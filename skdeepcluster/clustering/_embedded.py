@@ -91,7 +91,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
         Draws the start of the encoder, if that has no random_state of its own; the first clusters; the batches, and
         what `augment` and `corruption` need. An int gives the same result at every fit.
     verbose : int, default=0
-        1 prints J and its terms about once a second, 2 after every iteration. The encoder has its own.
+        1 prints J and its terms about once a second, and once how long a long fit will take; 2 after every iteration.
+        The encoder has its own.
 
     Attributes
     ----------

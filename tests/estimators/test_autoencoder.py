@@ -1,3 +1,4 @@
+import itertools
 import pickle
 import re
 import warnings
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from helpers.formula import j_sparse
 from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import SparseAutoencoderTransformer
+from skdeepcluster._training import Log
 from skdeepcluster.exceptions import CollapsedCodeWarning, InputScaleWarning
 
 pytestmark = FEW_ITERATIONS
@@ -236,6 +238,35 @@ def test_verbose_1_prints_at_intervals(X, capsys, monkeypatch):
     make(verbose=1, max_iter=7).fit(X)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[2] for line in lines] == ["1:", "4:", "7:"]
+
+
+@pytest.mark.parametrize(
+    "seconds, max_iter, line",
+    [
+        (0.4, 40, "iteration 3: 0.4 s each, about 15 seconds more if all 40 are needed"),
+        (0.4, 1000, "iteration 3: 0.4 s each, about 6.6 minutes more if all 1000 are needed"),
+        (0.4, 10_000, "iteration 3: 0.4 s each, about 67 minutes more if all 10000 are needed"),
+        (120, 300, "iteration 1: 1.2e+02 s each, about 10 hours more if all 300 are needed"),
+        (0.4, 9, None),  # it is over soon
+        (0.0001, 1000, None),  # over before a second has passed
+    ],
+)
+def test_verbose_says_once_how_long_a_long_fit_will_take(X, capsys, monkeypatch, seconds, max_iter, line):
+    clock = itertools.count(0, seconds)
+    monkeypatch.setattr("skdeepcluster._training._report.time.monotonic", lambda: next(clock))
+    make(verbose=1, max_iter=max_iter, tol=1e-3).fit(X)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "more" in line]
+    assert lines == ([] if line is None else [f"[SparseAutoencoderTransformer] {line}"])
+
+
+def test_the_estimate_of_the_time_is_that_of_what_is_left(capsys, monkeypatch):
+    # A fit that is taken up again after 20 iterations has done none of them since it began.
+    clock = itertools.count(0, 2.0)
+    monkeypatch.setattr("skdeepcluster._training._report.time.monotonic", lambda: next(clock))
+    log = Log(make(verbose=1), ("reconstruction",))
+    log.begin_stage(20, 30)
+    log("iteration", 21, [1.0])
+    assert "21: 2 s each, about 18 seconds more if all 30" in capsys.readouterr().out
 
 
 # Errors and warnings
