@@ -3,7 +3,6 @@
 import doctest
 import re
 import runpy
-import sys
 from pathlib import Path
 
 import dask
@@ -46,7 +45,7 @@ def test_pages_with_examples_are_found():
 
 def test_the_quick_start_runs_from_its_first_block_to_its_last(tmp_path, monkeypatch, capsys):
     namespace = run_blocks(DOCS / "quickstart.md", monkeypatch, tmp_path)
-    assert re.search(r"^nmi +0\.7", capsys.readouterr().out, flags=re.MULTILINE)
+    assert float(capsys.readouterr().out.split()[0]) > 0.85  # the accuracy on the digits
     assert (tmp_path / "clusters.png").stat().st_size > 10_000
     labelled = pd.read_csv(tmp_path / "customers_with_clusters.csv")
     assert normalized_mutual_info_score(namespace["kind"], labelled["cluster"]) > 0.8
@@ -75,8 +74,8 @@ def test_links_of_the_pages_outside_the_documentation_lead_somewhere():
 
 
 def test_the_example_of_a_cluster_finds_its_clusters(monkeypatch, capsys):
-    script = str(DOCS / "examples" / "cluster_on_dask.py")
-    monkeypatch.setattr(sys, "argv", [script, "--rows", "20000"])
+    script = str(DOCS / "examples" / "use" / "cluster_on_dask.py")
+    monkeypatch.setenv("N_ROWS", "20000")
     with dask.config.set({"distributed.worker.multiprocessing-method": start_method()}):
         # The processes of its cluster import it, too.
         runpy.run_path(script, run_name="__main__")

@@ -7,7 +7,7 @@ import numpy as np
 
 from skdeepcluster import SparseAutoencoderTransformer
 
-EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples" / "data"
 
 
 def definitions(name, imports):

@@ -14,10 +14,10 @@ def test_readme_code_runs_in_order(capsys):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     assert len(blocks) == 2
     quick_start, search = blocks
-    assert len([line for line in quick_start.splitlines() if line.strip()]) == 10
+    assert len([line for line in quick_start.splitlines() if line.strip()]) == 8
     namespace = {}
     exec(quick_start, namespace)
-    assert re.search(r"^nmi +0\.[7-9]", capsys.readouterr().out, flags=re.MULTILINE)
+    assert float(capsys.readouterr().out) > 0.85
     with pytest.warns(GridEdgeWarning, match="lam=0.0001, the smallest, .*n_components=64, the largest"):
         exec(search, namespace)
     assert "n_components" in capsys.readouterr().out

@@ -7,7 +7,7 @@ layers unbends them: KMeans on ten numbers of its code finds far more of the dig
 principal components. This is the small version, on a part of the images and with a few epochs; :doc:`the page on deep
 stacks </deep>` has all 70,000.
 
-Recorded in 2026-11 by ``python cluster_mnist.py --data-dir DIR``::
+Recorded in 2026-11::
 
                                               accuracy    NMI    ARI
     KMeans                                       0.538  0.482  0.360
@@ -24,9 +24,9 @@ Recorded in 2026-11 by ``python cluster_mnist.py --data-dir DIR``::
 # %%
 # The images
 # ----------
-# 10,000 of the 70,000, drawn at random, with pixels in [0, 1]. scikit-learn fetches them from OpenML, or give
-# ``--data-dir`` with a folder that has ``mnist.npz`` (arrays ``X`` and ``y``).
-import argparse
+# 10,000 of the 70,000, drawn at random, with pixels in [0, 1]. scikit-learn fetches them from OpenML, unless the
+# variable ``SKDEEPCLUSTER_DATA`` of the environment names a folder that has ``mnist.npz`` (arrays ``X`` and ``y``).
+import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -46,13 +46,10 @@ from skdeepcluster.plotting import ClusterProfileDisplay, ReconstructionDisplay
 
 # sphinx_gallery_thumbnail_path = 'images/cluster_mnist.png'
 
-parser = argparse.ArgumentParser(description="Cluster a part of MNIST with and without a deep autoencoder.")
-parser.add_argument("--data-dir", type=Path, help="folder with mnist.npz; without it scikit-learn fetches the images")
-parser.add_argument("--output", default="cluster_mnist.png", help="file of the figure")
-arguments = parser.parse_args()
+DATA_DIR = os.environ.get("SKDEEPCLUSTER_DATA")
 
-if arguments.data_dir:
-    with np.load(arguments.data_dir / "mnist.npz", allow_pickle=False) as archive:
+if DATA_DIR:
+    with np.load(Path(DATA_DIR, "mnist.npz"), allow_pickle=False) as archive:
         X, y = archive["X"], archive["y"]
 else:
     X, y = fetch_openml("mnist_784", version=1, return_X_y=True, as_frame=False)
@@ -111,5 +108,6 @@ model = models["deep autoencoder, KMeans"]
 figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 9), layout="constrained")
 ClusterProfileDisplay.from_estimator(model, X, image_shape=(28, 28), n_shown=8, ax=upper)
 ReconstructionDisplay.from_estimator(model, X, image_shape=(28, 28), n_examples=8, ax=lower)
-figure.savefig(arguments.output, dpi=80)
-print(f"\nFigure saved to {arguments.output}")
+figure.savefig("cluster_mnist.png", dpi=80)
+print("\nFigure saved to cluster_mnist.png")
+plt.show()

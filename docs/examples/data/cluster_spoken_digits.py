@@ -6,7 +6,7 @@ Spoken digits: the word or the voice
 <https://github.com/Jakobovski/free-spoken-digit-dataset>`_, as log-mel spectrograms. Recordings can be grouped by what
 is said or by who says it, so the clusters are compared with both. As they come, voices count for more than words.
 
-Recorded in 2026-11 by ``python cluster_spoken_digits.py --data-dir DIR``::
+Recorded in 2026-11::
 
                                           accuracy, digit  NMI, digit  NMI, speaker
     standardised KMeans on
@@ -25,10 +25,11 @@ Recorded in 2026-11 by ``python cluster_spoken_digits.py --data-dir DIR``::
 # %%
 # The recordings
 # --------------
-# Clone the repository named above, and give its folder of recordings as ``--wav-dir``. Or write them to
-# ``DIR/fsdd.npz``, and give ``--data-dir DIR``: a file with the arrays ``samples``, all recordings one after the other,
-# ``offsets``, where each starts and the last ends, ``y``, the digits, and ``speaker``.
-import argparse
+# Clone the repository named above, and start this script beside its folder ``recordings``, or name that in the variable
+# ``WAV_DIR`` of the environment. Or name in ``SKDEEPCLUSTER_DATA`` a folder that has ``fsdd.npz``, with the arrays
+# ``samples``, all recordings one after the other, ``offsets``, where each starts and the last ends, ``y``, the digits,
+# and ``speaker``.
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -51,17 +52,14 @@ from skdeepcluster.plotting import ClusterProfileDisplay, ReconstructionDisplay
 RATE = 8000
 N_BANDS, N_TIMES = 32, 24
 
-parser = argparse.ArgumentParser(description="Cluster spoken digits with and without a sparse autoencoder.")
-source = parser.add_mutually_exclusive_group(required=True)
-source.add_argument("--data-dir", type=Path, help="folder with fsdd.npz")
-source.add_argument("--wav-dir", type=Path, help="folder with recordings named {digit}_{speaker}_{index}.wav")
-parser.add_argument("--output", default="cluster_spoken_digits.png", help="file of the figure")
-arguments = parser.parse_args()
+WAV_DIR, DATA_DIR = os.environ.get("WAV_DIR", "recordings"), os.environ.get("SKDEEPCLUSTER_DATA")
 
 
 def read_wavs(folder):
-    """Recordings, digits and speakers."""
+    """Recordings, digits and speakers, from files named {digit}_{speaker}_{index}.wav."""
     files = sorted(folder.glob("*_*_*.wav"))
+    if not files:
+        raise FileNotFoundError(f"No recordings in {folder.resolve()}: name their folder in the variable WAV_DIR.")
     names = [file.stem.split("_") for file in files]
     return [wavfile.read(file)[1] for file in files], *np.array([name[:2] for name in names]).T
 
@@ -73,10 +71,10 @@ def read_npz(file):
     return [samples[start:stop] for start, stop in pairwise(offsets)], digit, speaker
 
 
-if arguments.wav_dir:
-    recordings, digit, speaker = read_wavs(arguments.wav_dir)
+if DATA_DIR:
+    recordings, digit, speaker = read_npz(Path(DATA_DIR, "fsdd.npz"))
 else:
-    recordings, digit, speaker = read_npz(arguments.data_dir / "fsdd.npz")
+    recordings, digit, speaker = read_wavs(Path(WAV_DIR))
 
 # %%
 # Spectrograms
@@ -151,5 +149,6 @@ print(table.round(3).to_string())
 figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 10), height_ratios=[4, 3], layout="constrained")
 ClusterProfileDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_shown=6, ax=upper)
 ReconstructionDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_examples=8, ax=lower)
-figure.savefig(arguments.output, dpi=80)
-print(f"\nFigure saved to {arguments.output}")
+figure.savefig("cluster_spoken_digits.png", dpi=80)
+print("\nFigure saved to cluster_spoken_digits.png")
+plt.show()

@@ -73,7 +73,7 @@ draw_both(
 # ----------------------------
 # The patterns to which 25 units of the first layer respond most. Neither network has strokes or edges here, and the
 # good one not even shapes: with `rho` at 0.5 every unit takes part in every image, and only together do they say
-# something. :doc:`A low rho </auto_examples/plot_image_patches>` is what makes single units readable.
+# something. :doc:`A low rho </auto_examples/data/plot_image_patches>` is what makes single units readable.
 draw_both(
     lambda model, ax: CodeWeightsDisplay.from_estimator(model, units=range(25), image_shape=(8, 8), ax=ax),
     (8, 4.5),

@@ -5,7 +5,7 @@ Topics of news messages
 18,000 messages of 20 newsgroups as TF-IDF of 2,000 terms, without headers, footers and quotes, which would give the
 groups away. The matrix is sparse and stays so: the autoencoder is trained on it as it is.
 
-Recorded in 2026-11 by ``python cluster_newsgroups.py --data-dir DIR``::
+Recorded in 2026-11::
 
     18199 messages, 2000 terms, 34 terms in a message
                           accuracy    NMI    ARI  largest cluster
@@ -41,9 +41,10 @@ Recorded in 2026-11 by ``python cluster_newsgroups.py --data-dir DIR``::
 # %%
 # The messages
 # ------------
-# scikit-learn fetches them, or give ``--data-dir`` with a folder that has ``newsgroups20.npz`` (arrays ``texts``, UTF-8
-# as bytes, ``offsets``, where each message starts, and ``y``), with the messages as they were sent.
-import argparse
+# scikit-learn fetches them, unless the variable ``SKDEEPCLUSTER_DATA`` of the environment names a folder that has
+# ``newsgroups20.npz`` (arrays ``texts``, UTF-8 as bytes, ``offsets``, where each message starts, and ``y``), with the
+# messages as they were sent.
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -69,10 +70,7 @@ from skdeepcluster.plotting import ClusterProfileDisplay
 
 # sphinx_gallery_thumbnail_path = 'images/cluster_newsgroups.png'
 
-parser = argparse.ArgumentParser(description="Cluster 20 Newsgroups with and without an autoencoder.")
-parser.add_argument("--data-dir", type=Path, help="folder with newsgroups20.npz; without it scikit-learn fetches them")
-parser.add_argument("--output", default="cluster_newsgroups.png", help="file of the figure")
-arguments = parser.parse_args()
+DATA_DIR = os.environ.get("SKDEEPCLUSTER_DATA")
 
 
 def read_npz(file):
@@ -85,8 +83,8 @@ def read_npz(file):
     return texts, y
 
 
-if arguments.data_dir:
-    texts, y = read_npz(arguments.data_dir / "newsgroups20.npz")
+if DATA_DIR:
+    texts, y = read_npz(Path(DATA_DIR, "newsgroups20.npz"))
 else:
     messages = fetch_20newsgroups(subset="all", shuffle=False, remove=("headers", "footers", "quotes"))
     texts, y = messages.data, messages.target
@@ -145,10 +143,11 @@ print(table.astype({"largest cluster": int}).to_string())
 # The terms whose mean in a cluster differs most from that in all other messages, in standard deviations of the term.
 figure, ax = plt.subplots(figsize=(9, 9), layout="constrained")
 display = ClusterProfileDisplay.from_predictions(X, labels, feature_names=terms, ax=ax)
-figure.savefig(arguments.output, dpi=80, bbox_inches="tight")
-print(f"\nFigure saved to {arguments.output}")
+figure.savefig("cluster_newsgroups.png", dpi=80, bbox_inches="tight")
+print("\nFigure saved to cluster_newsgroups.png")
 
 # %%
 # The same as text, with the number of messages in each cluster, and only terms that it has more of than the others.
 for size, effects in zip(display.sizes, display.effects):
     print(f"{size:5}  {', '.join(terms[effects.argsort()[::-1][:8]])}")
+plt.show()
