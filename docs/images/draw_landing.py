@@ -1,7 +1,7 @@
-"""Draw the picture of the landing page, for light and for dark pages: python docs/images/draw_landing.py --data-dir DIR
+"""Draw the pictures of the landing page, light and dark: python docs/images/draw_landing.py --data-dir DIR
 
-On the left images of MNIST, placed by the code and coloured by their cluster; on the right figures of the study of
-neighbours, as they stand on its page. Two minutes on two cores.
+One has images of MNIST, placed by the code and coloured by their cluster, the other figures of the study of neighbours,
+as they stand on its page. Two minutes on two cores.
 """
 
 import argparse
@@ -112,17 +112,23 @@ def draw_bars(ax, names, scores, colours, ink):
 def draw(theme, images, places, labels):
     ink = INK[theme]
     plt.rcParams.update({"text.color": ink, "ytick.color": ink, "axes.titlecolor": ink, "font.size": 11})
-    figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5.6), width_ratios=[1.15, 1], layout="constrained")
-    draw_images(left, images, places, labels)
-    left.set_title("Images in ten clusters, found without labels")
-    draw_bars(right, *study(), BARS[theme], ink)
-    right.set_title("Agreement with the classes of six unseen sets (NMI, %)")
-    figure.savefig(IMAGES / f"landing_{theme}.png", dpi=110, transparent=True)
-    plt.close(figure)
+    parts = {
+        "images": (lambda ax: draw_images(ax, images, places, labels), "Images in ten clusters, found without labels"),
+        "scores": (
+            lambda ax: draw_bars(ax, *study(), BARS[theme], ink),
+            "Agreement with the classes of six sets (NMI, %)",
+        ),
+    }
+    for part, (draw_part, title) in parts.items():
+        figure, ax = plt.subplots(figsize=(6, 5.6), layout="constrained")
+        draw_part(ax)
+        ax.set_title(title)
+        figure.savefig(IMAGES / f"landing_{part}_{theme}.png", dpi=110, transparent=True)
+        plt.close(figure)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Draw the picture of the landing page.")
+    parser = argparse.ArgumentParser(description="Draw the pictures of the landing page.")
     parser.add_argument("--data-dir", type=Path, help="folder with mnist.npz; otherwise scikit-learn fetches it")
     X = mnist(parser.parse_args().data_dir)
     shown, places, labels = clustered(X)
