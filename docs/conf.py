@@ -156,7 +156,7 @@ def link(app, doctree):
             if app.env.docname == "api":  # where the module is in the heading
                 literal[:] = [nodes.Text(text.rsplit(".", 1)[-1])]
             reference(app, literal, "py", "obj", API_PAGES[text])
-        elif page := re.fullmatch(r"docs/(\w+)\.md", text):
+        elif page := re.fullmatch(r"docs/([\w/]+)\.md", text):
             reference(app, literal, "std", "doc", f"/{page[1]}")
     for download in list(doctree.findall(addnodes.download_reference)):
         if example := re.fullmatch(r"/?(?:\.\./)*(?:docs/)?examples/(\w+)\.py", download["reftarget"]):
