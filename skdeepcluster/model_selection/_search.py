@@ -34,8 +34,8 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
     Every candidate is fitted to all of X. Its *space* is what its clusterer receives, in a pipeline the output of the
     steps before, and its *partition* the labels that the clusterer gives. All partitions are scored in the same spaces,
     the half of them with the lowest reconstruction errors, and the score of a candidate is the mean of its ranks within
-    these. Judged each in its own space, candidates win whose code has nearly collapsed. ``docs/studies/model_selection.md``
-    has the measurements behind the defaults.
+    these. Judged each in its own space, candidates win whose code has nearly collapsed. The page
+    ``docs/studies/model_selection.md`` has the measurements behind the defaults.
 
     Parameters
     ----------
