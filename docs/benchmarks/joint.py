@@ -7,7 +7,7 @@ what FILE has is not computed again, nor are autoencoders, which are kept beside
 up where it was left. Then the table of FILE is printed: medians over seeds, with the range, of the accuracy under the
 best matching of clusters to classes, the normalised mutual information and the adjusted Rand index, in points, and the
 median minutes of a fit, features included. All methods are told the number of classes. What came out is in
-docs/clustering.md.
+docs/studies/clustering.md.
 
 umap-learn and clustpy are needed by some groups: pip install umap-learn clustpy
 """

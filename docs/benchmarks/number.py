@@ -9,7 +9,8 @@ same partitions: adjusted mutual information (AMI) with the classes at the metho
 classes. HDBSCAN has clusters of its own, and its noise counts as one of them. The method was chosen on the seen sets.
 The unseen ones were fixed before. Gap and stability take minutes, and are given 1,000 rows, five repeats, and seed 0.
 What is done is kept in FILE, so that a study can be taken up where it was left. shuffled: joint clustering that looks
-for the number, on sets, and on the same with every column shuffled by itself. What came out is in docs/number.md.
+for the number, on sets, and on the same with every column shuffled by itself. What came out is in
+docs/studies/number.md.
 """
 
 import argparse

@@ -5,7 +5,7 @@
 Sections: evaluation, digits, epoch, time_to_j, sparse, growth, silhouette, mapped, search; all of them by default. The
 contestants of a table take turns, and the figures are medians. PyTorch takes part if it is installed
 (pip install torch==2.13.0). Of the data sets, mnist.npz and newsgroups20.npz are read from --data-dir; without it
-scikit-learn fetches them. What the tables say is in docs/performance.md.
+scikit-learn fetches them. What the tables say is in docs/studies/performance.md.
 """
 
 import argparse

@@ -4,7 +4,8 @@
 
 Sections: one_row, frames, many_rows, clusters; all of them by default. The contestants of a table take turns, and the
 figures are medians. onnxruntime takes part if it and the extra skdeepcluster[onnx] are installed, PyTorch if it is
-(pip install torch==2.13.0). The data is random: no figure depends on it. What the tables say is in docs/performance.md.
+(pip install torch==2.13.0). The data is random: no figure depends on it. What the tables say is in
+docs/studies/performance.md.
 """
 
 import argparse

@@ -11,7 +11,7 @@ shuffled by itself. 100 to 500 rows, 2 to 120 columns, KMeans with 2 to 10 clust
 instead, in few epochs. Of these at most nine should have p < .05. power: real sets of 2,000 rows at most, with their
 number of classes. shapes: tables that are no Gaussian copula, or are one with ties, tails or collinear columns, and
 some with clusters. clusterers: clusterers other than KMeans, on tables with and without clusters. What is done is kept
-in FILE, so that a study can be taken up where it was left. What came out is in docs/model_selection.md.
+in FILE, so that a study can be taken up where it was left. What came out is in docs/studies/model_selection.md.
 """
 
 import argparse

@@ -45,7 +45,7 @@ def _small_range(n_in, n_out):
     """sqrt(1 / n_in): Y. LeCun et al., "Efficient BackProp", 1998, section 4.6, at a third of its variance.
 
     It is well below the sqrt(6 / n_in) that keeps the variance of outputs from layer to layer: codes that grow from a
-    small start have the clearer clusters (docs/deep.md has the study).
+    small start have the clearer clusters (docs/studies/deep.md has the study).
     """
     return np.sqrt(1.0 / n_in)
 

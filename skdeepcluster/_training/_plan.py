@@ -225,7 +225,7 @@ def plan_stages(network, data, options, *, pretrain, warm):
         of Adam would lose it.
     """
     deep = network.n_encoder_layers > 1
-    # Adam gets ahead of L-BFGS there, for good or at first: docs/performance.md has the study.
+    # Adam gets ahead of L-BFGS there, for good or at first: docs/studies/performance.md has the study.
     many_rows = data.shape[0] >= _AUTO_ROWS and not data.is_sparse and data.is_local
     solver = options.solver
     if solver == "auto":

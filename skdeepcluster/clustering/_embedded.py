@@ -142,7 +142,7 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
 
     Notes
     -----
-    ``docs/clustering.md`` in the repository has measurements: when the refinement helps, and by how much. The
+    ``docs/studies/clustering.md`` in the repository has measurements: when the refinement helps, and by how much. The
     refinement sharpens the first clusters; a class that was split or merged there stays so. p is kept in memory,
     n_samples x n_clusters numbers, and several times as many while it is computed; X itself may be a `numpy.memmap`.
 

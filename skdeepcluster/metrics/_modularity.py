@@ -5,7 +5,7 @@ import numpy as np
 from ._neighbors import nearest_neighbors
 
 # Neighbours of each row, and the rows that are looked at: of more, so many are drawn, once and for all. The two decide
-# how fine the partitions of the highest modularity are, so they are those of the study in docs/number.md.
+# how fine the partitions of the highest modularity are, so they are those of the study in docs/studies/number.md.
 N_NEIGHBORS, N_ROWS = 100, 2000
 
 # Of fewer rows, a neighbour for each so many.

@@ -143,8 +143,8 @@ def estimate_n_clusters(
 ) -> Bunch:
     """Estimate the number of clusters that `sklearn.cluster.KMeans` should look for.
 
-    ``docs/number.md`` has what the methods found on 25 real data sets: "modularity" a number within a factor of 1.5 of
-    that of the classes on about two of three, the others on fewer. Look at the curve.
+    ``docs/studies/number.md`` has what the methods found on 25 real data sets: "modularity" a number within a factor of
+    1.5 of that of the classes on about two of three, the others on fewer. Look at the curve.
 
     Parameters
     ----------

@@ -34,8 +34,8 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
     Every candidate is fitted to all of X. Its *space* is what its clusterer receives, in a pipeline the output of the
     steps before, and its *partition* the labels that the clusterer gives. All partitions are scored in the same spaces,
     the half of them with the lowest reconstruction errors, and the score of a candidate is the mean of its ranks within
-    these. Judged each in its own space, candidates win whose code has nearly collapsed. ``docs/model_selection.md`` has
-    the measurements behind the defaults.
+    these. Judged each in its own space, candidates win whose code has nearly collapsed. The page
+    ``docs/studies/model_selection.md`` has the measurements behind the defaults.
 
     Parameters
     ----------
@@ -131,15 +131,16 @@ class ClusteringSearch(CallbackSupportMixin, RefittedMixin, ClusterMixin, MetaEs
     --------
     >>> from sklearn.cluster import KMeans
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.pipeline import Pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> from skdeepcluster.model_selection import ClusteringSearch
     >>> X, _ = load_iris(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(8), KMeans(3))
-    >>> grid = {"sparseautoencodertransformer__rho": [0.1, 0.5], "sparseautoencodertransformer__lam": [0.001, 0.03]}
+    >>> autoencoder = SparseAutoencoderTransformer(8)
+    >>> model = Pipeline([("scale", StandardScaler()), ("autoencoder", autoencoder), ("cluster", KMeans(3))])
+    >>> grid = {"autoencoder__rho": [0.1, 0.5], "autoencoder__lam": [0.001, 0.03]}
     >>> search = ClusteringSearch(model, grid, random_state=0).fit(X)
-    >>> search.best_params_["sparseautoencodertransformer__lam"]
+    >>> search.best_params_["autoencoder__lam"]
     0.001
     """
 

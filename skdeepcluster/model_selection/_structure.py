@@ -56,8 +56,8 @@ def structure_test(
     A small p-value says that rows lie in a way that columns and correlations do not explain. That may be clusters; it
     may be a curve, a ring or a disc without any. It does not say that each cluster is real, or that their number is
     right: `cluster_stability` says which of them come back. What columns show by themselves is no structure here: the
-    groups of a single column are in the tables, too. ``docs/model_selection.md`` has what the test says of data with
-    and without clusters.
+    groups of a single column are in the tables, too. ``docs/studies/model_selection.md`` has what the test
+    says of data with and without clusters.
 
     Parameters
     ----------

@@ -60,14 +60,15 @@ class SearchDisplay:
     --------
     >>> from sklearn.cluster import KMeans
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.pipeline import Pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> from skdeepcluster.model_selection import ClusteringSearch
     >>> from skdeepcluster.plotting import SearchDisplay
     >>> X, _ = load_iris(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(8), KMeans(3))
-    >>> grid = {"sparseautoencodertransformer__rho": [0.1, 0.5], "sparseautoencodertransformer__lam": [0.001, 0.03]}
+    >>> autoencoder = SparseAutoencoderTransformer(8)
+    >>> model = Pipeline([("scale", StandardScaler()), ("autoencoder", autoencoder), ("cluster", KMeans(3))])
+    >>> grid = {"autoencoder__rho": [0.1, 0.5], "autoencoder__lam": [0.001, 0.03]}
     >>> search = ClusteringSearch(model, grid, random_state=0).fit(X)
     >>> display = SearchDisplay.from_estimator(search)
     >>> list(display.scores)

@@ -92,6 +92,7 @@ print(table.round(3).to_string())
 # of NMI in the three runs that were made.
 #
 # Digits is one of the five data sets by which the defaults of `DeepEmbeddedClustering` were chosen. :doc:`The page on
-# joint clustering </clustering>` has six others, on which they are no better than KMeans, and larger sets of images,
-# texts and sounds. Images without scaling are easier for KMeans: on the raw pixels of digits it has an NMI of 0.74.
+# joint clustering </studies/clustering>` has six others, on which they are no better than KMeans, and larger sets of
+# images, texts and sounds. Images without scaling are easier for KMeans: on the raw pixels of digits it has an NMI of
+# 0.74.
 plt.show()

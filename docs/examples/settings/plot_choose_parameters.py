@@ -80,7 +80,7 @@ print(table.round(3).to_string())
 # The silhouette takes the largest weight decay of the grid, with the code that is nearest to a constant. That is better
 # than no autoencoder here, and worse than the defaults; the choice of the search is a little better than these.
 #
-# Digits is one of the data sets by which the search's metric was chosen. :doc:`The study </model_selection>` has
-# fifteen that it had not seen: where the classes are clusters it chooses well, and on many tables of two or three
+# Digits is one of the data sets by which the search's metric was chosen. :doc:`The study </studies/model_selection>`
+# has fifteen that it had not seen: where the classes are clusters it chooses well, and on many tables of two or three
 # classes no score without labels is of use.
 plt.show()
