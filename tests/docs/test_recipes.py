@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -19,8 +20,17 @@ def finds(truth, labels, at_least):
     return check
 
 
+def tells_the_table(names, folder):
+    finds("kind", "labels", 0.9)(names, folder)
+    written = pd.read_csv(folder / "requests_with_clusters.csv")
+    assert (written["cluster"] == names["labels"]).all() and len(written) == 1000
+    assert (folder / "profiles.png").stat().st_size > 0
+
+
 # What has to be true after the last block of a page, of its names and of the folder where it ran.
-CHECKS = {}
+CHECKS = {
+    "table": tells_the_table,
+}
 
 
 def test_every_recipe_has_a_check():
