@@ -28,6 +28,16 @@ def tells_the_table(names, folder):
     assert (folder / "profiles.png").stat().st_size > 0
 
 
+def finds_clusters_and_noise(names, folder):
+    for found in ["labels", "of_hierarchy"]:
+        finds("group", found, 0.9)(names, folder)
+    finds("group", "ward", 0.8)(names, folder)
+    finds("group_new", "labels_new", 0.85)(names, folder)
+    odd = names["group"] == -1
+    assert (names["labels"][odd] == -1).mean() > 0.6 > 0.05 > (names["labels"][~odd] == -1).mean()
+    assert (folder / "tree.png").stat().st_size > 0
+
+
 def labels_a_file(names, folder):
     written = np.load(folder / "labels.npy")
     assert written.shape == (len(np.load(folder / "rows.npy", mmap_mode="r")),)
@@ -37,6 +47,7 @@ def labels_a_file(names, folder):
 
 # What has to be true after the last block of a page, of its names and of the folder where it ran.
 CHECKS = {
+    "density": finds_clusters_and_noise,
     "large": labels_a_file,
     "table": tells_the_table,
 }
