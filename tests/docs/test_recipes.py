@@ -45,11 +45,21 @@ def labels_a_file(names, folder):
     assert normalized_mutual_info_score(names["group"][names["sample"]], names["online_labels"]) >= 0.9
 
 
+def finds_both_levels(names, folder):
+    finds("part", "labels", 0.85)(names, folder)
+    assert normalized_mutual_info_score(names["part"] // 2, names["coarse"]) >= 0.95
+    assert 4 <= names["estimate"].n_clusters <= 8
+    assert 4 <= names["joint"].n_clusters_ <= 8
+    assert names["plain"].n_clusters == 3
+    assert (folder / "curve.png").stat().st_size > 0
+
+
 # What has to be true after the last block of a page, of its names and of the folder where it ran.
 CHECKS = {
     "density": finds_clusters_and_noise,
     "large": labels_a_file,
     "table": tells_the_table,
+    "unknown_number": finds_both_levels,
 }
 
 
