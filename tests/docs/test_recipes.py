@@ -54,10 +54,22 @@ def finds_both_levels(names, folder):
     assert (folder / "curve.png").stat().st_size > 0
 
 
+def flags_the_nights_that_drifted(names, folder):
+    report = names["report"]
+    assert report["drift"].tolist() == [False, True, False]
+    assert report["other mix"].tolist() == [False, False, True]
+    written = pd.read_csv(folder / "labels.csv")
+    assert written.groupby("night").size().tolist() == [1000, 1000, 1000]
+    for found in ["old", "renamed"]:
+        finds("state", found, 0.9)(names, folder)
+    assert (names["renamed"] == names["old"]).mean() > 0.95 > (names["new"] == names["old"]).mean()
+
+
 # What has to be true after the last block of a page, of its names and of the folder where it ran.
 CHECKS = {
     "density": finds_clusters_and_noise,
     "large": labels_a_file,
+    "nightly": flags_the_nights_that_drifted,
     "table": tells_the_table,
     "unknown_number": finds_both_levels,
 }
