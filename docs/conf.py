@@ -52,7 +52,11 @@ html_sidebars = {"index": [], "quickstart": []}
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": "skdeepcluster"},
+    "logo": {
+        "image_light": "_static/logo.svg",
+        "image_dark": "_static/logo.svg",
+        "text": "skdeepcluster",
+    },
     "show_prev_next": True,
     "header_links_before_dropdown": 7,
     "navbar_end": ["theme-switcher"],
@@ -83,7 +87,9 @@ sphinx_gallery_conf = {
     "show_signature": False,
     "write_computation_times": False,
     "min_reported_time": 1e9,
-    "subsection_order": [f"examples/{section}" for section in ("clusters", "data", "settings", "use")],
+    "subsection_order": [
+        f"examples/{section}" for section in ("clusters", "data", "settings", "use")
+    ],
     "within_subsection_order": "FileNameSortKey",
 }
 
@@ -107,7 +113,9 @@ def public_objects():
     shared = {name for module in modules[1:] for name in module.__all__}
     for module in modules:
         for name in module.__all__:
-            if not inspect.ismodule(getattr(module, name)) and (module is not skdeepcluster or name not in shared):
+            if not inspect.ismodule(getattr(module, name)) and (
+                module is not skdeepcluster or name not in shared
+            ):
                 yield f"{module.__name__}.{name}", getattr(module, name)
 
 
@@ -117,7 +125,9 @@ def methods(cls, package):
     for name in dir(cls):
         attribute = getattr(cls, name, None)
         if not name.startswith("_") and callable(attribute):
-            module = getattr(attribute, "__module__", None) or type(attribute).__module__
+            module = (
+                getattr(attribute, "__module__", None) or type(attribute).__module__
+            )
             if module.split(".")[0] == package:
                 found.append(name)
     return found
@@ -128,7 +138,11 @@ PUBLIC = dict(public_objects())
 # Every public name gets a page, whether or not somebody thought of listing it.
 autosummary_generate = ["generated/public_names.rst"]
 autosummary_context = {
-    package: {name: methods(value, package) for name, value in PUBLIC.items() if inspect.isclass(value)}
+    package: {
+        name: methods(value, package)
+        for name, value in PUBLIC.items()
+        if inspect.isclass(value)
+    }
     for package in ("skdeepcluster", "sklearn")
 }
 GENERATED = DOCS / "generated"
@@ -160,14 +174,20 @@ intersphinx_timeout = 5  # seconds
 
 def public_path(name, cls):
     """The full name by which the documentation of scikit-learn has a class."""
-    public = itertools.takewhile(lambda part: not part.startswith("_"), cls.__module__.split("."))
+    public = itertools.takewhile(
+        lambda part: not part.startswith("_"), cls.__module__.split(".")
+    )
     return ".".join([*public, name])
 
 
-CLASSES_OF_SKLEARN = {name: public_path(name, cls) for name, cls in all_estimators() + all_displays()}
+CLASSES_OF_SKLEARN = {
+    name: public_path(name, cls) for name, cls in all_estimators() + all_displays()
+}
 
 # Names by which pages speak of them: in full and, as no two modules share one, the last part.
-API_PAGES = {name: name for name in PUBLIC} | {name.rsplit(".", 1)[1]: name for name in PUBLIC}
+API_PAGES = {name: name for name in PUBLIC} | {
+    name.rsplit(".", 1)[1]: name for name in PUBLIC
+}
 
 
 def reference(app, node, domain, kind, target, is_elsewhere=False):
@@ -183,7 +203,11 @@ def reference(app, node, domain, kind, target, is_elsewhere=False):
         is_elsewhere=is_elsewhere,
     )
     node.replace_self(xref)
-    xref += node if isinstance(node, nodes.literal) else nodes.inline("", "", *node.children)
+    xref += (
+        node
+        if isinstance(node, nodes.literal)
+        else nodes.inline("", "", *node.children)
+    )
 
 
 def link(app, doctree):
@@ -194,7 +218,10 @@ def link(app, doctree):
     """
     for literal in list(doctree.findall(nodes.literal)):
         text = literal.astext()
-        in_link = any(isinstance(node.parent, nodes.reference | nodes.title) for node in (literal, literal.parent))
+        in_link = any(
+            isinstance(node.parent, nodes.reference | nodes.title)
+            for node in (literal, literal.parent)
+        )
         if in_link or isinstance(literal.parent, addnodes.pending_xref):
             continue
         if text in API_PAGES and not app.env.docname.endswith(API_PAGES[text]):
@@ -203,10 +230,21 @@ def link(app, doctree):
             reference(app, literal, "py", "obj", API_PAGES[text])
         elif page := re.fullmatch(r"docs/([\w/]+)\.md", text):
             reference(app, literal, "std", "doc", f"/{page[1]}")
-        elif text in CLASSES_OF_SKLEARN or re.fullmatch(r"(numpy|pandas|scipy|sklearn)(\.\w+)+", text):
-            reference(app, literal, "py", "obj", CLASSES_OF_SKLEARN.get(text, text), is_elsewhere=True)
+        elif text in CLASSES_OF_SKLEARN or re.fullmatch(
+            r"(numpy|pandas|scipy|sklearn)(\.\w+)+", text
+        ):
+            reference(
+                app,
+                literal,
+                "py",
+                "obj",
+                CLASSES_OF_SKLEARN.get(text, text),
+                is_elsewhere=True,
+            )
     for download in list(doctree.findall(addnodes.download_reference)):
-        if example := re.fullmatch(r"/?(?:\.\./)*(?:docs/)?examples/([\w/]+)\.py", download["reftarget"]):
+        if example := re.fullmatch(
+            r"/?(?:\.\./)*(?:docs/)?examples/([\w/]+)\.py", download["reftarget"]
+        ):
             reference(app, download, "std", "doc", f"/auto_examples/{example[1]}")
 
 
@@ -217,4 +255,6 @@ def leave_as_it_is(app, env, node, contents):
 
 def setup(app):
     app.connect("doctree-read", link, priority=400)  # before downloads are collected
-    app.connect("missing-reference", leave_as_it_is, priority=900)  # after other projects
+    app.connect(
+        "missing-reference", leave_as_it_is, priority=900
+    )  # after other projects

@@ -28,36 +28,61 @@ def write_mnist(folder):
 def write_newsgroups(folder):
     """Messages with a header, of words that each group draws from a tenth of the vocabulary and from all of it."""
     rng = np.random.default_rng(0)
-    words = np.array(["".join(rng.choice([*"abcdefghiklmnoprstuvw"], 6)) for _ in range(600)])
+    words = np.array(
+        ["".join(rng.choice([*"abcdefghiklmnoprstuvw"], 6)) for _ in range(600)]
+    )
     y = np.repeat(np.arange(20), 40)
     texts = [
         f"From: nobody\nSubject: {group}\n\n"
-        + " ".join([*rng.choice(words[group * 30 : group * 30 + 60], 30), *rng.choice(words, 10)])
+        + " ".join(
+            [
+                *rng.choice(words[group * 30 : group * 30 + 60], 30),
+                *rng.choice(words, 10),
+            ]
+        )
         for group in y
     ]
     blob = [text.encode() for text in texts]
     offsets = np.cumsum([0, *map(len, blob)])
-    np.savez(folder / "newsgroups20.npz", texts=np.frombuffer(b"".join(blob), np.uint8), offsets=offsets, y=y)
+    np.savez(
+        folder / "newsgroups20.npz",
+        texts=np.frombuffer(b"".join(blob), np.uint8),
+        offsets=offsets,
+        y=y,
+    )
 
 
 def write_spoken_digits(folder):
     """Tones whose pitch rises or falls as the digit has it, from a base that is the speaker's."""
     rng = np.random.default_rng(0)
-    y, speaker = (part.ravel() for part in np.meshgrid(np.repeat(np.arange(10), 5), ["a", "b", "c"]))
+    y, speaker = (
+        part.ravel()
+        for part in np.meshgrid(np.repeat(np.arange(10), 5), ["a", "b", "c"])
+    )
     samples = []
     for digit, voice in zip(y, speaker):
         time_ = np.arange(rng.integers(2000, 5000)) / 8000
         pitch = {"a": 200, "b": 300, "c": 400}[voice] + 300 * (digit - 4) * time_
-        tone = np.sin(2 * np.pi * pitch * time_) + rng.normal(scale=0.1, size=len(time_))
+        tone = np.sin(2 * np.pi * pitch * time_) + rng.normal(
+            scale=0.1, size=len(time_)
+        )
         samples.append((8000 * tone).astype(np.int16))
     offsets = np.cumsum([0, *map(len, samples)])
-    np.savez(folder / "fsdd.npz", samples=np.concatenate(samples), offsets=offsets, y=y, speaker=speaker)
+    np.savez(
+        folder / "fsdd.npz",
+        samples=np.concatenate(samples),
+        offsets=offsets,
+        y=y,
+        speaker=speaker,
+    )
 
 
 def execute(notebook, folder):
     """Run all cells in a kernel of their own; an error in one of them is raised."""
     client = NotebookClient(
-        nbformat.read(notebook, as_version=4), timeout=600, resources={"metadata": {"path": folder}}
+        nbformat.read(notebook, as_version=4),
+        timeout=600,
+        resources={"metadata": {"path": folder}},
     )
     client.execute()
 
@@ -74,5 +99,8 @@ if __name__ == "__main__":
         for notebook in notebooks:
             start = time.perf_counter()
             execute(notebook, folder)
-            print(f"{notebook.relative_to(NOTEBOOKS)}: {time.perf_counter() - start:.1f} s", flush=True)
+            print(
+                f"{notebook.relative_to(NOTEBOOKS)}: {time.perf_counter() - start:.1f} s",
+                flush=True,
+            )
     print(f"{len(notebooks)} notebooks executed")

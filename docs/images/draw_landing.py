@@ -31,7 +31,10 @@ N_PLACED, LEAST_DISTANCE = 6000, 2.6
 # Ten colours of equal weight on white and on black, one to a cluster.
 HUES = [f"C{i}" for i in range(10)]
 INK = {"light": "#2b2f33", "dark": "#ced6dd"}
-BARS = {"light": ["#b9c0c7", "#7d8893", "#1f6feb"], "dark": ["#59636e", "#8d98a3", "#58a6ff"]}
+BARS = {
+    "light": ["#b9c0c7", "#7d8893", "#1f6feb"],
+    "dark": ["#59636e", "#8d98a3", "#58a6ff"],
+}
 
 
 def mnist(data_dir):
@@ -59,15 +62,23 @@ def clustered(X):
     )
     model = DeepEmbeddedClustering(10, encoder=encoder, random_state=0).fit(X)
     shown = np.random.RandomState(0).permutation(len(X))[:N_PLACED]
-    return shown, TSNE(random_state=0).fit_transform(model.transform(X[shown])), model.labels_[shown]
+    return (
+        shown,
+        TSNE(random_state=0).fit_transform(model.transform(X[shown])),
+        model.labels_[shown],
+    )
 
 
 def study():
     """Data sets, and the scores of each method on them, from the table of the sets that nobody had looked at."""
     lines = STUDY.read_text().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("| NMI | cardiotocography"))
+    start = next(
+        i for i, line in enumerate(lines) if line.startswith("| NMI | cardiotocography")
+    )
     rows = itertools.takewhile(lambda line: line.startswith("|"), lines[start:])
-    header, _, *cells = ([cell.strip() for cell in row.strip("|").split("|")] for row in rows)
+    header, _, *cells = (
+        [cell.strip() for cell in row.strip("|").split("|")] for row in rows
+    )
     scores = {name: [float(score) for score in of_sets] for name, *of_sets in cells}
     return header[1:], {name: scores[name] for name in METHODS}
 
@@ -85,10 +96,17 @@ def draw_images(ax, images, places, labels):
     for i in apart(places):
         image, place, label = images[i], places[i], labels[i]
         colour = np.array(plt.matplotlib.colors.to_rgb(HUES[label]))
-        drawn = np.concatenate([np.broadcast_to(colour, (28, 28, 3)), image.reshape(28, 28, 1)], axis=2)
-        ax.add_artist(AnnotationBbox(OffsetImage(drawn, zoom=0.5), place, frameon=False, pad=0))
+        drawn = np.concatenate(
+            [np.broadcast_to(colour, (28, 28, 3)), image.reshape(28, 28, 1)], axis=2
+        )
+        ax.add_artist(
+            AnnotationBbox(OffsetImage(drawn, zoom=0.5), place, frameon=False, pad=0)
+        )
     margin = 3
-    (left, bottom), (right, top) = places.min(axis=0) - margin, places.max(axis=0) + margin
+    (left, bottom), (right, top) = (
+        places.min(axis=0) - margin,
+        places.max(axis=0) + margin,
+    )
     ax.set(xlim=(left, right), ylim=(bottom, top))
     ax.set_axis_off()
 
@@ -100,7 +118,9 @@ def draw_bars(ax, names, scores, colours, ink):
         places = np.arange(len(names)) + (k - (len(scores) - 1) / 2) * width
         ax.barh(places, values, width, color=colours[k], label=METHODS[method])
         for place, value in zip(places, values):
-            ax.text(value + 0.8, place, f"{value:.0f}", va="center", fontsize=7.5, color=ink)
+            ax.text(
+                value + 0.8, place, f"{value:.0f}", va="center", fontsize=7.5, color=ink
+            )
     ax.set_yticks(range(len(names)), names, fontsize=10)
     ax.get_yticklabels()[-1].set_fontweight("bold")
     ax.set(xlim=(0, 86), ylim=(len(names) - 0.5, -0.55), xticks=[])
@@ -111,9 +131,14 @@ def draw_bars(ax, names, scores, colours, ink):
 
 def draw(theme, images, places, labels):
     ink = INK[theme]
-    plt.rcParams.update({"text.color": ink, "ytick.color": ink, "axes.titlecolor": ink, "font.size": 11})
+    plt.rcParams.update(
+        {"text.color": ink, "ytick.color": ink, "axes.titlecolor": ink, "font.size": 11}
+    )
     parts = {
-        "images": (lambda ax: draw_images(ax, images, places, labels), "Images in ten clusters, found without labels"),
+        "images": (
+            lambda ax: draw_images(ax, images, places, labels),
+            "Images in ten clusters, found without labels",
+        ),
         "scores": (
             lambda ax: draw_bars(ax, *study(), BARS[theme], ink),
             "Agreement with the classes of six sets (NMI, %)",
@@ -123,13 +148,21 @@ def draw(theme, images, places, labels):
         figure, ax = plt.subplots(figsize=(6, 5.6), layout="constrained")
         draw_part(ax)
         ax.set_title(title)
-        figure.savefig(IMAGES / f"landing_{part}_{theme}.png", dpi=110, transparent=True)
+        figure.savefig(
+            IMAGES / f"landing_{part}_{theme}.png", dpi=110, transparent=True
+        )
         plt.close(figure)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Draw the pictures of the landing page.")
-    parser.add_argument("--data-dir", type=Path, help="folder with mnist.npz; otherwise scikit-learn fetches it")
+    parser = argparse.ArgumentParser(
+        description="Draw the pictures of the landing page."
+    )
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        help="folder with mnist.npz; otherwise scikit-learn fetches it",
+    )
     X = mnist(parser.parse_args().data_dir)
     shown, places, labels = clustered(X)
     for theme in INK:

@@ -25,7 +25,11 @@ from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_report
-from skdeepcluster.plotting import ClusterProfileDisplay, CodeWeightsDisplay, SilhouetteDisplay
+from skdeepcluster.plotting import (
+    ClusterProfileDisplay,
+    CodeWeightsDisplay,
+    SilhouetteDisplay,
+)
 
 X, y = load_breast_cancer(return_X_y=True, as_frame=True)
 
@@ -48,7 +52,14 @@ for clusterer in (KMeans(2, n_init=10, random_state=0), AgglomerativeClustering(
         reports[key] = clustering_report(scaled, models[key].fit_predict(X), y_true=y)
 
 table = pd.DataFrame(reports).T.rename_axis(["clusterer", "features"])
-columns = ["silhouette", "davies_bouldin", "neighbor_information", "accuracy", "nmi", "ari"]
+columns = [
+    "silhouette",
+    "davies_bouldin",
+    "neighbor_information",
+    "accuracy",
+    "nmi",
+    "ari",
+]
 print(table[columns].round(3).to_string())
 
 # %%
@@ -73,7 +84,9 @@ SilhouetteDisplay.from_estimator(model, X)
 # between the two clusters.
 code = model[:-1].transform(X)
 labels = model[-1].labels_
-differences = abs(code[labels == 1].mean(axis=0) - code[labels == 0].mean(axis=0)) / code.std(axis=0)
+differences = abs(
+    code[labels == 1].mean(axis=0) - code[labels == 0].mean(axis=0)
+) / code.std(axis=0)
 units = differences.argsort()[::-1][:2]
 CodeWeightsDisplay.from_estimator(model, units=units, feature_names=X.columns)
 plt.show()

@@ -29,7 +29,14 @@ X, y = load_digits(return_X_y=True)
 X = X.astype("float32")  # in which training takes half the time
 
 autoencoder = SparseAutoencoderTransformer(
-    32, hidden_layer_sizes=(256, 256), rho=0.2, beta=1, lam=1e-4, corruption=0.1, n_neighbors=7, random_state=0
+    32,
+    hidden_layer_sizes=(256, 256),
+    rho=0.2,
+    beta=1,
+    lam=1e-4,
+    corruption=0.1,
+    n_neighbors=7,
+    random_state=0,
 )
 model = Pipeline(
     [
@@ -57,7 +64,9 @@ partitions = {
     for name, Z in spaces.items()
 }
 joint = DeepEmbeddedClustering(10, random_state=0)
-partitions["DeepEmbeddedClustering", "code"] = joint.fit_predict(spaces["scaled pixels"])
+partitions["DeepEmbeddedClustering", "code"] = joint.fit_predict(
+    spaces["scaled pixels"]
+)
 
 reports = {
     key: clustering_report(spaces["scaled pixels"], found, y_true=y, noise="cluster")
@@ -77,7 +86,9 @@ print(f"\nThe clusters of the first ten images: {model.predict(X[:10])}")
 # The images of each cluster that are nearest to its mean in the code; all images in two dimensions, by t-SNE of the
 # code, coloured by cluster; and how well the partitions agree with the digits.
 figure = plt.figure(figsize=(10, 9), layout="constrained")
-axes = figure.subplot_mosaic([["images", "images"], ["map", "scores"]], height_ratios=[1.15, 1])
+axes = figure.subplot_mosaic(
+    [["images", "images"], ["map", "scores"]], height_ratios=[1.15, 1]
+)
 
 ClusterProfileDisplay.from_estimator(model, X, image_shape=(8, 8), ax=axes["images"])
 
@@ -86,9 +97,14 @@ ClusterEmbeddingDisplay.from_predictions(places, labels, ax=axes["map"])
 axes["map"].set(title="The code, by t-SNE", xlabel="", ylabel="")
 
 scores = table["nmi"].astype(float).unstack("features")[list(spaces)]
-scores.loc[["KMeans", "AgglomerativeClustering", "HDBSCAN"]].plot.bar(ax=axes["scores"], rot=10)
+scores.loc[["KMeans", "AgglomerativeClustering", "HDBSCAN"]].plot.bar(
+    ax=axes["scores"], rot=10
+)
 axes["scores"].set(
-    title="Agreement with the true digits", xlabel="", ylabel="normalised mutual information", ylim=(0, 1.15)
+    title="Agreement with the true digits",
+    xlabel="",
+    ylabel="normalised mutual information",
+    ylim=(0, 1.15),
 )
 axes["scores"].legend(loc="upper left", ncols=2)
 

@@ -26,7 +26,14 @@ from skdeepcluster.plotting import ClusterEmbeddingDisplay, KDistanceDisplay
 X, y = load_digits(return_X_y=True)
 scaled = StandardScaler().fit_transform(X).astype(np.float32)
 autoencoder = SparseAutoencoderTransformer(
-    32, hidden_layer_sizes=(256, 256), rho=0.2, beta=1, lam=1e-4, corruption=0.1, n_neighbors=7, random_state=0
+    32,
+    hidden_layer_sizes=(256, 256),
+    rho=0.2,
+    beta=1,
+    lam=1e-4,
+    corruption=0.1,
+    n_neighbors=7,
+    random_state=0,
 )
 spaces = {"scaled pixels": scaled, "code": autoencoder.fit_transform(scaled)}
 
@@ -61,7 +68,9 @@ for name, Z in spaces.items():
     for clusterer in clusterers:
         title = type(clusterer).__name__
         partitions[title, name] = clusterer.fit_predict(Z)
-        reports[title, name] = clustering_report(scaled, partitions[title, name], y_true=y, noise="cluster")
+        reports[title, name] = clustering_report(
+            scaled, partitions[title, name], y_true=y, noise="cluster"
+        )
 
 table = pd.DataFrame(reports).T.rename_axis(["clusterer", "features"])
 columns = ["n_clusters", "n_noise", "nmi", "ari"]
@@ -74,7 +83,9 @@ print(table[columns].astype({"n_clusters": int, "n_noise": int}).round(3).to_str
 # noise is grey.
 places = {name: TSNE(random_state=0).fit_transform(Z) for name, Z in spaces.items()}
 titles = list(dict.fromkeys(title for title, _ in partitions))
-figure, axes = plt.subplots(len(titles), 2, figsize=(10, 4 * len(titles)), layout="constrained")
+figure, axes = plt.subplots(
+    len(titles), 2, figsize=(10, 4 * len(titles)), layout="constrained"
+)
 for (title, name), labels in partitions.items():
     ax = axes[titles.index(title), list(spaces).index(name)]
     ClusterEmbeddingDisplay.from_predictions(places[name], labels, ax=ax)

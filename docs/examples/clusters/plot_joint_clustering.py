@@ -29,7 +29,9 @@ from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import ClusterEmbeddingDisplay, LossCurveDisplay
 
 X, y = load_digits(return_X_y=True)
-X = StandardScaler().fit_transform(X).astype("float32")  # in which training takes half the time
+X = (
+    StandardScaler().fit_transform(X).astype("float32")
+)  # in which training takes half the time
 encoder = SparseAutoencoderTransformer(
     8,
     hidden_layer_sizes=(256, 256),
@@ -43,7 +45,9 @@ encoder = SparseAutoencoderTransformer(
 )
 joint = DeepEmbeddedClustering(10, encoder=encoder, max_iter=20, random_state=0).fit(X)
 moved = (joint.labels_ != joint.initial_labels_).mean()
-print(f"{joint.n_iter_} iterations; {moved:.0%} of the rows are in another cluster than at the start")
+print(
+    f"{joint.n_iter_} iterations; {moved:.0%} of the rows are in another cluster than at the start"
+)
 print("rows of the clusters:", np.bincount(joint.labels_))
 
 # %%
@@ -69,7 +73,9 @@ axes[1].set_title("after")
 kmeans = KMeans(10, n_init=10, random_state=0)
 partitions = {
     "KMeans on the scaled pixels": kmeans.fit_predict(X),
-    "KMeans on 8 principal components": kmeans.fit_predict(PCA(8, random_state=0).fit_transform(X)),
+    "KMeans on 8 principal components": kmeans.fit_predict(
+        PCA(8, random_state=0).fit_transform(X)
+    ),
     "KMeans on the code before": kmeans.fit_predict(code_before),
     "mixture on the code before": joint.initial_labels_,
     "joint": joint.labels_,

@@ -25,8 +25,16 @@ from sklearn.preprocessing import StandardScaler
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.clustering import ClusterTree, NeighborAssigner
 from skdeepcluster.inspection import explain_clusters
-from skdeepcluster.model_selection import cluster_stability, estimate_n_clusters, structure_test
-from skdeepcluster.plotting import ClusterProfileDisplay, ClusterRulesDisplay, ClusterTreeDisplay
+from skdeepcluster.model_selection import (
+    cluster_stability,
+    estimate_n_clusters,
+    structure_test,
+)
+from skdeepcluster.plotting import (
+    ClusterProfileDisplay,
+    ClusterRulesDisplay,
+    ClusterTreeDisplay,
+)
 
 images, digits = load_digits(return_X_y=True)
 images = images.astype(np.float32)
@@ -45,8 +53,15 @@ autoencoder = SparseAutoencoderTransformer(
     random_state=0,
 )
 code = autoencoder.fit_transform(scaled)
-test = structure_test(make_pipeline(StandardScaler(), KMeans(10, n_init=1)), X, n_repeats=19, random_state=0)
-print(f"p = {test.p_value:.2f}: {test.score:.2f} nats, at most {test.null_scores.max():.2f} without structure")
+test = structure_test(
+    make_pipeline(StandardScaler(), KMeans(10, n_init=1)),
+    X,
+    n_repeats=19,
+    random_state=0,
+)
+print(
+    f"p = {test.p_value:.2f}: {test.score:.2f} nats, at most {test.null_scores.max():.2f} without structure"
+)
 
 # %%
 # How many
@@ -56,7 +71,11 @@ estimate = estimate_n_clusters(code, X=scaled, random_state=0)
 figure, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.plot(estimate.k_range, estimate.scores, marker=".")
 ax.axvline(estimate.n_clusters, linestyle="--", linewidth=0.8, color="grey")
-ax.set(xlabel="number of clusters", ylabel="score", title=f"highest at {estimate.n_clusters}")
+ax.set(
+    xlabel="number of clusters",
+    ylabel="score",
+    title=f"highest at {estimate.n_clusters}",
+)
 
 # %%
 # A tree
@@ -78,7 +97,9 @@ stability = cluster_stability(model, X, n_repeats=5, random_state=0)
 # --------
 # HDBSCAN has no ``predict``, so the nearest of its rows vote. These are the first of the new images that they take for
 # noise; many of them can be read all the same.
-assigner = NeighborAssigner(HDBSCAN(min_cluster_size=30, min_samples=10, copy=True)).fit(code)
+assigner = NeighborAssigner(
+    HDBSCAN(min_cluster_size=30, min_samples=10, copy=True)
+).fit(code)
 labels_new = assigner.predict(autoencoder.transform(scaled_new))
 odd = X_new[labels_new == -1]
 figure, axes = plt.subplots(1, 10, figsize=(8, 1.2), layout="constrained")
@@ -96,7 +117,9 @@ figure.suptitle(f"noise: {len(odd)} of {len(X_new)} new images", fontsize="mediu
 # standard deviations; holes are what ink encloses. Precision and recall are from rows that rules were not grown on.
 def describe(X):
     images = X.reshape(-1, 8, 8) / X.sum(axis=1)[:, np.newaxis, np.newaxis]
-    n_holes = np.array([label(np.pad(image, 1) < 4)[1] - 1 for image in X.reshape(-1, 8, 8)])
+    n_holes = np.array(
+        [label(np.pad(image, 1) < 4)[1] - 1 for image in X.reshape(-1, 8, 8)]
+    )
     place = np.arange(8)
     x, y = images.sum(axis=1) @ place, images.sum(axis=2) @ place
     aside, down = place - x[:, np.newaxis], place - y[:, np.newaxis]
@@ -137,7 +160,9 @@ print(summary.round(2).to_string())
 # %%
 # The adjusted Rand index with the digits. Noise counts as a group.
 in_pixels = KMeans(10, n_init=10, random_state=0).fit(scaled)
-pixel_assigner = NeighborAssigner(HDBSCAN(min_cluster_size=30, min_samples=10, copy=True)).fit(scaled)
+pixel_assigner = NeighborAssigner(
+    HDBSCAN(min_cluster_size=30, min_samples=10, copy=True)
+).fit(scaled)
 partitions = {
     ("pixels", "KMeans, told 10"): (in_pixels.labels_, in_pixels.predict(scaled_new)),
     ("pixels", "HDBSCAN"): (pixel_assigner.labels_, pixel_assigner.predict(scaled_new)),
@@ -145,7 +170,10 @@ partitions = {
     ("code", "HDBSCAN"): (assigner.labels_, labels_new),
 }
 scores = {
-    name: {"first rows": adjusted_rand_score(y, labels), "new rows": adjusted_rand_score(y_new, of_new)}
+    name: {
+        "first rows": adjusted_rand_score(y, labels),
+        "new rows": adjusted_rand_score(y_new, of_new),
+    }
     for name, (labels, of_new) in partitions.items()
 }
 print(pd.DataFrame(scores).T.round(2).to_string())

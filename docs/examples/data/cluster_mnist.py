@@ -81,7 +81,9 @@ models = {
     "10 principal components, KMeans": make_pipeline(pca, kmeans),
     "10 principal components, GaussianMixture": make_pipeline(pca, mixture),
     "deep autoencoder, KMeans": make_pipeline(autoencoder, kmeans),
-    "deep autoencoder, GaussianMixture": make_pipeline(FrozenEstimator(autoencoder), mixture),
+    "deep autoencoder, GaussianMixture": make_pipeline(
+        FrozenEstimator(autoencoder), mixture
+    ),
 }
 rows = {}
 for name, model in models.items():
@@ -106,8 +108,12 @@ print(table.to_string())
 # ten numbers, the best and the worst.
 model = models["deep autoencoder, KMeans"]
 figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 9), layout="constrained")
-ClusterProfileDisplay.from_estimator(model, X, image_shape=(28, 28), n_shown=8, ax=upper)
-ReconstructionDisplay.from_estimator(model, X, image_shape=(28, 28), n_examples=8, ax=lower)
+ClusterProfileDisplay.from_estimator(
+    model, X, image_shape=(28, 28), n_shown=8, ax=upper
+)
+ReconstructionDisplay.from_estimator(
+    model, X, image_shape=(28, 28), n_examples=8, ax=lower
+)
 figure.savefig("cluster_mnist.png", dpi=80)
 print("\nFigure saved to cluster_mnist.png")
 plt.show()

@@ -78,7 +78,11 @@ def read_npz(file):
     with np.load(file, allow_pickle=False) as archive:
         blob, offsets, y = archive["texts"].tobytes(), archive["offsets"], archive["y"]
     texts = [blob[start:stop].decode() for start, stop in pairwise(offsets)]
-    for strip in (strip_newsgroup_header, strip_newsgroup_footer, strip_newsgroup_quoting):
+    for strip in (
+        strip_newsgroup_header,
+        strip_newsgroup_footer,
+        strip_newsgroup_quoting,
+    ):
         texts = [strip(text) for text in texts]
     return texts, y
 
@@ -86,16 +90,22 @@ def read_npz(file):
 if DATA_DIR:
     texts, y = read_npz(Path(DATA_DIR, "newsgroups20.npz"))
 else:
-    messages = fetch_20newsgroups(subset="all", shuffle=False, remove=("headers", "footers", "quotes"))
+    messages = fetch_20newsgroups(
+        subset="all", shuffle=False, remove=("headers", "footers", "quotes")
+    )
     texts, y = messages.data, messages.target
 
-vectorizer = TfidfVectorizer(max_features=2000, stop_words="english", sublinear_tf=True, dtype=np.float32)
+vectorizer = TfidfVectorizer(
+    max_features=2000, stop_words="english", sublinear_tf=True, dtype=np.float32
+)
 X = vectorizer.fit_transform(texts)
 terms = vectorizer.get_feature_names_out()
 # Messages that are left without a term belong nowhere.
 kept = np.diff(X.indptr) > 0
 X, y = X[kept], y[kept]
-print(f"{X.shape[0]} messages, {X.shape[1]} terms, {X.nnz / X.shape[0]:.0f} terms in a message")
+print(
+    f"{X.shape[0]} messages, {X.shape[1]} terms, {X.nnz / X.shape[0]:.0f} terms in a message"
+)
 
 # %%
 # Three sets of features, one clusterer

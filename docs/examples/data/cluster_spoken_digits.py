@@ -52,22 +52,31 @@ from skdeepcluster.plotting import ClusterProfileDisplay, ReconstructionDisplay
 RATE = 8000
 N_BANDS, N_TIMES = 32, 24
 
-WAV_DIR, DATA_DIR = os.environ.get("WAV_DIR", "recordings"), os.environ.get("SKDEEPCLUSTER_DATA")
+WAV_DIR, DATA_DIR = (
+    os.environ.get("WAV_DIR", "recordings"),
+    os.environ.get("SKDEEPCLUSTER_DATA"),
+)
 
 
 def read_wavs(folder):
     """Recordings, digits and speakers, from files named {digit}_{speaker}_{index}.wav."""
     files = sorted(folder.glob("*_*_*.wav"))
     if not files:
-        raise FileNotFoundError(f"No recordings in {folder.resolve()}: name their folder in the variable WAV_DIR.")
+        raise FileNotFoundError(
+            f"No recordings in {folder.resolve()}: name their folder in the variable WAV_DIR."
+        )
     names = [file.stem.split("_") for file in files]
-    return [wavfile.read(file)[1] for file in files], *np.array([name[:2] for name in names]).T
+    return [wavfile.read(file)[1] for file in files], *np.array(
+        [name[:2] for name in names]
+    ).T
 
 
 def read_npz(file):
     """The same from one file."""
     with np.load(file, allow_pickle=False) as archive:
-        samples, offsets, digit, speaker = (archive[name] for name in ("samples", "offsets", "y", "speaker"))
+        samples, offsets, digit, speaker = (
+            archive[name] for name in ("samples", "offsets", "y", "speaker")
+        )
     return [samples[start:stop] for start, stop in pairwise(offsets)], digit, speaker
 
 
@@ -146,9 +155,15 @@ print(table.round(3).to_string())
 # -----------
 # Above, the recordings that are most typical of each cluster, by the code; time runs to the right, pitch upwards.
 # Below, recordings and what is left of them in the 32 numbers of the code.
-figure, (upper, lower) = plt.subplots(2, 1, figsize=(10, 10), height_ratios=[4, 3], layout="constrained")
-ClusterProfileDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_shown=6, ax=upper)
-ReconstructionDisplay.from_estimator(shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_examples=8, ax=lower)
+figure, (upper, lower) = plt.subplots(
+    2, 1, figsize=(10, 10), height_ratios=[4, 3], layout="constrained"
+)
+ClusterProfileDisplay.from_estimator(
+    shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_shown=6, ax=upper
+)
+ReconstructionDisplay.from_estimator(
+    shown, by_speaker, image_shape=(N_BANDS, N_TIMES), n_examples=8, ax=lower
+)
 figure.savefig("cluster_spoken_digits.png", dpi=80)
 print("\nFigure saved to cluster_spoken_digits.png")
 plt.show()

@@ -28,7 +28,10 @@ SIDE = 8
 def draw_patches(n_patches):
     """Square patches of the photographs, one to a row."""
     random_state = np.random.RandomState(0)
-    images = [gaussian_filter(image.mean(axis=2), sigma=1) for image in load_sample_images().images]
+    images = [
+        gaussian_filter(image.mean(axis=2), sigma=1)
+        for image in load_sample_images().images
+    ]
     patches = np.empty((n_patches, SIDE, SIDE))
     for i in range(n_patches):
         image = images[i % len(images)]
@@ -50,7 +53,9 @@ def whiten(patches, regularisation=0.03):
     patches = patches - patches.mean(axis=1, keepdims=True)
     patches -= patches.mean(axis=0)
     variances, axes = np.linalg.eigh(patches.T @ patches / len(patches))
-    patches = patches @ axes / np.sqrt(variances + regularisation * variances.max()) @ axes.T
+    patches = (
+        patches @ axes / np.sqrt(variances + regularisation * variances.max()) @ axes.T
+    )
     limit = 3 * patches.std()
     return 0.5 + 0.4 * np.clip(patches / limit, -1, 1)
 
@@ -65,10 +70,23 @@ X = whiten(draw_patches(10_000))
 # no penalty on the activations.
 networks = {
     "rho = 0.01, beta = 3": SparseAutoencoderTransformer(
-        25, output_activation="logistic", rho=0.01, beta=3, lam=1e-4, tol=5e-5, max_iter=1000, random_state=0
+        25,
+        output_activation="logistic",
+        rho=0.01,
+        beta=3,
+        lam=1e-4,
+        tol=5e-5,
+        max_iter=1000,
+        random_state=0,
     ),
     "beta = 0": SparseAutoencoderTransformer(
-        25, output_activation="logistic", beta=0, lam=1e-4, tol=5e-5, max_iter=1000, random_state=0
+        25,
+        output_activation="logistic",
+        beta=0,
+        lam=1e-4,
+        tol=5e-5,
+        max_iter=1000,
+        random_state=0,
     ),
 }
 for name, network in networks.items():
@@ -103,8 +121,12 @@ def orientation_share(filters, side=8):
     # The main axis of the structure tensor: its entries are the energies of the derivatives.
     weights = energy * (frequencies[:, np.newaxis] ** 2 + frequencies**2)
     main = np.angle(np.sum(weights * np.exp(2j * angles), axis=(1, 2))) / 2
-    distances = np.abs((angles - main[:, np.newaxis, np.newaxis] + np.pi / 2) % np.pi - np.pi / 2)
-    return np.sum(energy, axis=(1, 2), where=distances <= np.pi / 8) / energy.sum(axis=(1, 2))
+    distances = np.abs(
+        (angles - main[:, np.newaxis, np.newaxis] + np.pi / 2) % np.pi - np.pi / 2
+    )
+    return np.sum(energy, axis=(1, 2), where=distances <= np.pi / 8) / energy.sum(
+        axis=(1, 2)
+    )
 
 
 # %%
@@ -114,7 +136,9 @@ random_state = np.random.RandomState(0)
 noise = random_state.normal(size=(2000, SIDE * SIDE))
 threshold = np.quantile(orientation_share(noise), 0.99)
 
-filters = {f"autoencoder, {name}": network.coefs_[0].T for name, network in networks.items()}
+filters = {
+    f"autoencoder, {name}": network.coefs_[0].T for name, network in networks.items()
+}
 filters["principal components"] = PCA(25).fit(X).components_
 filters["whitened patches"] = X[:2000]
 filters["random numbers"] = noise
@@ -122,7 +146,9 @@ shares = {name: orientation_share(rows) for name, rows in filters.items()}
 table = pd.DataFrame(
     {
         "median share": {name: np.median(share) for name, share in shares.items()},
-        f"share above {threshold:.2f}": {name: np.mean(share > threshold) for name, share in shares.items()},
+        f"share above {threshold:.2f}": {
+            name: np.mean(share > threshold) for name, share in shares.items()
+        },
     }
 )
 print(table.round(2).to_string())

@@ -34,7 +34,11 @@ model = Pipeline(
         ("cluster", KMeans(10, n_init=10, random_state=0)),
     ]
 )
-grid = {"code__rho": [0.1, 0.5], "code__beta": [0.3, 3], "code__lam": [0.0001, 0.01, 0.1]}
+grid = {
+    "code__rho": [0.1, 0.5],
+    "code__beta": [0.3, 3],
+    "code__lam": [0.0001, 0.01, 0.1],
+}
 search = ClusteringSearch(model, grid, random_state=0).fit(X)
 print("the search's choice:", search.best_params_)
 
@@ -72,8 +76,13 @@ contestants = {
     "silhouette in its own code": clone(model).set_params(**naive),
 }
 scaled = StandardScaler().fit_transform(X)
-reports = {name: clustering_report(scaled, clone(fit).fit_predict(X), y_true=y) for name, fit in contestants.items()}
-table = pd.DataFrame(reports).T[["silhouette", "neighbor_information", "accuracy", "nmi", "ari"]]
+reports = {
+    name: clustering_report(scaled, clone(fit).fit_predict(X), y_true=y)
+    for name, fit in contestants.items()
+}
+table = pd.DataFrame(reports).T[
+    ["silhouette", "neighbor_information", "accuracy", "nmi", "ari"]
+]
 print(table.round(3).to_string())
 
 # %%

@@ -22,18 +22,34 @@ from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster.metrics import clustering_report
-from skdeepcluster.plotting import ActivationDisplay, CodeWeightsDisplay, LossCurveDisplay, ReconstructionDisplay
+from skdeepcluster.plotting import (
+    ActivationDisplay,
+    CodeWeightsDisplay,
+    LossCurveDisplay,
+    ReconstructionDisplay,
+)
 
 X, y = load_digits(return_X_y=True)
 
 
 def make_model(features):
-    return make_pipeline(StandardScaler(), features, KMeans(10, n_init=10, random_state=0))
+    return make_pipeline(
+        StandardScaler(), features, KMeans(10, n_init=10, random_state=0)
+    )
 
 
-layers = {"hidden_layer_sizes": 64, "activation": "logistic", "pretrain": "layerwise", "random_state": 0}
+layers = {
+    "hidden_layer_sizes": 64,
+    "activation": "logistic",
+    "pretrain": "layerwise",
+    "random_state": 0,
+}
 good = make_model(SparseAutoencoderTransformer(32, **layers)).fit(X)
-bad = make_model(SparseAutoencoderTransformer(32, beta=0, solver="adam", learning_rate_init=0.1, **layers)).fit(X)
+bad = make_model(
+    SparseAutoencoderTransformer(
+        32, beta=0, solver="adam", learning_rate_init=0.1, **layers
+    )
+).fit(X)
 
 # %%
 # Did it converge?
@@ -50,7 +66,9 @@ def draw_both(draw, figsize, **grid):
         draw(model, ax)
 
 
-draw_both(lambda model, ax: LossCurveDisplay.from_estimator(model, ax=ax), (7, 7), nrows=2)
+draw_both(
+    lambda model, ax: LossCurveDisplay.from_estimator(model, ax=ax), (7, 7), nrows=2
+)
 
 # %%
 # Are all units of use?
@@ -58,14 +76,20 @@ draw_both(lambda model, ax: LossCurveDisplay.from_estimator(model, ax=ax), (7, 7
 # The mean activation of every code unit, with the range of 5 to 95 % of the rows. Units of the good network keep near
 # `rho` on average and vary from row to row. Most of the bad one are the same for nearly all rows: always on or always
 # off, they carry nothing. No step can bring them back, since the logistic function is flat there.
-draw_both(lambda model, ax: ActivationDisplay.from_estimator(model, X, ax=ax), (7, 7), nrows=2)
+draw_both(
+    lambda model, ax: ActivationDisplay.from_estimator(model, X, ax=ax), (7, 7), nrows=2
+)
 
 # %%
 # What is lost?
 # -------------
 # The rows with the smallest and the largest error, above as they are, below as they come out of the code.
 draw_both(
-    lambda model, ax: ReconstructionDisplay.from_estimator(model, X, image_shape=(8, 8), ax=ax), (8, 4.5), ncols=2
+    lambda model, ax: ReconstructionDisplay.from_estimator(
+        model, X, image_shape=(8, 8), ax=ax
+    ),
+    (8, 4.5),
+    ncols=2,
 )
 
 # %%
@@ -75,7 +99,9 @@ draw_both(
 # good one not even shapes: with `rho` at 0.5 every unit takes part in every image, and only together do they say
 # something. :doc:`A low rho </auto_examples/data/plot_image_patches>` is what makes single units readable.
 draw_both(
-    lambda model, ax: CodeWeightsDisplay.from_estimator(model, units=range(25), image_shape=(8, 8), ax=ax),
+    lambda model, ax: CodeWeightsDisplay.from_estimator(
+        model, units=range(25), image_shape=(8, 8), ax=ax
+    ),
     (8, 4.5),
     ncols=2,
 )
@@ -91,8 +117,17 @@ models = {
     "code, good": good,
 }
 scaled = good[:1].transform(X)
-table = pd.DataFrame({name: clustering_report(scaled, model[-1].labels_, y_true=y) for name, model in models.items()}).T
-print(table[["silhouette", "neighbor_information", "accuracy", "nmi", "ari"]].round(3).to_string())
+table = pd.DataFrame(
+    {
+        name: clustering_report(scaled, model[-1].labels_, y_true=y)
+        for name, model in models.items()
+    }
+).T
+print(
+    table[["silhouette", "neighbor_information", "accuracy", "nmi", "ari"]]
+    .round(3)
+    .to_string()
+)
 
 # %%
 # The bad setting was looked for: it is one of a dozen that were tried until units died. The good one is not the best

@@ -49,7 +49,9 @@ with warnings.catch_warnings():
 
 def histograms(settings, title):
     """Activations of all units on all rows, with rho as a dashed line."""
-    figure, axes = plt.subplots(1, len(settings), figsize=(10, 2.2), sharey=True, layout="constrained")
+    figure, axes = plt.subplots(
+        1, len(settings), figsize=(10, 2.2), sharey=True, layout="constrained"
+    )
     for ax, setting in zip(axes, settings):
         ax.hist(codes[key(setting)].ravel(), bins=40, range=(0, 1), density=True)
         ax.axvline(key(setting)[0], color="C1", linestyle="--", label="rho")
@@ -118,5 +120,7 @@ def row(setting):
 
 
 unique = {key(setting): setting for setting in [*RHOS, *BETAS, *LAMS]}
-table = pd.DataFrame([row(setting) for setting in unique.values()]).set_index(["rho", "beta", "lam"])
+table = pd.DataFrame([row(setting) for setting in unique.values()]).set_index(
+    ["rho", "beta", "lam"]
+)
 print(table.round(3).to_string())

@@ -69,7 +69,9 @@ def draw(block_info=None):
     clusters = draw_clusters(block_info)
     rng = np.random.default_rng([1, block_info[None]["array-location"][0][0]])
     planes = np.random.default_rng(0).normal(size=(N_CLUSTERS, 3, N_FEATURES))
-    places = np.column_stack([rng.uniform(-1, 1, size=(len(clusters), 2)), np.full(len(clusters), 1.5)])
+    places = np.column_stack(
+        [rng.uniform(-1, 1, size=(len(clusters), 2)), np.full(len(clusters), 1.5)]
+    )
     noise = rng.normal(scale=0.5, size=(len(clusters), N_FEATURES))
     return np.einsum("ij,ijk->ik", places, planes[clusters]) + noise
 
@@ -91,16 +93,24 @@ def fit_kmeans(data):
 def main(n_rows):
     # The table.
     chunks = (n_rows // 20,) * 20
-    truth = da.map_blocks(draw_clusters, chunks=(chunks,), dtype=int, meta=np.empty(0, dtype=int))
-    X = da.map_blocks(draw, chunks=(chunks, (N_FEATURES,)), dtype=float, meta=np.empty((0, 0)))
+    truth = da.map_blocks(
+        draw_clusters, chunks=(chunks,), dtype=int, meta=np.empty(0, dtype=int)
+    )
+    X = da.map_blocks(
+        draw, chunks=(chunks, (N_FEATURES,)), dtype=float, meta=np.empty((0, 0))
+    )
 
     # Standardise: two sums over the table.
     mean, std = compute(X.mean(axis=0), X.std(axis=0))
     X = (X - mean) / std
 
     # Train. The workers keep the rows while there is memory for them.
-    autoencoder = DaskSparseAutoencoderTransformer(16, max_iter=30, tol=0.01, random_state=0).fit(X)
-    print(f"J = {autoencoder.loss_:.4f} after {autoencoder.n_iter_} iterations, score {autoencoder.score(X):.4f}")
+    autoencoder = DaskSparseAutoencoderTransformer(
+        16, max_iter=30, tol=0.01, random_state=0
+    ).fit(X)
+    print(
+        f"J = {autoencoder.loss_:.4f} after {autoencoder.n_iter_} iterations, score {autoencoder.score(X):.4f}"
+    )
 
     # Cluster the code, and the table itself to compare.
     code = autoencoder.transform(X)
@@ -108,18 +118,30 @@ def main(n_rows):
     _, labels_of_table = fit_kmeans(X)
 
     # Judge a sample, and count all.
-    sample = np.sort(np.random.default_rng(0).choice(len(X), min(len(X), 5000), replace=False))
-    X_sample, truth_sample, *sample_labels = compute(*(rows[sample] for rows in (X, truth, labels, labels_of_table)))
+    sample = np.sort(
+        np.random.default_rng(0).choice(len(X), min(len(X), 5000), replace=False)
+    )
+    X_sample, truth_sample, *sample_labels = compute(
+        *(rows[sample] for rows in (X, truth, labels, labels_of_table))
+    )
     print("rows of the clusters:", da.bincount(labels, minlength=N_CLUSTERS).compute())
     for name, found in zip(("code", "standardised table"), sample_labels):
         print(f"\nKMeans on the {name}:")
         print(clustering_report(X_sample, found, y_true=truth_sample))
 
     # A new table in memory needs no cluster.
-    print("\nthe first rows again:", kmeans.predict(autoencoder.to_local().transform(X_sample[:10])))
+    print(
+        "\nthe first rows again:",
+        kmeans.predict(autoencoder.to_local().transform(X_sample[:10])),
+    )
 
 
 if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster):
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster),
+    ):
         print("Watch it at", cluster.dashboard_link)
         main(N_ROWS)

@@ -45,7 +45,9 @@ autoencoder = SparseAutoencoderTransformer(
     max_iter=60,
     random_state=0,
 )
-model = make_pipeline(StandardScaler(), autoencoder, KMeans(10, n_init=10, random_state=0)).fit(X)
+model = make_pipeline(
+    StandardScaler(), autoencoder, KMeans(10, n_init=10, random_state=0)
+).fit(X)
 
 # %%
 # Two files
@@ -64,8 +66,12 @@ onnx.save(onnx_model, folder / "model.onnx")
 # and, as somebody has labels here, whether new rows go where they belong.
 report = clustering_report(model[0].transform(X), model.predict(X))
 stability = cluster_stability(model, X, n_repeats=5, random_state=0)
-in_pixels = make_pipeline(StandardScaler(), KMeans(10, n_init=10, random_state=0)).fit(X)
-agreement, baseline = (adjusted_rand_score(y_new, fitted.predict(X_new)) for fitted in (model, in_pixels))
+in_pixels = make_pipeline(StandardScaler(), KMeans(10, n_init=10, random_state=0)).fit(
+    X
+)
+agreement, baseline = (
+    adjusted_rand_score(y_new, fitted.predict(X_new)) for fitted in (model, in_pixels)
+)
 ClusterProfileDisplay.from_estimator(model, X, image_shape=(8, 8))
 plt.savefig(folder / "clusters.png")
 
@@ -74,7 +80,10 @@ plt.savefig(folder / "clusters.png")
 # --------
 # A text in Markdown, beside the files, with the picture above. The sections that count are those that only you can
 # write: what the rows are, how they were prepared, what the clusters are for and what not.
-names = [given.name for given in onnx_model.graph.input], [result.name for result in onnx_model.graph.output]
+names = (
+    [given.name for given in onnx_model.graph.input],
+    [result.name for result in onnx_model.graph.output],
+)
 card = Card(model, template=None)
 card.add(
     **{
@@ -89,7 +98,10 @@ card.add(
 )
 card.add_table(
     **{
-        "Scores": {"score": list(report), "value": [f"{value:.3g}" for value in report.values()]},
+        "Scores": {
+            "score": list(report),
+            "value": [f"{value:.3g}" for value in report.values()],
+        },
         "Clusters": {
             "cluster": list(range(10)),
             "rows": np.bincount(model.predict(X)).tolist(),
