@@ -169,9 +169,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
 
     Notes
     -----
-    The defaults were chosen for one hidden layer, on standardised data of 13 to 784 features, with KMeans on the code;
-    ``docs/studies/defaults.md`` has the study, ``docs/studies/deep.md`` one of deep stacks, ``docs/performance.md``
-    what a fit costs.
+    The defaults were chosen for one hidden layer, on standardised data of 13 to 784 features, with KMeans on the code:
+    ``docs/studies/defaults.md``. Deep stacks are in ``docs/studies/deep.md``, the cost in ``docs/performance.md``.
 
     A fit uses as many threads as BLAS has, and gives the same result for every number of them; meanwhile the BLAS of
     the process has one thread. Of fits that run at the same time in threads of one process, the first has the threads.
@@ -190,8 +189,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     Rows count by their weights in all sums. Early stopping adds 2 / `n_features_in_` times the term of held-out rows.
     The step rises in a tenth of `max_iter`; None means 60 epochs or 800 batches, from 20,000 rows on 30 or 2000.
 
-    With scikit-learn 1.9 or newer, `fit` calls the callbacks that ``set_callbacks`` was given after every iteration or
-    epoch. One of them may end training, as Ctrl-C does: ``docs/training.md`` has examples.
+    With scikit-learn 1.9 or newer, `fit` calls the callbacks of ``set_callbacks`` after every iteration. One of them
+    may end training, as Ctrl-C does: ``docs/training.md``.
 
     References
     ----------
@@ -207,9 +206,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     >>> from sklearn.preprocessing import StandardScaler
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> X, _ = load_iris(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(8, random_state=0), KMeans(3))
-    >>> model.fit_predict(X).shape
-    (150,)
+    >>> code = SparseAutoencoderTransformer(8, random_state=0)
+    >>> model = make_pipeline(StandardScaler(), code, KMeans(3)).fit(X)
     >>> model[:-1].transform(X).shape
     (150, 8)
     """

@@ -163,8 +163,12 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> from skdeepcluster.clustering import DeepEmbeddedClustering
     >>> X, _ = load_iris(return_X_y=True)
-    >>> encoder = SparseAutoencoderTransformer(2, hidden_layer_sizes=20, code_activation="identity", beta=0)
-    >>> model = make_pipeline(StandardScaler(), DeepEmbeddedClustering(3, encoder=encoder, random_state=0))
+    >>> encoder = SparseAutoencoderTransformer(
+    ...     2, hidden_layer_sizes=20, code_activation="identity", beta=0
+    ... )
+    >>> model = make_pipeline(
+    ...     StandardScaler(), DeepEmbeddedClustering(3, encoder=encoder, random_state=0)
+    ... )
     >>> model.fit_predict(X).shape
     (150,)
     >>> model.predict_proba(X).shape

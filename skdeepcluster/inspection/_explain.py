@@ -119,7 +119,9 @@ def explain_clusters(
     ...     {
     ...         "age": rng.integers(20, 60, size=200),
     ...         "visits": rng.poisson(np.where(is_old, 9, 2)),
-    ...         "channel": np.where(rng.random(200) < 0.8, np.where(is_old, "shop", "web"), "phone"),
+    ...         "channel": np.where(
+    ...             rng.random(200) < 0.8, np.where(is_old, "shop", "web"), "phone"
+    ...         ),
     ...     }
     ... )
     >>> print(explain_clusters(table, labels, random_state=0))

@@ -61,7 +61,9 @@ class ClusterExplanation:
     >>> from sklearn.datasets import load_iris
     >>> from skdeepcluster.inspection import explain_clusters
     >>> iris = load_iris()
-    >>> explanation = explain_clusters(iris.data, iris.target, feature_names=iris.feature_names, random_state=0)
+    >>> explanation = explain_clusters(
+    ...     iris.data, iris.target, feature_names=iris.feature_names, random_state=0
+    ... )
     >>> print(explanation.rules[0])
     petal length (cm) <= 2.5
     >>> explanation.f1.round(2)

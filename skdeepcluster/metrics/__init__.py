@@ -13,7 +13,13 @@ Examples
 ...     "neighbor_information": metrics.neighbor_information_scorer,
 ...     "neighbor_modularity": metrics.neighbor_modularity_scorer,
 ... }
->>> search = GridSearchCV(KMeans(random_state=0), {"n_clusters": [2, 3]}, scoring=scoring, refit="silhouette", cv=2)
+>>> search = GridSearchCV(
+...     KMeans(random_state=0),
+...     {"n_clusters": [2, 3]},
+...     scoring=scoring,
+...     refit="silhouette",
+...     cv=2,
+... )
 >>> search.fit(X).best_params_
 {'n_clusters': 2}
 """

@@ -75,7 +75,13 @@ def estimate_eps(
     >>> from sklearn.cluster import DBSCAN
     >>> from skdeepcluster.model_selection import estimate_eps
     >>> rng = np.random.RandomState(0)
-    >>> Z = np.vstack([rng.normal(size=(100, 2)), rng.normal(size=(100, 2)) + 20, rng.uniform(-30, 50, (5, 2))])
+    >>> Z = np.vstack(
+    ...     [
+    ...         rng.normal(size=(100, 2)),
+    ...         rng.normal(size=(100, 2)) + 20,
+    ...         rng.uniform(-30, 50, (5, 2)),
+    ...     ]
+    ... )
     >>> estimate = estimate_eps(Z)
     >>> len(set(DBSCAN(estimate.eps).fit_predict(Z)) - {-1})
     2

@@ -115,7 +115,9 @@ def cluster_stability(
 
     With one cluster too many, a group is cut in two, each time elsewhere:
 
-    >>> result = cluster_stability(KMeans(4, n_init=3, random_state=0), X, n_repeats=20, random_state=0)
+    >>> result = cluster_stability(
+    ...     KMeans(4, n_init=3, random_state=0), X, n_repeats=20, random_state=0
+    ... )
     >>> int(result.sizes[~result.stable].sum())
     100
     """

@@ -88,9 +88,14 @@ def to_onnx(model: BaseEstimator, X: Any, *, target_opset: Int | None = None) ->
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> from skdeepcluster.onnx import to_onnx
     >>> X, _ = load_iris(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(8, random_state=0)).fit(X)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), SparseAutoencoderTransformer(8, random_state=0)
+    ... ).fit(X)
     >>> onnx_model = to_onnx(model, X[:1])
-    >>> [given.name for given in onnx_model.graph.input], [result.name for result in onnx_model.graph.output]
+    >>> (
+    ...     [given.name for given in onnx_model.graph.input],
+    ...     [result.name for result in onnx_model.graph.output],
+    ... )
     (['X'], ['code'])
     """
     steps = _steps_of(model)

@@ -78,7 +78,9 @@ class CodeWeightsDisplay:
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> from skdeepcluster.plotting import CodeWeightsDisplay
     >>> X = StandardScaler().fit_transform(load_digits().data)
-    >>> autoencoder = SparseAutoencoderTransformer(16, max_iter=20, tol=0.1, random_state=0).fit(X)
+    >>> autoencoder = SparseAutoencoderTransformer(
+    ...     16, max_iter=20, tol=0.1, random_state=0
+    ... ).fit(X)
     >>> CodeWeightsDisplay.from_estimator(autoencoder, image_shape=(8, 8)).weights.shape
     (16, 64)
     """

@@ -73,7 +73,9 @@ class ReconstructionDisplay:
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> from skdeepcluster.plotting import ReconstructionDisplay
     >>> X, _ = load_digits(return_X_y=True)
-    >>> model = make_pipeline(StandardScaler(), SparseAutoencoderTransformer(16, tol=0.1, random_state=0)).fit(X)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), SparseAutoencoderTransformer(16, tol=0.1, random_state=0)
+    ... ).fit(X)
     >>> display = ReconstructionDisplay.from_estimator(model, X, image_shape=(8, 8))
     >>> display.inputs.shape
     (10, 64)

@@ -49,7 +49,10 @@ class ClusterRulesDisplay:
     >>> from skdeepcluster.plotting import ClusterRulesDisplay
     >>> iris = load_iris()
     >>> display = ClusterRulesDisplay.from_predictions(
-    ...     iris.data, iris.target_names[iris.target], feature_names=iris.feature_names, random_state=0
+    ...     iris.data,
+    ...     iris.target_names[iris.target],
+    ...     feature_names=iris.feature_names,
+    ...     random_state=0,
     ... )
     >>> print(display.explanation.rules[0])
     petal length (cm) <= 2.5

@@ -53,7 +53,9 @@ class SilhouetteDisplay:
     Examples
     --------
     >>> from skdeepcluster.plotting import SilhouetteDisplay
-    >>> display = SilhouetteDisplay.from_predictions([[0.0], [1.0], [10.0], [11.0]], [0, 0, 1, 1])
+    >>> display = SilhouetteDisplay.from_predictions(
+    ...     [[0.0], [1.0], [10.0], [11.0]], [0, 0, 1, 1]
+    ... )
     >>> display.silhouettes.round(2)
     array([0.9 , 0.89, 0.89, 0.9 ])
     """

@@ -49,7 +49,9 @@ class LossCurveDisplay:
     >>> from skdeepcluster import SparseAutoencoderTransformer
     >>> from skdeepcluster.plotting import LossCurveDisplay
     >>> X = StandardScaler().fit_transform(load_iris().data)
-    >>> autoencoder = SparseAutoencoderTransformer(4, hidden_layer_sizes=8, pretrain="layerwise", random_state=0)
+    >>> autoencoder = SparseAutoencoderTransformer(
+    ...     4, hidden_layer_sizes=8, pretrain="layerwise", random_state=0
+    ... )
     >>> display = LossCurveDisplay.from_estimator(autoencoder.fit(X))
     >>> display.names
     ['layer 1', 'layer 2', 'all layers']
