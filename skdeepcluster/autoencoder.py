@@ -37,11 +37,11 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     An encoder, whose last layer is the code, and a decoder that mirrors it, trained to reproduce their input: it
     minimises::
 
-        J(W, b) = 1/n sum_i 1/2 ||h(x_i) - x_i||^2  +  lam/2 sum_l ||W_l||_F^2  +  beta sum_j KL(rho || rho_hat_j)
+        J(W, b) = 1/n sum_i 1/2 ||h(x_i) - x_i||^2  +  lam/2 sum_l ||W_l||_F^2
+                  +  beta sum_j KL(rho || rho_hat_j)
 
     where rho_hat_j is the mean activation of unit j, over all units of logistic encoder layers, and
-    KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)). Biases carry no weight decay. The default has
-    one hidden layer, the code.
+    KL(rho || r) = rho log(rho / r) + (1 - rho) log((1 - rho) / (1 - r)). Biases carry no weight decay.
 
     Parameters
     ----------
@@ -183,7 +183,8 @@ class SparseAutoencoderTransformer(CallbackSupportMixin, AutoencoderMixin, BaseE
     With `n_neighbors`, a batch of m rows is made of random ones, each with up to seven of its neighbours, drawn at
     random, its group; g(i) has the others of that of row i. With V half the total variance of X, J has a fourth term::
 
-        neighbor_weight V/m sum_i [ log sum_{k != i} phi(z_i, z_k)  -  mean_{j in g(i)} log phi(z_i, z_j) ]
+        neighbor_weight V/m sum_i [ log sum_{k != i} phi(z_i, z_k)
+                                    -  mean_{j in g(i)} log phi(z_i, z_j) ]
 
     where phi(a, b) = 1 / (1 + ||a - b||^2 / u^2), z is the code, and u is 0.3 if it is logistic, 0.6 if tanh, else 1.
     Rows count by their weights in all sums. Early stopping adds 2 / `n_features_in_` times the term of held-out rows.

@@ -32,7 +32,8 @@ class DeepEmbeddedClustering(CallbackSupportMixin, ClusterMixin, AutoencoderMixi
     minimise::
 
         J(W, b, mu) = J_sparse(W, b)  +  gamma V 1/n sum_i sum_j p_ij log(p_ij / q_ij)
-        q_ij  =  (1 + ||z_i - mu_j||^2 / (alpha s^2))^(-(alpha + 1) / 2), divided by the sum of these over j
+        q_ij  =  (1 + ||z_i - mu_j||^2 / (alpha s^2))^(-(alpha + 1) / 2),
+                 divided by the sum of these over j
         p_ij  =  (q_ij^2 / f_j) / sum_k (q_ik^2 / f_k),   f_j = sum_i q_ij
 
     J_sparse is what `SparseAutoencoderTransformer` minimises, z_i is the code of row i, and q_ij the probability that

@@ -61,7 +61,9 @@ class Rule(NamedTuple):
     Examples
     --------
     >>> from skdeepcluster.inspection import Condition, Rule
-    >>> print(Rule((Condition("age", 0, ">", 41.0), Condition("colour", 1, "is", "red"))))
+    >>> print(
+    ...     Rule((Condition("age", 0, ">", 41.0), Condition("colour", 1, "is", "red")))
+    ... )
     age > 41 and colour is red
     """
 

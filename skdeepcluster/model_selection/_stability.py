@@ -110,7 +110,9 @@ def cluster_stability(
     >>> from sklearn.datasets import make_blobs
     >>> from skdeepcluster.model_selection import cluster_stability
     >>> X, _ = make_blobs(300, 5, centers=3, random_state=0)
-    >>> cluster_stability(KMeans(3, n_init=3), X, n_repeats=20, random_state=0).stable.tolist()
+    >>> cluster_stability(
+    ...     KMeans(3, n_init=3), X, n_repeats=20, random_state=0
+    ... ).stable.tolist()
     [True, True, True]
 
     With one cluster too many, a group is cut in two, each time elsewhere:

@@ -60,7 +60,9 @@ class ClusterEmbeddingDisplay:
     >>> from skdeepcluster.plotting import ClusterEmbeddingDisplay
     >>> X, _ = load_iris(return_X_y=True)
     >>> autoencoder = SparseAutoencoderTransformer(8, random_state=0)
-    >>> model = make_pipeline(StandardScaler(), autoencoder, KMeans(3, random_state=0)).fit(X)
+    >>> model = make_pipeline(
+    ...     StandardScaler(), autoencoder, KMeans(3, random_state=0)
+    ... ).fit(X)
     >>> display = ClusterEmbeddingDisplay.from_estimator(model, X)
     >>> display.points.shape
     (150, 2)

@@ -94,9 +94,9 @@ class ClusterProfileDisplay:
     >>> from skdeepcluster.plotting import ClusterProfileDisplay
     >>> iris = load_iris()
     >>> autoencoder = SparseAutoencoderTransformer(8, random_state=0)
-    >>> model = make_pipeline(StandardScaler(), autoencoder, KMeans(3, random_state=0)).fit(
-    ...     iris.data
-    ... )
+    >>> model = make_pipeline(
+    ...     StandardScaler(), autoencoder, KMeans(3, random_state=0)
+    ... ).fit(iris.data)
     >>> display = ClusterProfileDisplay.from_estimator(
     ...     model, iris.data, feature_names=iris.feature_names
     ... )

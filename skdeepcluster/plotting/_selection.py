@@ -68,7 +68,11 @@ class SearchDisplay:
     >>> X, _ = load_iris(return_X_y=True)
     >>> autoencoder = SparseAutoencoderTransformer(8)
     >>> model = Pipeline(
-    ...     [("scale", StandardScaler()), ("autoencoder", autoencoder), ("cluster", KMeans(3))]
+    ...     [
+    ...         ("scale", StandardScaler()),
+    ...         ("autoencoder", autoencoder),
+    ...         ("cluster", KMeans(3)),
+    ...     ]
     ... )
     >>> grid = {"autoencoder__rho": [0.1, 0.5], "autoencoder__lam": [0.001, 0.03]}
     >>> search = ClusteringSearch(model, grid, random_state=0).fit(X)
