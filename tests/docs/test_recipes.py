@@ -20,7 +20,9 @@ def finds(truth, labels, at_least):
 
 
 # What has to be true after the last block of a page, of its names and of the folder where it ran.
-CHECKS = {}
+CHECKS = {
+    "images": finds("kinds", "labels", 0.9),
+}
 
 
 def test_every_recipe_has_a_check():
