@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import normalized_mutual_info_score
 
 from helpers.pages import run_blocks
@@ -65,12 +66,76 @@ def flags_the_nights_that_drifted(names, folder):
     assert (names["renamed"] == names["old"]).mean() > 0.95 > (names["new"] == names["old"]).mean()
 
 
+def checks_cells(names, folder):
+    import anndata
+
+    finds("types", "labels", 0.9)(names, folder)
+    written = anndata.read_h5ad(folder / "cells_with_clusters.h5ad")
+    assert normalized_mutual_info_score(written.obs["type"], written.obs["cluster"]) >= 0.9
+    assert written.obsm["X_code"].shape == (written.n_obs, 32)
+
+
+def checks_images(names, folder):
+    finds("kinds", "labels", 0.9)(names, folder)
+    assert "broken.jpg" not in names["names"]
+    assert len(pd.read_csv(folder / "images_with_clusters.csv")) == 300
+
+
+def checks_recordings(names, folder):
+    finds("kinds", "labels", 0.9)(names, folder)
+    assert not {"broken.wav", "empty.wav"} & {*names["names"]}
+    checks_log_mel(names["LogMel"])
+
+
+def checks_log_mel(LogMel):
+    """Neither the loudness, the type of the samples, the channels, the length nor the rate change much."""
+    rng = np.random.default_rng(0)
+    times = np.arange(44_100) / 44_100
+    sound = np.sin(2 * np.pi * 440 * times) * (1 + 0.5 * np.sin(2 * np.pi * 5 * times))
+    samples = np.rint(sound / 2 * 32_767).astype(np.int16)
+    spectrum = clone(LogMel(n_bands=12))
+    expected = spectrum.fit_transform([(44_100, sound)])
+    assert expected.shape == (1, len(spectrum.get_feature_names_out()))
+    same = {
+        "soft": sound / 100,
+        "integers": samples,
+        "unsigned": (samples // 256 + 128).astype(np.uint8),
+        "stereo": np.stack([sound, sound / 2], axis=1),
+        "an offset": sound + 3,
+        "silence": np.concatenate([np.zeros(9_000), sound, np.zeros(30_000)]),
+    }
+    for name, other in same.items():
+        assert np.median(np.abs(spectrum.transform([(44_100, other)]) - expected)) < 2, name  # decibels
+    assert np.median(np.abs(spectrum.transform([(22_050, sound[::2])]) - expected)) < 2
+    assert np.isfinite(spectrum.transform([(8_000, rng.normal(size=n)) for n in (2, 100, 257, 8_001)])).all()
+    for nothing in (np.zeros(0), np.zeros(4_000), np.full((50, 2), 7)):
+        with pytest.raises(ValueError, match="empty or silent"):
+            spectrum.transform([(8_000, nothing)])
+
+
+def checks_texts(names, folder):
+    written = pd.read_csv(folder / "messages_with_clusters.csv")
+    for column in ("cluster", "of_meaning"):
+        assert normalized_mutual_info_score(written["kind"], written[column]) >= 0.9
+
+
+def checks_time_series(names, folder):
+    written = pd.read_csv(folder / "series_with_clusters.csv")
+    for column in ("by_shape", "by_features"):
+        assert normalized_mutual_info_score(names["kinds"], written[column]) >= 0.9
+
+
 # What has to be true after the last block of a page, of its names and of the folder where it ran.
 CHECKS = {
     "density": finds_clusters_and_noise,
+    "genes": checks_cells,
+    "images": checks_images,
     "large": labels_a_file,
     "nightly": flags_the_nights_that_drifted,
+    "recordings": checks_recordings,
     "table": tells_the_table,
+    "texts": checks_texts,
+    "time_series": checks_time_series,
     "unknown_number": finds_both_levels,
 }
 
