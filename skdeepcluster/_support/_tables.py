@@ -1,6 +1,7 @@
 """What a table holds, by column, and what to do with one that is no table of numbers."""
 
 import re
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -93,6 +94,10 @@ def remedy(X, name):
     """What is wrong with X if it is no table of numbers, in words with the remedy, or None if it is one."""
     if not is_numpy(X) and len(X.shape) < 3:
         return None
+    if hasattr(X, "obsm"):
+        return f"{name} is an AnnData. Give one of its tables: its X, or one of its layers or obsm."
+    if isinstance(X, Mapping):
+        return f"{name} is a {type(X).__name__} of several things. Give the table in it: {_listed(list(map(repr, X)))}."
     if isinstance(X, (list, tuple)) and any(hasattr(row, "__dask_graph__") for row in X):
         return f"{name} has blocks of Dask. Compute them, or fit a skdeepcluster.dask.DaskSparseAutoencoderTransformer."
     shape = _shape(X)

@@ -2,6 +2,7 @@
 
 import datetime
 import re
+from types import MappingProxyType
 
 import dask
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.datasets import load_iris
 
 from helpers.marks import FEW_ITERATIONS
 from skdeepcluster import DeepEmbeddedClustering, SparseAutoencoderTransformer
@@ -201,6 +203,38 @@ def test_intervals_and_categories_are_no_dates(table):
 def test_one_column_of_arrays(call, container, agg):
     with pytest.raises(ValueError, match=r"is one column of arrays\. numpy\.stack"):
         call(container([np.zeros(100) for _ in range(20)]))
+
+
+class Annotated:
+    """As an AnnData: tables of the same rows."""
+
+    X = np.zeros((20, 3))
+    shape = X.shape
+    obsm = MappingProxyType({})
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, rows):
+        return self
+
+    def __array__(self, dtype=None, copy=None):
+        raise ValueError("setting an array element with a sequence")
+
+
+@pytest.mark.parametrize(
+    "container, words",
+    [
+        (Annotated(), "is an AnnData. Give one of its tables: its X"),
+        (load_iris(), "is a Bunch of several things. Give the table in it: 'data', 'target'"),
+        ({"rows": np.zeros((20, 3))}, "is a dict of several things. Give the table in it: 'rows'"),
+    ],
+    ids=["AnnData", "Bunch", "dict"],
+)
+@every_call
+def test_tables_that_are_still_in_something(call, container, words, agg):
+    with pytest.raises((ValueError, TypeError), match=words):
+        call(container)
 
 
 def test_blocks_of_dask_in_a_list():
