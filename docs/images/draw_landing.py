@@ -23,7 +23,7 @@ STUDY = IMAGES.parent / "studies" / "neighbors.md"
 METHODS = {
     "KMeans": "KMeans on the data",
     "UMAP, KMeans": "KMeans on UMAP",
-    "neighbour code, KMeans": "KMeans on our code",
+    "neighbour code, KMeans": "KMeans on the code",
 }
 # So many images are placed, and of those that would cover each other one is drawn.
 N_PLACED, LEAST_DISTANCE = 6000, 2.6

@@ -24,6 +24,7 @@ def finds(truth, labels, at_least):
 
 def tells_the_table(names, folder):
     finds("kind", "labels", 0.9)(names, folder)
+    assert (names["new"] == names["labels"][-3:]).all()
     written = pd.read_csv(folder / "requests_with_clusters.csv")
     assert (written["cluster"] == names["labels"]).all()
     assert (folder / "profiles.png").stat().st_size > 0
