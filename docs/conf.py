@@ -90,7 +90,7 @@ sphinx_gallery_conf = {
     "subsection_order": [
         f"examples/{section}" for section in ("clusters", "data", "settings", "use")
     ],
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "ExampleTitleSortKey",
 }
 
 MODULES = [

@@ -23,6 +23,8 @@ from skdeepcluster.metrics import clustering_report
 from skdeepcluster.model_selection import estimate_eps
 from skdeepcluster.plotting import ClusterEmbeddingDisplay, KDistanceDisplay
 
+# sphinx_gallery_thumbnail_number = 2
+
 X, y = load_digits(return_X_y=True)
 scaled = StandardScaler().fit_transform(X).astype(np.float32)
 autoencoder = SparseAutoencoderTransformer(

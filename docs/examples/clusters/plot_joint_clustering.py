@@ -28,6 +28,8 @@ from skdeepcluster.clustering import DeepEmbeddedClustering
 from skdeepcluster.metrics import clustering_accuracy
 from skdeepcluster.plotting import ClusterEmbeddingDisplay, LossCurveDisplay
 
+# sphinx_gallery_thumbnail_number = 2
+
 X, y = load_digits(return_X_y=True)
 X = (
     StandardScaler().fit_transform(X).astype("float32")

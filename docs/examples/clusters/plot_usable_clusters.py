@@ -36,6 +36,8 @@ from skdeepcluster.plotting import (
     ClusterTreeDisplay,
 )
 
+# sphinx_gallery_thumbnail_number = 2
+
 images, digits = load_digits(return_X_y=True)
 images = images.astype(np.float32)
 X, X_new, y, y_new = images[:1500], images[1500:], digits[:1500], digits[1500:]

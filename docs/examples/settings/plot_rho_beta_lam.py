@@ -23,6 +23,8 @@ from sklearn.preprocessing import StandardScaler
 
 from skdeepcluster import SparseAutoencoderTransformer
 
+# sphinx_gallery_thumbnail_number = 4
+
 X, y = load_digits(return_X_y=True)
 X = StandardScaler().fit_transform(X)
 
