@@ -96,7 +96,7 @@ def remedy(X, name):
         return None
     if hasattr(X, "obsm"):
         return f"{name} is an AnnData. Give one of its tables: its X, or one of its layers or obsm."
-    if isinstance(X, Mapping):
+    if isinstance(X, Mapping) and not hasattr(X, "shape"):  # a sparse matrix may be a dict
         return f"{name} is a {type(X).__name__} of several things. Give the table in it: {_listed(list(map(repr, X)))}."
     if isinstance(X, (list, tuple)) and any(hasattr(row, "__dask_graph__") for row in X):
         return f"{name} has blocks of Dask. Compute them, or fit a skdeepcluster.dask.DaskSparseAutoencoderTransformer."

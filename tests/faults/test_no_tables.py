@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+import scipy.sparse as sp
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 
@@ -238,6 +239,12 @@ class Annotated:
 def test_tables_that_are_still_in_something(call, container, words, agg):
     with pytest.raises((ValueError, TypeError), match=words):
         call(container)
+
+
+@pytest.mark.parametrize("container", [sp.dok_matrix, sp.dok_array])
+def test_a_sparse_matrix_that_may_be_a_dict(container):
+    with pytest.raises(ValueError, match=r"X has 2 features, but .* expecting 3"):
+        fitted().transform(container(np.ones((5, 2))))
 
 
 def test_blocks_of_dask_in_a_list():
