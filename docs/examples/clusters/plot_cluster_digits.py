@@ -92,7 +92,7 @@ axes = figure.subplot_mosaic(
 
 ClusterProfileDisplay.from_estimator(model, X, image_shape=(8, 8), ax=axes["images"])
 
-places = TSNE(random_state=0).fit_transform(spaces["code"])
+places = TSNE(max_iter=500, random_state=0).fit_transform(spaces["code"])
 ClusterEmbeddingDisplay.from_predictions(places, labels, ax=axes["map"])
 axes["map"].set(title="The code, by t-SNE", xlabel="", ylabel="")
 

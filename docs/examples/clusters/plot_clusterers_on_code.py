@@ -83,7 +83,10 @@ print(table[columns].astype({"n_clusters": int, "n_noise": int}).round(3).to_str
 # --------
 # All rows in two dimensions, by t-SNE of the pixels on the left and of the code on the right, coloured by cluster;
 # noise is grey.
-places = {name: TSNE(random_state=0).fit_transform(Z) for name, Z in spaces.items()}
+places = {
+    name: TSNE(max_iter=500, random_state=0).fit_transform(Z)
+    for name, Z in spaces.items()
+}
 titles = list(dict.fromkeys(title for title, _ in partitions))
 figure, axes = plt.subplots(
     len(titles), 2, figsize=(10, 4 * len(titles)), layout="constrained"
