@@ -13,12 +13,12 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas  # noqa: F401, imported once, for all notebooks
+import pandas  # noqa: F401, imported once for all notebooks, as the last two are
 from IPython.core.interactiveshell import InteractiveShell
 from sklearn.datasets import load_digits
 
 import skdeepcluster.model_selection
-import skdeepcluster.plotting  # noqa: F401
+import skdeepcluster.plotting  # noqa: F401, as pandas
 
 NOTEBOOKS = Path(__file__).parent / "auto_examples"
 

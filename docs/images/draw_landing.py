@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from sklearn.datasets import fetch_openml
 from sklearn.manifold import TSNE
@@ -28,8 +29,6 @@ METHODS = {
 # So many images are placed, and of those that would cover each other one is drawn.
 N_PLACED, LEAST_DISTANCE = 6000, 2.6
 
-# Ten colours of equal weight on white and on black, one to a cluster.
-HUES = [f"C{i}" for i in range(10)]
 INK = {"light": "#2b2f33", "dark": "#ced6dd"}
 BARS = {
     "light": ["#b9c0c7", "#7d8893", "#1f6feb"],
@@ -95,7 +94,7 @@ def apart(places):
 def draw_images(ax, images, places, labels):
     for i in apart(places):
         image, place, label = images[i], places[i], labels[i]
-        colour = np.array(plt.matplotlib.colors.to_rgb(HUES[label]))
+        colour = np.array(to_rgb(f"C{label}"))
         drawn = np.concatenate(
             [np.broadcast_to(colour, (28, 28, 3)), image.reshape(28, 28, 1)], axis=2
         )

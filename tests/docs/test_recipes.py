@@ -54,6 +54,7 @@ def finds_both_levels(names, folder):
     assert 4 <= names["joint"].n_clusters_ <= 8
     assert names["plain"].n_clusters == 3
     assert (folder / "curve.png").stat().st_size > 0
+    assert (pd.read_csv(folder / "labelled.csv")["cluster"] == names["labels"]).all()
 
 
 def flags_the_nights_that_drifted(names, folder):
@@ -120,6 +121,11 @@ def checks_texts(names, folder):
     written = pd.read_csv(folder / "messages_with_clusters.csv")
     for column in ("cluster", "of_meaning"):
         assert normalized_mutual_info_score(written["kind"], written[column]) >= 0.9
+    everything = pd.read_csv(folder / "all_with_clusters.csv")
+    without_a_term = everything["cluster"] == -1
+    assert len(everything) - len(written) == without_a_term.sum() > 0
+    texts = everything.loc[~without_a_term, "message"]
+    assert (names["whole"].predict(texts) == written["cluster"]).all()
 
 
 def checks_time_series(names, folder):

@@ -24,7 +24,7 @@ from helpers.state import fingerprint
 from skdeepcluster import SparseAutoencoderTransformer
 from skdeepcluster._data import _memory
 from skdeepcluster._network import initial_parameters
-from skdeepcluster._training import network_of
+from skdeepcluster._training import Log, network_of
 from skdeepcluster.callbacks import Checkpoint
 
 pytestmark = FEW_ITERATIONS
@@ -369,14 +369,17 @@ def test_checkpoints_need_an_estimator_and_a_seed_that_they_can_go_on_with(X, tm
         make_pipeline(StandardScaler(), make()).set_callbacks(checkpoint).fit(X)
 
 
-def test_an_interrupted_fit_keeps_its_checkpoint_and_goes_on(X, tmp_path):
+def test_an_interrupted_fit_keeps_its_checkpoint_and_goes_on(X, tmp_path, monkeypatch):
+    timed = []
+    monkeypatch.setattr(Log, "begin_stage", lambda log, *counts: timed.append(counts))
     path = tmp_path / "fit.checkpoint"
     model = make(tol=0).set_callbacks(Checkpoint(path, interval=0), Recorder(raise_at=5, error=KeyboardInterrupt))
     with pytest.warns(match="Training was interrupted"):
         model.fit(X)
     assert model.n_iter_ == 5
     assert model.transform(X).shape == (300, 5)
-    resumed = make(tol=0).set_callbacks(Checkpoint(path)).fit(X)
+    resumed = make(tol=0, verbose=1).set_callbacks(Checkpoint(path)).fit(X)
+    assert timed == [(5, 20)]  # of 20 iterations 5 take no time any more
     assert_array_equal(resumed.coefs_[0], make(tol=0).fit(X).coefs_[0])
 
 
